@@ -1,0 +1,69 @@
+# Thin on purpose: each target is one line of real work, which can also be typed by hand.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv/bin
+ANSIBLE_PLAYBOOK := $(VENV)/ansible-playbook
+SANDBOX := $(VENV)/python -m sandbox
+export PATH := $(CURDIR)/$(VENV):$(PATH):/usr/sbin:/sbin
+# Nothing started from here may ask the metadata service of the machine it runs on for credentials.
+export AWS_EC2_METADATA_DISABLED := true
+
+.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint lock bench
+
+help: ## Show the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
+
+setup: ## Install what is missing: system packages (as root) and the virtual environment
+	@scripts/setup system && scripts/setup venv
+
+site: setup ## Bring the sandbox up and run site.yml on it: an empty machine becomes a served page
+	@$(SANDBOX) up
+	@$(ANSIBLE_PLAYBOOK) site.yml -i inventories/sandbox
+	@printf '\nOpen %s  (certificate authority: %s)\n' "$$($(SANDBOX) url)" "$$($(SANDBOX) ca)"
+
+test: setup lint unit contract integration molecule e2e ## Everything that must pass before a change lands
+
+lint: ## ansible-lint (production), yamllint, ruff, mypy
+	@scripts/lint
+
+unit: ## Pure logic: no podman, no emulator
+	@$(VENV)/pytest tests/unit -q -n 2
+
+contract: ## What files promise one another: versions, argument specs, inventories
+	@$(VENV)/pytest tests/contract -q
+
+integration: ## Roles, modules and plugins against the emulator on loopback
+	@$(VENV)/pytest tests/integration -q -n 2
+
+molecule: ## Host roles on systemd containers
+	@scripts/molecule-all
+
+e2e: ## The sandbox from nothing to the served page, changed, killed, repaired and removed
+	@$(VENV)/pytest tests/e2e -v -x
+
+sandbox-up: setup ## Start the local cloud (no resources yet)
+	@$(SANDBOX) up
+
+sandbox-down: ## Remove the local cloud without a trace (built base images stay as a cache)
+	@$(SANDBOX) down
+
+sandbox-clean: ## sandbox-down, and remove the cached base images too
+	@$(SANDBOX) clean
+
+sandbox-status: ## Show instances, load balancers, databases and their health
+	@$(SANDBOX) status
+
+sandbox-ssh: ## Log in to an instance: make sandbox-ssh HOST=<instance id or name>
+	@$(SANDBOX) ssh $(HOST)
+
+url: ## Print the page's address
+	@$(SANDBOX) url
+
+ca: ## Print the file of the certificate authority that validates the page
+	@$(SANDBOX) ca
+
+endpoint: ## Print the emulator's address
+	@$(SANDBOX) endpoint
+
+lock: ## Write requirements*.txt with hashes from requirements*.in
+	@scripts/lock
