@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m sandbox.emulator`: the AWS API of the sandbox on loopback and on each VPC's gateway address."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+# moto reads its settings while it is imported.
+MOTO_SETTINGS = {
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",  # roles attach AWS managed policies such as AmazonSSMManagedInstanceCore
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # 1300 foreign images per region take seconds; the sandbox registers its own
+    "MOTO_ACM_VALIDATION_WAIT": "0",  # a requested certificate is issued at once
+    "MOTO_DISABLE_GLOBAL_CORS": "true",  # no browser talks to it
+}
+
+LOG = logging.getLogger("emulator")
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.emulator", description=__doc__)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("SANDBOX_EMULATOR_PORT", "4566")), help="TCP port (default 4566)")
+    parser.add_argument("--loopback", default="127.0.0.1", help="loopback address to listen on (default 127.0.0.1)")
+    parser.add_argument(
+        "--state-dir", type=Path, default=None, help="write emulator.log and emulator.pid here instead of logging to stderr"
+    )
+    parser.add_argument(
+        "--standalone",
+        action="store_true",
+        default=os.environ.get("SANDBOX_EMULATOR_STANDALONE") == "1",
+        help="no reconciler runs: databases, caches and images become available at once and targets count as healthy",
+    )
+    options = parser.parse_args(arguments)
+    if not options.loopback.startswith("127."):
+        parser.error(f"--loopback must be a loopback address, not {options.loopback}")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    os.environ.update(MOTO_SETTINGS)
+    if options.state_dir:
+        options.state_dir.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=options.state_dir / "emulator.log", format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+        (options.state_dir / "emulator.pid").write_text(f"{os.getpid()}\n")
+    else:
+        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    serve(options)
+    return 0
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Answer until SIGTERM or SIGINT."""
+    from sandbox.emulator.additions import install_all
+    from sandbox.emulator.runtime import runtime
+    from sandbox.emulator.server import Emulator, Listeners
+
+    runtime.standalone = options.standalone
+    install_all()
+    emulator = Emulator()
+    listeners = Listeners(emulator, options.loopback, options.port)
+    if not options.standalone:
+        emulator.after_network_change = listeners.follow_networks
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    LOG.info("AWS API on http://%s:%d; its state lives in this process only and is gone when it ends", options.loopback, options.port)
+    try:
+        listeners.main.serve_forever()
+    except KeyboardInterrupt:
+        LOG.info("stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

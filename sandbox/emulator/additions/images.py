@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images: the sandbox's own base images, and CreateImage and CopyImage as AWS does them.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CopyImage.html
+moto 5.2.5 raises NotImplementedError for tags on the snapshots, accepts a name that exists already, makes images available
+before anything has been copied, drops the tags of a copy and does not say what a copy was made from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2 import ec2_backends
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.amis import Ami, AmiBackend
+from moto.ec2.responses.amis import AmisResponse
+from moto.ec2.utils import convert_tag_spec, random_ami_id
+
+from sandbox.emulator.additions.patching import wrap
+from sandbox.emulator.runtime import ACCOUNT_ID, REGIONS, runtime
+
+# Name -> container image that stands for it (tag sandbox:container-image).
+BASE_IMAGES = {"debian-13-amd64-sandbox": "localhost/indivillage/debian:13"}
+ROOT_DEVICE = "/dev/xvda"  # as on Debian's own images
+
+
+class DuplicateNameError(EC2ClientError):
+    def __init__(self, name: str, ami_id: str) -> None:
+        super().__init__("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {ami_id}")
+
+
+def register_base_images() -> None:
+    """Make the base images known in every region, as if this account had uploaded them."""
+    for region in REGIONS:
+        backend = ec2_backends[ACCOUNT_ID][region]
+        for name, container_image in BASE_IMAGES.items():
+            ami_id = random_ami_id()
+            backend.amis[ami_id] = Ami(
+                backend,
+                ami_id,
+                name=name,
+                description="Debian for the sandbox",
+                architecture="x86_64",
+                virtualization_type="hvm",
+                root_device_name=ROOT_DEVICE,
+                root_device_type="ebs",
+                hypervisor="xen",
+                tags={"sandbox:container-image": container_image},
+            )
+
+
+def _refuse_duplicate(backend: Any, name: str) -> None:
+    for image in backend.amis.values():
+        if image.name == name and image.owner_id == backend.account_id:
+            raise DuplicateNameError(name, image.id)
+
+
+def _finish(image: Any, source: Any) -> Any:
+    """What every image made here has in common: it waits for its container, and keeps its source's devices."""
+    image.state = "available" if runtime.standalone else "pending"
+    image.root_device_name = source.root_device_name if source else ROOT_DEVICE
+    image.root_device_type = "ebs"
+    return image
+
+
+def install() -> None:
+    @wrap(AmiBackend, "create_image")
+    def create_image(original: Any, self: Any, instance_id: str, name: str, description: str, tag_specifications: list[Any]) -> Any:
+        _refuse_duplicate(self, name)
+        image = original(self, instance_id, name, description, [spec for spec in tag_specifications if spec["ResourceType"] != "snapshot"])
+        image.ebs_snapshot.add_tags(convert_tag_spec(tag_specifications).get("snapshot", {}))
+        return _finish(image, self.amis.get(image.instance.image_id))
+
+    @wrap(AmiBackend, "copy_image")
+    def copy_image(
+        original: Any, self: Any, source_image_id: str, source_region: str, name: str | None = None, description: str | None = None
+    ) -> Any:
+        source = ec2_backends[self.account_id][source_region].describe_images(ami_ids=[source_image_id])[0]
+        image = original(self, source_image_id, source_region, name, description)
+        image.source_image_id, image.source_image_region = source_image_id, source_region
+        return _finish(image, source)
+
+    @wrap(AmisResponse, "copy_image")
+    def copy_image_response(original: Any, self: Any) -> Any:
+        answer: ActionResult = original(self)
+        image = self.ec2_backend.amis[answer.result["ImageId"]]  # type: ignore[index]
+        if self._get_param("CopyImageTags"):
+            source = ec2_backends[self.current_account][image.source_image_region].amis[image.source_image_id]
+            image.add_tags({tag["key"]: tag["value"] for tag in source.get_tags()})
+        image.add_tags(convert_tag_spec(self._get_param("TagSpecifications", [])).get("image", {}))
+        return answer
+
+    register_base_images()

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sandbox's own calls beside the AWS API, for its reconciler: what real AWS does behind the scenes.
+
+All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malformed body 400.
+
+    GET /sandbox/version                      -> {"version": int, "started": ISO time}
+    GET /sandbox/reboots                      -> {instance id: number of RebootInstances calls}
+    PUT /sandbox/target-health                <- {target group ARN: {instance id: "healthy"|"unhealthy"|"initial"}}
+    GET /sandbox/certificates/<ARN>           -> {"certificate", "chain", "private_key"} in PEM
+    GET /sandbox/databases/<region>/<id>      -> {"master_username", "master_password", "db_name", "parameters": {name: value}}
+    PUT /sandbox/databases/<region>/<id>      <- {"state": "available"|"failed"}
+    GET /sandbox/caches/<region>/<id>         -> {"auth_token"}
+    PUT /sandbox/caches/<region>/<id>         <- {"state": "available"|"failed"}
+    PUT /sandbox/images/<region>/<AMI id>     <- {"state": "available"|"failed"}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+from moto.acm import acm_backends
+from moto.ec2 import ec2_backends
+from moto.elasticache import elasticache_backends
+from moto.rds import rds_backends
+
+from sandbox.emulator.runtime import ACCOUNT_ID, REGIONS, runtime
+
+Answer = dict[str, Any]
+_TARGET_STATES = frozenset({"healthy", "unhealthy", "initial"})
+_READINESS = frozenset({"available", "failed"})
+
+
+class ControlError(Exception):
+    """A request that cannot be served; `status` is the HTTP status to answer."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def get_version() -> Answer:
+    return {"version": runtime.version, "started": runtime.started}
+
+
+def get_reboots() -> Answer:
+    return dict(runtime.reboots)
+
+
+def put_target_health(body: Answer) -> Answer:
+    for arn, targets in body.items():
+        unknown = set(targets.values()) - _TARGET_STATES
+        if unknown:
+            raise ControlError(HTTPStatus.BAD_REQUEST, f"{arn}: target states are {sorted(_TARGET_STATES)}, not {sorted(unknown)}")
+    runtime.target_health.update({arn: dict(targets) for arn, targets in body.items()})
+    return {}
+
+
+def get_certificate(arn: str) -> Answer:
+    region = (arn.split(":") + [""] * 4)[3]
+    certificate = acm_backends[ACCOUNT_ID][_region(region)]._certificates.get(arn)
+    if certificate is None:
+        raise ControlError(HTTPStatus.NOT_FOUND, f"no certificate {arn}")
+    return {
+        "certificate": _text(certificate.cert),
+        "chain": _text(certificate.chain),
+        "private_key": _text(certificate.key),
+    }
+
+
+def get_database(region: str, name: str) -> Answer:
+    database = _database(region, name)
+    groups = rds_backends[ACCOUNT_ID][region].db_parameter_groups
+    group = groups.get(database.db_parameter_group_name)
+    parameters = {key: entry["ParameterValue"] for key, entry in group.parameters.items() if "ParameterValue" in entry} if group else {}
+    return {
+        "master_username": database.master_username,
+        "master_password": database._master_user_password,
+        "db_name": database.db_name,
+        "parameters": parameters,
+    }
+
+
+def put_database(region: str, name: str, body: Answer) -> Answer:
+    _database(region, name).status = _readiness(body)
+    runtime.changed()
+    return {}
+
+
+def get_cache(region: str, name: str) -> Answer:
+    return {"auth_token": getattr(_cache(region, name), "auth_token", None)}
+
+
+def put_cache(region: str, name: str, body: Answer) -> Answer:
+    state = _readiness(body)
+    _cache(region, name).status = "available" if state == "available" else "create-failed"
+    runtime.changed()
+    return {}
+
+
+def put_image(region: str, name: str, body: Answer) -> Answer:
+    image = ec2_backends[ACCOUNT_ID][_region(region)].amis.get(name)
+    if image is None:
+        raise ControlError(HTTPStatus.NOT_FOUND, f"no image {name} in {region}")
+    image.state = _readiness(body)
+    runtime.changed()
+    return {}
+
+
+ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = tuple(
+    (method, re.compile(pattern), function)
+    for method, pattern, function in (
+        ("GET", r"version", get_version),
+        ("GET", r"reboots", get_reboots),
+        ("PUT", r"target-health", put_target_health),
+        ("GET", r"certificates/(?P<arn>.+)", get_certificate),
+        ("GET", r"databases/(?P<region>[^/]+)/(?P<name>[^/]+)", get_database),
+        ("PUT", r"databases/(?P<region>[^/]+)/(?P<name>[^/]+)", put_database),
+        ("GET", r"caches/(?P<region>[^/]+)/(?P<name>[^/]+)", get_cache),
+        ("PUT", r"caches/(?P<region>[^/]+)/(?P<name>[^/]+)", put_cache),
+        ("PUT", r"images/(?P<region>[^/]+)/(?P<name>[^/]+)", put_image),
+    )
+)
+
+
+def control_application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """WSGI application of the calls above."""
+    try:
+        with runtime.lock:
+            status, answer = HTTPStatus.OK, _route(environ)
+    except ControlError as error:
+        status, answer = error.status, {"error": str(error)}
+    start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
+
+
+def _route(environ: dict[str, Any]) -> Answer:
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix("/sandbox/")
+    for known_method, pattern, function in ROUTES:
+        match = pattern.fullmatch(path)
+        if match and method == known_method:
+            arguments: dict[str, Any] = {key: unquote(value) for key, value in match.groupdict().items()}
+            if method == "PUT":
+                arguments["body"] = _body(environ)
+            return function(**arguments)
+    raise ControlError(HTTPStatus.NOT_FOUND, f"no call {method} /sandbox/{path}")
+
+
+def _body(environ: dict[str, Any]) -> Answer:
+    try:
+        body = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+    except ValueError as error:
+        raise ControlError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise ControlError(HTTPStatus.BAD_REQUEST, "the body must be a JSON object")
+    return body
+
+
+def _readiness(body: Answer) -> str:
+    state = body.get("state")
+    if state not in _READINESS:
+        raise ControlError(HTTPStatus.BAD_REQUEST, f'"state" must be one of {sorted(_READINESS)}, not {state!r}')
+    return str(state)
+
+
+def _region(region: str) -> str:
+    if region not in REGIONS:
+        raise ControlError(HTTPStatus.NOT_FOUND, f"the sandbox has the regions {list(REGIONS)}, not {region!r}")
+    return region
+
+
+def _database(region: str, name: str) -> Any:
+    databases = rds_backends[ACCOUNT_ID][_region(region)].databases
+    if name not in databases:
+        raise ControlError(HTTPStatus.NOT_FOUND, f"no DB instance {name} in {region}")
+    return databases[name]
+
+
+def _cache(region: str, name: str) -> Any:
+    groups = elasticache_backends[ACCOUNT_ID][_region(region)].replication_groups
+    if name not in groups:
+        raise ControlError(HTTPStatus.NOT_FOUND, f"no replication group {name} in {region}")
+    return groups[name]
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
