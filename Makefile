@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH):/usr/sbin:/sbin
 # Nothing started from here may ask the metadata service of the machine it runs on for credentials.
 export AWS_EC2_METADATA_DISABLED := true
 
-.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint lock bench
+.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint lock
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
