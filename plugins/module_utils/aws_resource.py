@@ -1,0 +1,255 @@
+# Copyright (c) IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One engine for AWS resource modules: a module says how to find, create, update and delete; the rest is here, once.
+
+The engine compares only what the task declared, at every depth, because AWS fills in defaults that are not drift.
+Both sides pass the same normaliser before they are compared. Nothing is written in check mode, a diff names each
+changed field, and after a write the resource is read back: a change that AWS accepted but does not report fails.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import compare_aws_tags
+
+try:
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule reports the missing library
+
+READ_BACK_SECONDS = 60  # AWS reads are eventually consistent; a minute is far more than they have been seen to take
+POLL_SECONDS = 0.5
+
+Properties = dict[str, Any]
+
+
+class ResourceError(Exception):
+    """A failure that the user can act on; the text says what is wrong, where, and what to do."""
+
+
+class Resource:
+    """One AWS resource, as its module declares it.
+
+    A subclass names its options and properties and implements find, create, update and delete. Properties are named as
+    the module's options are, so that a difference reads in the user's own words.
+    """
+
+    service: ClassVar[str]
+    """The boto3 client's name."""
+    kind: ClassVar[str]
+    """What messages call the resource, for example C(log group)."""
+    options: ClassVar[dict[str, Any]]
+    """The argument specification, without state and tags."""
+    constraints: ClassVar[dict[str, Any]] = {}
+    """Further keyword arguments of AnsibleModule: required_if, mutually_exclusive ..."""
+    properties: ClassVar[tuple[str, ...]] = ()
+    """The options that are compared with what AWS reports."""
+    ordered: ClassVar[frozenset[str]] = frozenset()
+    """Properties that are lists whose order has a meaning; all other lists are compared as sets."""
+    immutable: ClassVar[frozenset[str]] = frozenset()
+    """Properties that AWS cannot change on an existing resource."""
+    replaceable: ClassVar[bool] = False
+    """Whether a changed immutable property may delete and create anew, because the resource holds nothing of value."""
+
+    def __init__(self, module: AnsibleAWSModule, client: Any) -> None:
+        self.module = module
+        self.client = client
+        self.params: Properties = module.params
+
+    @property
+    def name(self) -> str:
+        """The natural key, for messages."""
+        return str(self.params["name"])
+
+    def __str__(self) -> str:
+        return f"{self.kind} '{self.name}'"
+
+    def declared(self) -> Properties:
+        """The compared properties as the task declares them, None where it leaves one alone; ResourceError for nonsense."""
+        return {key: self.params[key] for key in self.properties}
+
+    def find(self) -> Properties | None:
+        """The resource as AWS reports it, by property name, with its C(tags) as a dict; None when it does not exist."""
+        raise NotImplementedError
+
+    def create(self, wanted: Properties, tags: dict[str, str]) -> None:
+        """Create it with the declared properties and tags."""
+        raise NotImplementedError
+
+    def update(self, current: Properties, changes: Properties) -> None:
+        """Change the given properties of the existing resource; C(changes) holds only what differs."""
+        raise NotImplementedError
+
+    def delete(self, current: Properties) -> None:
+        """Delete the existing resource."""
+        raise NotImplementedError
+
+    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
+        """Set and remove tags of the existing resource."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Wait, where the module offers it, until a creation or change has become effective."""
+
+
+def normalise(value: Any, *, ordered: bool = False) -> Any:
+    """The form in which values are compared: no None in dicts, numbers alike, unordered lists sorted."""
+    if isinstance(value, Mapping):
+        return {key: normalise(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [normalise(item) for item in value]
+        return items if ordered else sorted(items, key=lambda item: json.dumps(item, sort_keys=True, default=str))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def matches(wanted: Any, current: Any) -> bool:
+    """Whether the normalised current value holds all of the wanted one; keys that were not declared do not count."""
+    if isinstance(wanted, dict) and isinstance(current, dict):
+        return all(matches(value, current.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(current, list):
+        return len(wanted) == len(current) and all(map(matches, wanted, current))
+    return bool(wanted == current)
+
+
+def differences(wanted: Properties, current: Properties, ordered: frozenset[str] = frozenset()) -> Properties:
+    """The declared properties whose value differs from the current one."""
+    return {
+        key: value
+        for key, value in wanted.items()
+        if not matches(normalise(value, ordered=key in ordered), normalise(current.get(key), ordered=key in ordered))
+    }
+
+
+def wait_until(probe: Callable[[], bool], what: str, timeout_seconds: float, interval_seconds: float = POLL_SECONDS) -> None:
+    """Return when the probe is true; raise ResourceError naming what was waited for when the time is up."""
+    deadline = time.monotonic() + timeout_seconds
+    while not probe():
+        if time.monotonic() >= deadline:
+            raise ResourceError(f"Waited {timeout_seconds:g} seconds for {what}, which did not happen.")
+        time.sleep(interval_seconds)
+
+
+@contextmanager
+def reporting(module: AnsibleAWSModule, action: str) -> Iterator[None]:
+    """End the module with one clear message when AWS refuses; the action completes the sentence "Could not ..."."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        module.fail_json_aws(error, msg=f"Could not {action}")
+    except ResourceError as error:
+        module.fail_json(msg=f"Could not {action}: {error}")
+
+
+def aws_client(module: AnsibleAWSModule, service: str) -> Any:
+    """A client that retries throttled and failed calls with jitter, as every call of the engine needs it."""
+    return module.client(service, config=Config(retries={"mode": "standard", "max_attempts": 10}))
+
+
+def run(resource_class: type[Resource]) -> None:
+    """The whole module: read the arguments, bring the resource to the declared state, report, exit."""
+    argument_spec = {
+        "state": {"choices": ["present", "absent"], "default": "present"},
+        "tags": {"type": "dict", "aliases": ["resource_tags"]},
+        "purge_tags": {"type": "bool", "default": True},
+        **resource_class.options,
+    }
+    module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True, **resource_class.constraints)
+    resource = resource_class(module, aws_client(module, resource_class.service))
+    with reporting(module, f"read {resource}"):
+        current = resource.find()
+    result = ensure_absent(resource, current) if module.params["state"] == "absent" else ensure_present(resource, current)
+    module.exit_json(**result)
+
+
+def ensure_absent(resource: Resource, current: Properties | None) -> Properties:
+    """Delete the resource if it exists; the module's result."""
+    if current is None:
+        return {"changed": False, "resource": {}, "diff": {"before": {}, "after": {}}}
+    if not resource.module.check_mode:
+        with reporting(resource.module, f"delete {resource}"):
+            resource.delete(current)
+            wait_until(lambda: resource.find() is None, f"{resource} to disappear", _patience(resource))
+    return {"changed": True, "resource": {}, "diff": {"before": current, "after": {}}}
+
+
+def ensure_present(resource: Resource, current: Properties | None) -> Properties:
+    """Create or update the resource; the module's result."""
+    with reporting(resource.module, f"manage {resource}"):
+        wanted = {key: value for key, value in resource.declared().items() if value is not None}
+    tags: dict[str, str] | None = resource.params["tags"] and {key: str(value) for key, value in resource.params["tags"].items()}
+    if current is None:
+        return _create(resource, wanted, tags or {})
+    return _update(resource, current, wanted, tags)
+
+
+def _create(resource: Resource, wanted: Properties, tags: dict[str, str]) -> Properties:
+    after = {**wanted, "tags": tags}
+    if resource.module.check_mode:
+        return {"changed": True, "resource": after, "diff": {"before": {}, "after": after}}
+    with reporting(resource.module, f"create {resource}"):
+        resource.create(wanted, tags)
+        resource.settle()
+        created = _read_back(resource, after)
+    return {"changed": True, "resource": created, "diff": {"before": {}, "after": after}}
+
+
+def _update(resource: Resource, current: Properties, wanted: Properties, tags: dict[str, str] | None) -> Properties:
+    changes = differences(wanted, current, resource.ordered)
+    fixed = sorted(resource.immutable & changes.keys())
+    add, remove = compare_aws_tags(current["tags"], tags, resource.params["purge_tags"]) if tags is not None else ({}, [])
+    retagged = {key: value for key, value in (current["tags"] | add).items() if key not in remove}
+    after = {**changes, **({"tags": retagged} if add or remove else {})}
+    before = {key: current.get(key) for key in after}
+    result = {"changed": bool(after), "diff": {"before": before, "after": after}}
+
+    if fixed and not resource.replaceable:
+        listing = ", ".join(f"{key} is {current.get(key)!r} and is declared as {changes[key]!r}" for key in fixed)
+        resource.module.fail_json(
+            msg=f"AWS cannot change this on the existing {resource}: {listing}. Declare what exists, or delete it with state=absent first.",
+            **result,
+        )
+    if not after or resource.module.check_mode:
+        return {**result, "resource": {**current, **after}}
+
+    with reporting(resource.module, f"change {', '.join(sorted(after))} of {resource}"):
+        if fixed:
+            resource.delete(current)
+            resource.create({**{key: current[key] for key in resource.properties if current.get(key) is not None}, **wanted}, retagged)
+        else:
+            if changes:
+                resource.update(current, changes)
+            if add or remove:
+                resource.tag(current, add, remove)
+        resource.settle()
+        updated = _read_back(resource, after)
+    return {**result, "resource": updated}
+
+
+def _read_back(resource: Resource, written: Properties) -> Properties:
+    """The resource after a write, once AWS reports what was written."""
+    seen: Properties = {}
+
+    def reported() -> bool:
+        seen.clear()
+        seen.update(resource.find() or {})
+        return bool(seen) and not differences(written, seen, resource.ordered)
+
+    try:
+        wait_until(reported, "AWS to report it", READ_BACK_SECONDS)
+    except ResourceError as error:
+        pending = {key: seen.get(key) for key in differences(written, seen, resource.ordered)}
+        raise ResourceError(f"AWS accepted the change, yet after {READ_BACK_SECONDS} seconds still reports {pending}.") from error
+    return seen
+
+
+def _patience(resource: Resource) -> float:
+    return float(resource.params.get("wait_timeout_seconds") or READ_BACK_SECONDS)

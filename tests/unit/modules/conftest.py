@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module in this process against moto: half a second a call, no server, no Ansible run."""
+
+import json
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from moto import mock_aws
+
+REGION = "us-east-1"
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty account, and no way out of this process."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ENDPOINT_URL", "AWS_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """run(module, check=False, **options) -> the module's result; a failed module gives a result with failed: true."""
+
+    def call(module: ModuleType, /, *, check: bool = False, **options: Any) -> dict[str, Any]:
+        arguments = options | {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": "/tmp"}
+        capsys.readouterr()
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    return call
+
+
+@pytest.fixture
+def life_cycle(run: Run) -> Callable[..., None]:
+    """Drive a module through the whole life of a resource and check that every report is true.
+
+    A check must announce exactly what the next run then does, and must not have done it.
+    """
+
+    def drive(module: ModuleType, key: dict[str, Any], first: dict[str, Any], second: dict[str, Any]) -> None:
+        def changed(expected: bool, *, check: bool, **options: Any) -> dict[str, Any]:
+            result = run(module, check=check, **options)
+            assert not result.get("failed"), result["msg"]
+            assert result["changed"] is expected, result["diff"]
+            return result
+
+        for declaration in (first, second):
+            options = key | declaration
+            planned = changed(True, check=True, **options)
+            applied = changed(True, check=False, **options)
+            assert planned["diff"] == applied["diff"]
+            changed(False, check=True, **options)
+            changed(False, check=False, **options)
+        absent = key | {"state": "absent"}
+        changed(True, check=True, **absent)
+        changed(True, check=False, **absent)
+        changed(False, check=True, **absent)
+        changed(False, check=False, **absent)
+
+    return drive
+
+
+@pytest.fixture
+def vpc_id() -> str:
+    return boto3.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
