@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH):/usr/sbin:/sbin
 # Nothing started from here may ask the metadata service of the machine it runs on for credentials.
 export AWS_EC2_METADATA_DISABLED := true
 
-.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint lock
+.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint drill lock
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ ca: ## Print the file of the certificate authority that validates the page
 
 endpoint: ## Print the emulator's address
 	@$(SANDBOX) endpoint
+
+drill: ## Measure how many instances this machine carries, on a running site
+	@$(VENV)/pytest tests/drill -q -s
 
 lock: ## Write requirements*.txt with hashes from requirements*.in
 	@scripts/lock
