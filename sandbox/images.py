@@ -180,7 +180,7 @@ def recipe_digest(recipe: Recipe, sources: Sequence[str], apt_options: Sequence[
 def bootstrap_command(recipe: Recipe, sources: Sequence[str], apt_options: Sequence[str]) -> list[str]:
     """The mmdebstrap command that writes the image's root file system as a tar archive to its standard output."""
     command = ["mmdebstrap", f"--variant={recipe.variant}", "--include=" + ",".join(recipe.packages)]
-    command += [f"--aptopt={option}" for option in ("APT::Install-Recommends \"false\"", "Acquire::Languages \"none\"", *apt_options)]
+    command += [f"--aptopt={option}" for option in ('APT::Install-Recommends "false"', 'Acquire::Languages "none"', *apt_options)]
     command += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     scripts = [HERE / "cleanup.sh"]
     if recipe.overlay:
@@ -224,7 +224,9 @@ def _build_one(name: str, log: Path) -> None:
     importing = ["podman", "import", "--quiet", *(part for change in changes for part in ("--change", change)), "-", recipe.image]
     with (
         log.open("w") as output,
-        subprocess.Popen(bootstrap_command(recipe, sources, apt_options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False) as maker,
+        subprocess.Popen(
+            bootstrap_command(recipe, sources, apt_options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False
+        ) as maker,
         subprocess.Popen(importing, stdin=maker.stdout, stdout=output, stderr=output) as importer,
     ):
         assert maker.stdout is not None and maker.stderr is not None  # noqa: S101, PT018 - both are pipes, for the type checker

@@ -26,7 +26,6 @@ INSTANCE_IMAGE = f"{IMAGE_REPOSITORY}/debian:13"
 CONTAINER_IMAGE_TAG = "sandbox:container-image"
 """AMI tag that names the container image behind an AMI; an AMI without it is a baked one: see `baked_image`."""
 
-INTERNET_NETWORK = "indivillage-internet"
 INTERNET_CIDR = "198.18.0.0/24"
 INTERNET_CLIENT = "indivillage-internet-client"
 INTERNET_CLIENT_ADDRESS = "198.18.0.10"
@@ -73,14 +72,13 @@ class Settings:
         """Host keys of the instances, by instance id."""
         return self.state_dir / "known_hosts"
 
-    @property
-    def log_dir(self) -> Path:
-        """Logs of emulator and reconciler."""
-        return self.state_dir / "logs"
-
     def pid_file(self, process: str) -> Path:
         """Where the process id of `emulator`, `supervisor` or `reconciler` is kept."""
         return self.state_dir / f"{process}.pid"
+
+    def log_file(self, process: str) -> Path:
+        """What a process says; the build of an image has a log too."""
+        return self.state_dir / f"{process}.log"
 
     def save(self) -> None:
         """Remember the choices of this run, so that later commands need no environment variables."""
@@ -110,6 +108,10 @@ def _port(variable: str, default: int) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise ValueError(f"{variable}={text!r} is not a port number: set it to a free port between 1 and 65535, or unset it")
     return int(text)
+
+
+INTERNET_ID = "internet"
+"""Takes a VPC id's place for the network outside all VPCs."""
 
 
 def container_name(resource: str) -> str:
