@@ -53,8 +53,12 @@ class Resource:
     """The options that are compared with what AWS reports."""
     ordered: ClassVar[frozenset[str]] = frozenset()
     """Properties that are lists whose order has a meaning; all other lists are compared as sets."""
+    exact: ClassVar[frozenset[str]] = frozenset()
+    """Properties that are dicts of which the task declares every key; keys that only AWS reports are a difference."""
     immutable: ClassVar[frozenset[str]] = frozenset()
     """Properties that AWS cannot change on an existing resource."""
+    deferred: ClassVar[frozenset[str]] = frozenset()
+    """Properties that AWS goes on reporting with their old value while it is still at work on an accepted change."""
     replaceable: ClassVar[bool] = False
     """Whether a changed immutable property may delete and create anew, because the resource holds nothing of value."""
 
@@ -76,7 +80,10 @@ class Resource:
         return {key: self.params[key] for key in self.properties}
 
     def find(self) -> Properties | None:
-        """The resource as AWS reports it, by property name, with its C(tags) as a dict; None when it does not exist."""
+        """The resource as AWS reports it, by property name, with its C(tags) as a dict; None when it does not exist.
+
+        A property that is left out is one that AWS does not report at the moment; it is not compared.
+        """
         raise NotImplementedError
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
@@ -95,8 +102,9 @@ class Resource:
         """Set and remove tags of the existing resource."""
         raise NotImplementedError
 
-    def settle(self) -> None:
-        """Wait, where the module offers it, until a creation or change has become effective."""
+    def settle(self, current: Properties) -> Properties:
+        """Wait, where the module offers it, until the existing resource is ready; the resource as it is then."""
+        return current
 
 
 def normalise(value: Any, *, ordered: bool = False) -> Any:
@@ -106,9 +114,7 @@ def normalise(value: Any, *, ordered: bool = False) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         items = [normalise(item) for item in value]
         return items if ordered else sorted(items, key=lambda item: json.dumps(item, sort_keys=True, default=str))
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
+    return float(value) if isinstance(value, int) else value
 
 
 def matches(wanted: Any, current: Any) -> bool:
@@ -120,13 +126,14 @@ def matches(wanted: Any, current: Any) -> bool:
     return bool(wanted == current)
 
 
-def differences(wanted: Properties, current: Properties, ordered: frozenset[str] = frozenset()) -> Properties:
-    """The declared properties whose value differs from the current one."""
-    return {
-        key: value
-        for key, value in wanted.items()
-        if not matches(normalise(value, ordered=key in ordered), normalise(current.get(key), ordered=key in ordered))
-    }
+def differences(resource: type[Resource], wanted: Properties, current: Properties) -> Properties:
+    """The declared properties whose value differs from the one that AWS reports."""
+
+    def same(key: str) -> bool:
+        left, right = (normalise(side[key], ordered=key in resource.ordered) for side in (wanted, current))
+        return bool(left == right) if key in resource.exact else matches(left, right)
+
+    return {key: value for key, value in wanted.items() if key in current and not same(key)}
 
 
 def wait_until(probe: Callable[[], bool], what: str, timeout_seconds: float, interval_seconds: float = POLL_SECONDS) -> None:
@@ -166,6 +173,8 @@ def run(resource_class: type[Resource]) -> None:
     resource = resource_class(module, aws_client(module, resource_class.service))
     with reporting(module, f"read {resource}"):
         current = resource.find()
+        if current is not None and module.params["state"] == "present" and not module.check_mode:
+            current = resource.settle(current)
     result = ensure_absent(resource, current) if module.params["state"] == "absent" else ensure_present(resource, current)
     module.exit_json(**result)
 
@@ -177,7 +186,7 @@ def ensure_absent(resource: Resource, current: Properties | None) -> Properties:
     if not resource.module.check_mode:
         with reporting(resource.module, f"delete {resource}"):
             resource.delete(current)
-            wait_until(lambda: resource.find() is None, f"{resource} to disappear", _patience(resource))
+            wait_until(lambda: resource.find() is None, f"{resource} to disappear", READ_BACK_SECONDS)
     return {"changed": True, "resource": {}, "diff": {"before": current, "after": {}}}
 
 
@@ -197,13 +206,12 @@ def _create(resource: Resource, wanted: Properties, tags: dict[str, str]) -> Pro
         return {"changed": True, "resource": after, "diff": {"before": {}, "after": after}}
     with reporting(resource.module, f"create {resource}"):
         resource.create(wanted, tags)
-        resource.settle()
-        created = _read_back(resource, after)
+        created = resource.settle(_read_back(resource, after))
     return {"changed": True, "resource": created, "diff": {"before": {}, "after": after}}
 
 
 def _update(resource: Resource, current: Properties, wanted: Properties, tags: dict[str, str] | None) -> Properties:
-    changes = differences(wanted, current, resource.ordered)
+    changes = differences(type(resource), wanted, current)
     fixed = sorted(resource.immutable & changes.keys())
     add, remove = compare_aws_tags(current["tags"], tags, resource.params["purge_tags"]) if tags is not None else ({}, [])
     retagged = {key: value for key, value in (current["tags"] | add).items() if key not in remove}
@@ -229,27 +237,23 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
                 resource.update(current, changes)
             if add or remove:
                 resource.tag(current, add, remove)
-        resource.settle()
-        updated = _read_back(resource, after)
+        updated = resource.settle(_read_back(resource, after))
     return {**result, "resource": updated}
 
 
 def _read_back(resource: Resource, written: Properties) -> Properties:
     """The resource after a write, once AWS reports what was written."""
+    expected = {key: value for key, value in written.items() if key not in resource.deferred}
     seen: Properties = {}
 
     def reported() -> bool:
         seen.clear()
         seen.update(resource.find() or {})
-        return bool(seen) and not differences(written, seen, resource.ordered)
+        return bool(seen) and not differences(type(resource), expected, seen)
 
     try:
         wait_until(reported, "AWS to report it", READ_BACK_SECONDS)
     except ResourceError as error:
-        pending = {key: seen.get(key) for key in differences(written, seen, resource.ordered)}
+        pending = {key: seen.get(key) for key in differences(type(resource), expected, seen)}
         raise ResourceError(f"AWS accepted the change, yet after {READ_BACK_SECONDS} seconds still reports {pending}.") from error
     return seen
-
-
-def _patience(resource: Resource) -> float:
-    return float(resource.params.get("wait_timeout_seconds") or READ_BACK_SECONDS)
