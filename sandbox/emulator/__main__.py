@@ -56,12 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> None:
     """Answer until SIGTERM or SIGINT."""
+    from sandbox.emulator import clock
     from sandbox.emulator.additions import install_all
     from sandbox.emulator.runtime import runtime
     from sandbox.emulator.server import Emulator, Listeners
 
     runtime.standalone = options.standalone
     install_all()
+    clock.start()
     emulator = Emulator()
     listeners = Listeners(emulator, options.loopback, options.port)
     if not options.standalone:

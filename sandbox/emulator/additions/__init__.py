@@ -3,9 +3,43 @@
 
 from __future__ import annotations
 
-from sandbox.emulator.additions import images, tag_resource_types
+from sandbox.emulator.additions import (
+    account_settings,
+    addresses,
+    auto_scaling_groups,
+    auto_scaling_health,
+    certificates,
+    dynamodb_tables,
+    images,
+    instance_refresh,
+    instances,
+    kms_keys,
+    launch_templates,
+    load_balancers,
+    s3_bucket_policies,
+    s3_notifications,
+    tag_resource_types,
+    target_health,
+)
 
-_ADDITIONS = (images, tag_resource_types)
+_ADDITIONS = (
+    account_settings,
+    addresses,
+    auto_scaling_groups,
+    auto_scaling_health,
+    certificates,
+    dynamodb_tables,
+    images,
+    instance_refresh,
+    instances,
+    kms_keys,
+    launch_templates,
+    load_balancers,
+    s3_bucket_policies,
+    s3_notifications,
+    tag_resource_types,
+    target_health,
+)
 _installed = False
 
 
