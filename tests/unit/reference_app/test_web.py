@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pages, JSON and status codes of the reference application."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from roles.app_tier.files.reference_app.reference.aws import Instance
+from roles.app_tier.files.reference_app.reference.checks import Result
+from roles.app_tier.files.reference_app.reference.settings import Settings, SettingsError
+from roles.app_tier.files.reference_app.reference.web import create_app
+
+ENVIRONMENT = {
+    "APP_RELEASE": "r1",
+    "AWS_REGION": "us-east-1",
+    "DATABASE_SECRET_ID": "/db",
+    "CACHE_SECRET_ID": "/cache",
+    "BUCKET_NAME": "bucket",
+    "QUEUE_NAME": "queue",
+    "TLS_CA_FILE": "/ca.pem",
+}
+
+
+class FakeChecks:
+    """Answers every question with the given results."""
+
+    def __init__(self, database: Result) -> None:
+        self.results = {"database": database, "cache": Result(True, "Redis 7", 2)}
+        self.asked: list[str] = []
+
+    def status(self) -> dict[str, Result]:
+        self.asked.append("status")
+        return self.results
+
+    def round_trip(self) -> dict[str, Result]:
+        self.asked.append("round_trip")
+        return self.results
+
+
+def client(checks: FakeChecks) -> Any:
+    return create_app(ENVIRONMENT, checks, lambda: Instance("ip-10-0-0-4", "i-1", "us-east-1a")).test_client()  # type: ignore[arg-type]
+
+
+UP = Result(True, "PostgreSQL 17", 3)
+DOWN = Result(False, "failed: <b>OperationalError</b>", 3000)
+
+
+def test_status_tells_who_serves_and_what_answered() -> None:
+    answer = client(FakeChecks(UP)).get("/api/status")
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "host": "ip-10-0-0-4",
+        "instance_id": "i-1",
+        "zone": "us-east-1a",
+        "release": "r1",
+        "components": {
+            "database": {"ok": True, "detail": "PostgreSQL 17", "milliseconds": 3},
+            "cache": {"ok": True, "detail": "Redis 7", "milliseconds": 2},
+        },
+        "ok": True,
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [("get", "/health", 200), ("get", "/ready", 503), ("get", "/api/status", 200), ("post", "/api/round-trip", 503), ("get", "/", 200)],
+)
+def test_a_dead_backend_fails_what_depends_on_it_and_nothing_else(method: str, path: str, code: int) -> None:
+    assert getattr(client(FakeChecks(DOWN)), method)(path).status_code == code
+
+
+def test_health_asks_no_backend() -> None:
+    checks = FakeChecks(DOWN)
+    client(checks).get("/health")
+    assert checks.asked == []
+
+
+def test_the_page_shows_a_dead_backend_in_red_and_escapes_its_text() -> None:
+    text = client(FakeChecks(DOWN)).get("/").get_data(as_text=True)
+    assert '<tr class="bad">' in text
+    assert "Not every backend answered." in text
+    assert "&lt;b&gt;OperationalError" in text
+    assert "us-east-1a" in text
+    assert "style=" not in text  # the content policy of the web tier would refuse it
+    assert "<script" not in text
+
+
+def test_the_button_writes_and_reads_back() -> None:
+    checks = FakeChecks(UP)
+    assert "All backends gave back what was written." in client(checks).post("/").get_data(as_text=True)
+    assert checks.asked == ["round_trip"]
+
+
+def test_a_round_trip_cannot_be_started_by_a_link() -> None:
+    assert client(FakeChecks(UP)).get("/api/round-trip").status_code == 405
+
+
+def test_requests_are_logged_with_the_client_that_the_web_tier_saw(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    client(FakeChecks(UP)).get("/api/status", headers={"X-Forwarded-For": "203.0.113.9, 10.0.1.4", "X-Request-Id": "abc"})
+    fields = caplog.records[-1].fields  # type: ignore[attr-defined]
+    assert (fields["client"], fields["request_id"], fields["status"], fields["path"]) == ("203.0.113.9", "abc", 200, "/api/status")
+
+
+def test_the_style_sheet_is_served() -> None:
+    with client(FakeChecks(UP)).get("/static/page.css") as answer:
+        assert answer.mimetype == "text/css"
+        assert answer.headers["Cache-Control"] == "max-age=3600"
+
+
+def test_missing_settings_are_named_all_at_once() -> None:
+    with pytest.raises(SettingsError, match=r"BUCKET_NAME, QUEUE_NAME, TLS_CA_FILE, AWS_REGION; .*/etc/indivillage/app.env"):
+        Settings.from_environment(dict.fromkeys(("APP_RELEASE", "DATABASE_SECRET_ID", "CACHE_SECRET_ID"), "x"))
