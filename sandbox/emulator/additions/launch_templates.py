@@ -17,6 +17,7 @@ from moto.core.responses import ActionResult
 from moto.core.types import Base64EncodedString
 from moto.ec2.exceptions import InvalidLaunchTemplateVersionNotFound
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend, LaunchTemplateVersion
+from moto.ec2.responses import EC2Response
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
 
@@ -74,7 +75,7 @@ def install() -> None:
     def describe_launch_template_versions(original: Any, self: Any, **arguments: Any) -> Any:
         return original(self, **arguments | {"max_results": _ALL_VERSIONS})
 
-    @add(LaunchTemplates, "delete_launch_template_versions")
+    @add(EC2Response, "delete_launch_template_versions")
     def delete_launch_template_versions(self: Any) -> ActionResult:
         template = _template(self)
         deleted, refused = [], []
