@@ -58,7 +58,8 @@ class Podman:
 
     def run_options(self, *, systemd: bool) -> tuple[str, ...]:
         """Options of `podman create` that this machine and the kind of container (systemd: an instance) ask for."""
-        return (INSTANCE_OPTIONS if systemd else ()) + limit_options(Path("/proc/self/status").read_text())
+        process_status, pid_max = (Path("/proc", name).read_text() for name in ("self/status", "sys/kernel/pid_max"))
+        return (INSTANCE_OPTIONS if systemd else ()) + limit_options(process_status, int(pid_max))
 
     def _podman(self, *arguments: str, data: bytes = b"") -> str:
         return _run([*self._base, *arguments], data)
@@ -88,9 +89,9 @@ class Podman:
         """Stop and start."""
         self._podman("restart", "--time", str(STOP_SECONDS), name)
 
-    def remove(self, *names: str) -> None:
-        """Remove containers in any state."""
-        self._podman("rm", "--force", "--ignore", "--volumes", "--time", str(REMOVE_SECONDS), *names)
+    def remove(self, *names: str, seconds: int = REMOVE_SECONDS) -> None:
+        """Remove containers in any state, giving running ones so many seconds to end."""
+        self._podman("rm", "--force", "--ignore", "--volumes", "--time", str(seconds), *names)
 
     def execute(self, name: str, command: Sequence[str], *, text: str = "") -> str:
         """Run a command in a running container with `text` as its input; its output."""
@@ -157,17 +158,18 @@ def create_options(spec: ContainerSpec) -> list[str]:
     return options
 
 
-def limit_options(process_status: str) -> tuple[str, ...]:
-    """Podman raises the limits of a container, which takes CAP_SYS_RESOURCE; without it the limits of this process must be named.
+def limit_options(process_status: str, most_processes: int) -> tuple[str, ...]:
+    """Podman raises the limits of a container, which takes CAP_SYS_RESOURCE; without it they must be named, at what may be had.
 
-    `process_status` is the text of /proc/self/status.
+    `process_status` is the text of /proc/self/status. Podman itself lowers the number of processes to `most_processes`, the kernel's
+    pid_max, so that no container may have more.
     """
     effective = next(int(line.split()[1], 16) for line in process_status.splitlines() if line.startswith("CapEff:"))
     if effective & 1 << CAP_SYS_RESOURCE:
         return ()
-    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    hard = {name: resource.getrlimit(number)[1] for name, number in limits.items()}
-    return tuple(f"--ulimit={name}={limit}:{limit}" for name, limit in hard.items())
+    files, processes = (resource.getrlimit(number)[1] for number in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+    processes = most_processes if processes == resource.RLIM_INFINITY else min(processes, most_processes)
+    return (f"--ulimit=nofile={files}:{files}", f"--ulimit=nproc={processes}:{processes}")
 
 
 def _container(entry: Mapping[str, Any]) -> Container:

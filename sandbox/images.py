@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.settings import DIGEST_LABEL, IMAGE_REPOSITORY
+from sandbox.settings import DIGEST_LABEL, IMAGE_REPOSITORY, Settings
 
 HERE = Path(__file__).resolve().parent / "images"
 PARALLEL_BUILDS = 2
@@ -48,19 +48,24 @@ INSTANCE_PACKAGES = (
 )
 
 
+# The just-in-time compiler is two thirds of the server's size; PostgreSQL works without it when its files are missing.
+POSTGRESQL_JIT = ("/usr/lib/*/libLLVM*", "/usr/lib/*/libz3*", "/usr/lib/postgresql/*/lib/llvmjit*", "/usr/lib/postgresql/*/lib/bitcode/*")
+
+
 class BuildError(Exception):
     """An image could not be built; the text says which and why."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image: a Debian suite, packages, and for instances files and a setup script."""
+    """One image: a Debian suite, packages without the `excluded` paths, and for instances an overlay: files and a setup script."""
 
     tag: str
     suite: str
     packages: tuple[str, ...]
     variant: str = "essential"
     overlay: str = ""
+    excluded: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
 
     @property
@@ -73,11 +78,10 @@ RECIPES = {
     "debian-13": Recipe("debian:13", "trixie", INSTANCE_PACKAGES, variant="minbase", overlay="instance", command=("/sbin/init",)),
     "debian-12": Recipe("debian:12", "bookworm", INSTANCE_PACKAGES, variant="minbase", overlay="instance", command=("/sbin/init",)),
     "haproxy": Recipe("haproxy:latest", "trixie", ("haproxy", "ca-certificates")),
-    "postgresql": Recipe("postgresql:latest", "trixie", ("postgresql-17",)),
+    "postgresql": Recipe("postgresql:latest", "trixie", ("postgresql-17",), excluded=POSTGRESQL_JIT),
     "redis": Recipe("redis:latest", "bookworm", ("redis-server", "redis-tools")),
-    "internet": Recipe("internet:latest", "trixie", ("curl", "ca-certificates")),
 }
-SITE_IMAGES = ("debian-13", "haproxy", "postgresql", "redis", "internet")
+SITE_IMAGES = ("debian-13", "haproxy", "postgresql", "redis")
 """Images that a running sandbox needs; debian-12 is for role tests only."""
 
 
@@ -181,7 +185,7 @@ def bootstrap_command(recipe: Recipe, sources: Sequence[str], apt_options: Seque
     """The mmdebstrap command that writes the image's root file system as a tar archive to its standard output."""
     command = ["mmdebstrap", f"--variant={recipe.variant}", "--include=" + ",".join(recipe.packages)]
     command += [f"--aptopt={option}" for option in ('APT::Install-Recommends "false"', 'Acquire::Languages "none"', *apt_options)]
-    command += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
+    command += [f"--dpkgopt={option}" for option in (*DPKG_OPTIONS, *(f"path-exclude={path}" for path in recipe.excluded))]
     scripts = [HERE / "cleanup.sh"]
     if recipe.overlay:
         command.append(f"--customize-hook=sync-in {shlex.quote(str(HERE / recipe.overlay))} /")
@@ -190,12 +194,13 @@ def bootstrap_command(recipe: Recipe, sources: Sequence[str], apt_options: Seque
     return [*command, recipe.suite, "-", *sources]
 
 
-def _label(image: str) -> str:
+def label(image: str) -> str:
+    """Digest of the recipe that an image was built from, empty when there is no such image."""
     command = ["podman", "image", "inspect", "--format", f'{{{{index .Labels "{DIGEST_LABEL}"}}}}', image]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def build(names: Sequence[str], log_dir: Path) -> None:
+def build(names: Sequence[str], settings: Settings) -> None:
     """Build the named images, two at a time, leaving out those that are there. Progress goes to standard output.
 
     Raises BuildError with the end of the log of the first image that fails.
@@ -203,9 +208,9 @@ def build(names: Sequence[str], log_dir: Path) -> None:
     unknown = sorted(set(names) - RECIPES.keys())
     if unknown:
         raise BuildError(f"no such image: {', '.join(unknown)}; there are {', '.join(RECIPES)}")
-    log_dir.mkdir(parents=True, exist_ok=True)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(max_workers=PARALLEL_BUILDS) as pool:
-        for future in [pool.submit(_build_one, name, log_dir / f"image-{name}.log") for name in names]:
+        for future in [pool.submit(_build_one, name, settings.log_file(f"image-{name}")) for name in names]:
             future.result()
 
 
@@ -213,7 +218,7 @@ def _build_one(name: str, log: Path) -> None:
     recipe = RECIPES[name]
     sources, apt_options = _machine_sources(recipe.suite), _machine_apt_options()
     digest = recipe_digest(recipe, sources, apt_options)
-    if _label(recipe.image) == digest:
+    if label(recipe.image) == digest:
         print(f"image {name}: up to date", flush=True)
         return
     started = time.monotonic()
@@ -229,7 +234,7 @@ def _build_one(name: str, log: Path) -> None:
         ) as maker,
         subprocess.Popen(importing, stdin=maker.stdout, stdout=output, stderr=output) as importer,
     ):
-        assert maker.stdout is not None and maker.stderr is not None  # noqa: S101, PT018 - both are pipes, for the type checker
+        assert maker.stdout is not None and maker.stderr is not None  # noqa: S101 - both are pipes, for the type checker
         maker.stdout.close()
         for raw in maker.stderr:
             line = raw.decode(errors="replace")

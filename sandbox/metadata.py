@@ -233,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = 10
 
-    def do_PUT(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_PUT(self) -> None:
         """Make a token."""
         seconds = self.headers.get(f"{TOKEN_HEADER}-ttl-seconds", "")
         if self.path != "/latest/api/token":
@@ -244,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
             token = self.server.service.tokens.make(self.client_address[0], int(seconds))
             self._send(HTTPStatus.OK, token, {f"{TOKEN_HEADER}-ttl-seconds": seconds})
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_GET(self) -> None:
         """Answer a path for the instance that asks."""
         address = self.client_address[0]
         service = self.server.service

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sandbox.engine import Network
 from sandbox.model import Action, Container, ContainerSpec, Instance, Vpc, World
 from sandbox.settings import (
-    IMAGE_REPOSITORY,
+    INSTANCE_IMAGE,
     INTERNET_CIDR,
     INTERNET_CLIENT,
     INTERNET_CLIENT_ADDRESS,
@@ -57,7 +57,7 @@ def internet_client() -> ContainerSpec:
     return ContainerSpec(
         name=INTERNET_CLIENT,
         kind="internet",
-        image=f"{IMAGE_REPOSITORY}/internet",
+        image=INSTANCE_IMAGE,
         vpc_id=INTERNET_ID,
         address=INTERNET_CLIENT_ADDRESS,
         hostname="outside",
