@@ -118,8 +118,9 @@ def read(path: Path) -> str | None:
 
 def write_file(module: AnsibleModule, path: Path, entry: dict[str, Any]) -> None:
     """Put the entry's text in the place of the file, once its validator accepts it."""
-    with tempfile.NamedTemporaryFile("w", dir=module.tmpdir, delete=False, encoding="utf-8") as new:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as new:
         new.write(entry["content"])
+    module.add_cleanup_file(new.name)
     if entry["validate"]:
         code, out, err = module.run_command(entry["validate"].replace("%s", new.name))
         if code:
