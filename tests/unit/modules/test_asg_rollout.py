@@ -103,19 +103,20 @@ def instances() -> list[str]:
 
 def test_a_current_group_is_left_alone(run: Run, play: Callable[..., Refreshes], group: str) -> None:
     refreshes = play()
-    result = run(asg_rollout, name=NAME)
-    assert (result["changed"], result["version"], result["outdated"]) == (False, 1, [])
+    result = run(asg_rollout, names=[NAME])
+    assert (result["changed"], result["groups"]) == (False, {NAME: {"version": 1, "outdated": [], "refresh": {}}})
     assert refreshes.calls == []
 
 
 def test_a_new_version_is_rolled_out(run: Run, play: Callable[..., Refreshes], group: str) -> None:
     new_version(group)
     refreshes = play("Pending", "InProgress", "Successful")
-    planned = run(asg_rollout, check=True, name=NAME)
-    assert (planned["changed"], planned["outdated"], refreshes.calls) == (True, instances(), [])
+    planned = run(asg_rollout, check=True, names=[NAME])
+    assert (planned["changed"], planned["groups"][NAME]["outdated"], refreshes.calls) == (True, instances(), [])
 
-    result = run(asg_rollout, name=NAME, poll_seconds=0, instance_warmup_seconds=30)
-    assert (result["changed"], result["version"], result["refresh"]["status"]) == (True, 2, "Successful")
+    result = run(asg_rollout, names=[NAME], poll_seconds=0, instance_warmup_seconds=30)
+    assert (result["changed"], result["groups"][NAME]["version"]) == (True, 2)
+    assert result["groups"][NAME]["refresh"]["status"] == "Successful"
     assert result["diff"] == planned["diff"]
     assert refreshes.started["DesiredConfiguration"] == {"LaunchTemplate": {"LaunchTemplateId": group, "Version": "2"}}
     assert refreshes.started["Preferences"] == {
@@ -139,7 +140,7 @@ def test_a_group_with_several_instance_types_keeps_its_policy(run: Run, play: Ca
     _create_group(MixedInstancesPolicy=policy)
     new_version(template_id)
     refreshes = play("Successful")
-    assert run(asg_rollout, name=NAME, poll_seconds=0)["changed"]
+    assert run(asg_rollout, names=[NAME], poll_seconds=0)["changed"]
     desired = refreshes.started["DesiredConfiguration"]["MixedInstancesPolicy"]
     assert desired["LaunchTemplate"]["LaunchTemplateSpecification"] == {"LaunchTemplateId": template_id, "Version": "2"}
     assert desired["LaunchTemplate"]["Overrides"] == [{"InstanceType": "t3.small"}]
@@ -150,15 +151,15 @@ def test_a_group_with_several_instance_types_keeps_its_policy(run: Run, play: Ca
 def test_a_refresh_that_does_not_succeed_fails(run: Run, play: Callable[..., Refreshes], group: str, end: str) -> None:
     new_version(group)
     play("InProgress", end)
-    result = run(asg_rollout, name=NAME, poll_seconds=0)
+    result = run(asg_rollout, names=[NAME], poll_seconds=0)
     assert result["failed"]
-    assert f"the refresh ended as {end}. AWS says: a reason." in result["msg"]
+    assert f"{NAME}, version 2: the refresh ended as {end}. AWS says: a reason." in result["msg"]
 
 
 def test_a_refresh_that_takes_too_long_is_rolled_back(run: Run, play: Callable[..., Refreshes], group: str) -> None:
     new_version(group)
     refreshes = play("InProgress")
-    result = run(asg_rollout, name=NAME, poll_seconds=0, wait_timeout_seconds=0)
+    result = run(asg_rollout, names=[NAME], poll_seconds=0, wait_timeout_seconds=0)
     assert result["failed"]
     assert refreshes.calls == ["StartInstanceRefresh", "RollbackInstanceRefresh"]
     assert "Waited 0 seconds for the refresh to end" in result["msg"]
@@ -173,7 +174,7 @@ def test_a_running_refresh_to_the_same_version_is_watched(run: Run, play: Callab
         "DesiredConfiguration": {"LaunchTemplate": {"LaunchTemplateId": group, "LaunchTemplateName": NAME, "Version": "2"}},
     }
     refreshes = play("InProgress", "Successful", running=running)
-    assert run(asg_rollout, name=NAME, poll_seconds=0)["refresh"]["instance_refresh_id"] == "old"
+    assert run(asg_rollout, names=[NAME], poll_seconds=0)["groups"][NAME]["refresh"]["instance_refresh_id"] == "old"
     assert refreshes.calls == []
 
 
@@ -185,20 +186,21 @@ def test_a_running_refresh_to_another_version_is_cancelled_first(run: Run, play:
         "DesiredConfiguration": {"LaunchTemplate": {"LaunchTemplateId": group, "Version": "1"}},
     }
     refreshes = play("InProgress", "Successful", running=running)
-    result = run(asg_rollout, name=NAME, poll_seconds=0)
+    result = run(asg_rollout, names=[NAME], poll_seconds=0)
     assert refreshes.calls == ["CancelInstanceRefresh", "StartInstanceRefresh"]
-    assert result["refresh"]["instance_refresh_id"] == "new"
-
-
-def test_an_older_version_can_be_asked_for(run: Run, play: Callable[..., Refreshes], group: str) -> None:
-    new_version(group)
-    play()
-    assert not run(asg_rollout, name=NAME, launch_template_version=1)["changed"]
+    assert result["groups"][NAME]["refresh"]["instance_refresh_id"] == "new"
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_an_unknown_group_or_version_is_named(run: Run, play: Callable[..., Refreshes], group: str, check: bool) -> None:
+def test_an_unknown_group_is_named(run: Run, play: Callable[..., Refreshes], group: str, check: bool) -> None:
     play()
-    missing = run(asg_rollout, check=check, name="missing")
-    assert missing["msg"] == ("Could not read Auto Scaling group 'missing': there is no Auto Scaling group of that name in this region.")
-    assert "9" in run(asg_rollout, check=check, name=NAME, launch_template_version=9)["msg"]
+    result = run(asg_rollout, check=check, names=[NAME, "missing"])
+    assert result["msg"] == "Could not read Auto Scaling group 'missing': there is no Auto Scaling group of that name in this region."
+
+
+def test_a_group_without_a_template_is_refused(run: Run, play: Callable[..., Refreshes]) -> None:
+    client = boto3.client("autoscaling")
+    client.create_launch_configuration(LaunchConfigurationName="old", ImageId="ami-1", InstanceType="t3.micro")
+    _create_group(LaunchConfigurationName="old")
+    play()
+    assert "the group has no launch template" in run(asg_rollout, names=[NAME])["msg"]
