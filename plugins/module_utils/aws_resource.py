@@ -102,6 +102,10 @@ class Resource:
         """Set and remove tags of the existing resource."""
         raise NotImplementedError
 
+    def shown(self, properties: Properties) -> Properties:
+        """What of the properties may appear in the result; a resource that holds secrets hides them here."""
+        return properties
+
     def settle(self, current: Properties) -> Properties:
         """Wait, where the module offers it, until the existing resource is ready; the resource as it is then."""
         return current
@@ -187,7 +191,7 @@ def ensure_absent(resource: Resource, current: Properties | None) -> Properties:
         with reporting(resource.module, f"delete {resource}"):
             resource.delete(current)
             wait_until(lambda: resource.find() is None, f"{resource} to disappear", READ_BACK_SECONDS)
-    return {"changed": True, "resource": {}, "diff": {"before": current, "after": {}}}
+    return {"changed": True, "resource": {}, "diff": {"before": resource.shown(current), "after": {}}}
 
 
 def ensure_present(resource: Resource, current: Properties | None) -> Properties:
@@ -202,12 +206,13 @@ def ensure_present(resource: Resource, current: Properties | None) -> Properties
 
 def _create(resource: Resource, wanted: Properties, tags: dict[str, str]) -> Properties:
     after = {**wanted, "tags": tags}
+    result = {"changed": True, "resource": resource.shown(after), "diff": {"before": {}, "after": resource.shown(after)}}
     if resource.module.check_mode:
-        return {"changed": True, "resource": after, "diff": {"before": {}, "after": after}}
+        return result
     with reporting(resource.module, f"create {resource}"):
         resource.create(wanted, tags)
         created = resource.settle(_read_back(resource, after))
-    return {"changed": True, "resource": created, "diff": {"before": {}, "after": after}}
+    return {**result, "resource": resource.shown(created)}
 
 
 def _update(resource: Resource, current: Properties, wanted: Properties, tags: dict[str, str] | None) -> Properties:
@@ -217,7 +222,7 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
     retagged = {key: value for key, value in (current["tags"] | add).items() if key not in remove}
     after = {**changes, **({"tags": retagged} if add or remove else {})}
     before = {key: current.get(key) for key in after}
-    result = {"changed": bool(after), "diff": {"before": before, "after": after}}
+    result = {"changed": bool(after), "diff": {"before": resource.shown(before), "after": resource.shown(after)}}
 
     if fixed and not resource.replaceable:
         listing = ", ".join(f"{key} is {current.get(key)!r} and is declared as {changes[key]!r}" for key in fixed)
@@ -226,7 +231,7 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
             **result,
         )
     if not after or resource.module.check_mode:
-        return {**result, "resource": {**current, **after}}
+        return {**result, "resource": resource.shown({**current, **after})}
 
     with reporting(resource.module, f"change {', '.join(sorted(after))} of {resource}"):
         if fixed:
@@ -238,7 +243,7 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
             if add or remove:
                 resource.tag(current, add, remove)
         updated = resource.settle(_read_back(resource, after))
-    return {**result, "resource": updated}
+    return {**result, "resource": resource.shown(updated)}
 
 
 def _read_back(resource: Resource, written: Properties) -> Properties:

@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# Copyright (c) IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: json_secret
+version_added: 0.1.0
+short_description: Manage a Secrets Manager secret that is a JSON object
+description:
+  - Sets fields of a secret and leaves its other fields alone, so that several tasks can each contribute what they know.
+  - Generates a field once, when it is missing. A generated value is never changed by this module and appears in no task.
+  - Unlike M(community.aws.secretsmanager_secret) the caller need not know the whole secret to change a part of it.
+options:
+  state:
+    description: Whether the secret exists.
+    type: str
+    choices: [present, absent]
+    default: present
+  name:
+    description: Name of the secret.
+    type: str
+    required: true
+  description:
+    description: What the secret is for.
+    type: str
+  kms_key_id:
+    description: Id, ARN or alias of the key that encrypts the secret. The account's default key when left out at creation.
+    type: str
+  fields:
+    description: Fields and their values. Fields that are not named keep their values.
+    type: dict
+    default: {}
+  generate:
+    description: Names of fields that get a random value of letters and digits when they are missing.
+    type: list
+    elements: str
+    default: []
+  length:
+    description: Length of a generated value.
+    type: int
+    default: 32
+  reveal:
+    description: Names of fields whose values the module returns. A task that uses it needs C(no_log).
+    type: list
+    elements: str
+    default: []
+  recovery_days:
+    description: Days within which a secret deleted by O(state=absent) can be restored, V(7) to V(30). V(0) deletes at once and for ever.
+    type: int
+    default: 30
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.tags
+  - amazon.aws.boto3
+author:
+  - IndiVillage platform team (@indivillage)
+"""
+
+EXAMPLES = r"""
+- name: Have credentials of the database
+  indivillage.infra.json_secret:
+    name: /indivillage/production/database/credentials
+    fields: {username: indivillage_admin, engine: postgres}
+    generate: [password]
+    reveal: [password]
+  no_log: true
+  register: credentials
+
+- name: Add where the database is
+  indivillage.infra.json_secret:
+    name: /indivillage/production/database/credentials
+    fields: {host: "{{ database.endpoint.address }}", port: 5432}
+"""
+
+RETURN = r"""
+resource:
+  description: The secret. Empty after a deletion. In check mode as it would become.
+  returned: always
+  type: dict
+  contains:
+    arn:
+      description: ARN of the secret.
+      type: str
+      returned: when the secret exists
+    fields:
+      description: All fields; values that were not revealed read C((hidden)).
+      type: dict
+      returned: when the secret exists
+      sample: {username: (hidden), password: aVeryLongRandomText}
+  sample: {name: /indivillage/production/database/credentials, fields: {username: (hidden), password: (hidden)}}
+"""
+
+import json
+import secrets
+import string
+from typing import Any, ClassVar
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+
+ALPHABET = string.ascii_letters + string.digits
+HIDDEN = "(hidden)"
+
+
+class JsonSecret(Resource):
+    service = "secretsmanager"
+    kind = "secret"
+    options: ClassVar[dict[str, Any]] = {
+        "name": {"required": True},
+        "description": {},
+        "kms_key_id": {},
+        "fields": {"type": "dict", "default": {}, "no_log": False},
+        "generate": {"type": "list", "elements": "str", "default": []},
+        "length": {"type": "int", "default": 32},
+        "reveal": {"type": "list", "elements": "str", "default": []},
+        "recovery_days": {"type": "int", "default": 30},
+    }
+    properties = ("description", "kms_key_id", "fields")
+    scheduled_for_deletion = False
+    held: Properties = {}  # noqa: RUF012 - replaced, never filled
+
+    def declared(self) -> Properties:
+        missing = [name for name in self.params["generate"] if name not in self.held]
+        generated = {name: "".join(secrets.choice(ALPHABET) for _ in range(self.params["length"])) for name in missing}
+        return super().declared() | {"fields": generated | self.params["fields"]}
+
+    def find(self) -> Properties | None:
+        try:
+            secret = self.client.describe_secret(SecretId=self.name)
+        except is_boto3_error_code("ResourceNotFoundException"):
+            return None
+        self.scheduled_for_deletion = "DeletedDate" in secret
+        if self.scheduled_for_deletion:
+            return None
+        self.held = self._fields()
+        return {
+            "name": self.name,
+            "arn": secret["ARN"],
+            "description": secret.get("Description", ""),
+            "kms_key_id": self._as_declared(secret.get("KmsKeyId", "")),
+            "fields": self.held,
+            "tags": boto3_tag_list_to_ansible_dict(secret.get("Tags", [])),
+        }
+
+    def _fields(self) -> Properties:
+        try:
+            text = self.client.get_secret_value(SecretId=self.name)["SecretString"]
+        except is_boto3_error_code("ResourceNotFoundException"):
+            return {}  # a secret may exist before its first value
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise ResourceError("its value is not a JSON object; it was not written by this module.")
+        return value
+
+    def _as_declared(self, key: str) -> str:
+        # AWS may answer an alias or id with its ARN.
+        declared = self.params["kms_key_id"]
+        return declared if declared and key.endswith(declared) else key
+
+    def shown(self, properties: Properties) -> Properties:
+        if "fields" not in properties:
+            return properties
+        fields = {name: value if name in self.params["reveal"] else HIDDEN for name, value in properties["fields"].items()}
+        return properties | {"fields": fields}
+
+    def create(self, wanted: Properties, tags: dict[str, str]) -> None:
+        if self.scheduled_for_deletion:
+            raise ResourceError("it is scheduled for deletion. Restore it (aws secretsmanager restore-secret), or wait until it is gone.")
+        self.client.create_secret(
+            Name=self.name,
+            SecretString=json.dumps(wanted["fields"]),
+            **({"Description": wanted["description"]} if wanted.get("description") else {}),
+            **({"KmsKeyId": wanted["kms_key_id"]} if wanted.get("kms_key_id") else {}),
+            **({"Tags": ansible_dict_to_boto3_tag_list(tags)} if tags else {}),
+        )
+
+    def update(self, current: Properties, changes: Properties) -> None:
+        names = {"description": "Description", "kms_key_id": "KmsKeyId"}
+        attributes = {names[key]: value for key, value in changes.items() if key in names}
+        if attributes:
+            self.client.update_secret(SecretId=self.name, **attributes)
+        if "fields" in changes:
+            self.client.put_secret_value(SecretId=self.name, SecretString=json.dumps(current["fields"] | changes["fields"]))
+
+    def delete(self, current: Properties) -> None:
+        days = self.params["recovery_days"]
+        how = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
+        self.client.delete_secret(SecretId=self.name, **how)
+
+    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
+        if remove:
+            self.client.untag_resource(SecretId=self.name, TagKeys=remove)
+        if add:
+            self.client.tag_resource(SecretId=self.name, Tags=ansible_dict_to_boto3_tag_list(add))
+
+
+def main() -> None:
+    run(JsonSecret)
+
+
+if __name__ == "__main__":
+    main()
