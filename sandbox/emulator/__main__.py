@@ -10,7 +10,6 @@ import signal
 import sys
 from pathlib import Path
 
-# moto reads its settings while it is imported.
 MOTO_SETTINGS = {
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",  # roles attach AWS managed policies such as AmazonSSMManagedInstanceCore
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # 1300 foreign images per region take seconds; the sandbox registers its own
@@ -56,10 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> None:
     """Answer until SIGTERM or SIGINT."""
-    from sandbox.emulator import clock
-    from sandbox.emulator.additions import install_all
-    from sandbox.emulator.runtime import runtime
-    from sandbox.emulator.server import Emulator, Listeners
+    # Imported only now: moto reads its settings, and takes seconds, while it is imported.
+    from sandbox.emulator import clock  # noqa: PLC0415
+    from sandbox.emulator.additions import install_all  # noqa: PLC0415
+    from sandbox.emulator.runtime import runtime  # noqa: PLC0415
+    from sandbox.emulator.server import Emulator, Listeners  # noqa: PLC0415
 
     runtime.standalone = options.standalone
     install_all()

@@ -9,7 +9,7 @@ All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malf
     GET /sandbox/certificates/<ARN>           -> {"certificate", "chain", "private_key"} in PEM
     GET /sandbox/databases/<region>/<id>      -> {"master_username", "master_password", "db_name", "parameters": {name: value}}
     PUT /sandbox/databases/<region>/<id>      <- {"state": "available"|"failed"}
-    GET /sandbox/caches/<region>/<id>         -> {"auth_token"}
+    GET /sandbox/caches/<region>/<id>         -> {"auth_token", "parameters": {name: value}}
     PUT /sandbox/caches/<region>/<id>         <- {"state": "available"|"failed"}
     PUT /sandbox/images/<region>/<AMI id>     <- {"state": "available"|"failed"}
 """
@@ -23,10 +23,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from moto.acm import acm_backends
-from moto.ec2 import ec2_backends
-from moto.elasticache import elasticache_backends
-from moto.rds import rds_backends
+from moto.acm.models import acm_backends
+from moto.ec2.models import ec2_backends
+from moto.elasticache.models import elasticache_backends
+from moto.rds.models import rds_backends
 
 from sandbox.emulator.runtime import ACCOUNT_ID, REGIONS, runtime
 
@@ -92,7 +92,10 @@ def put_database(region: str, name: str, body: Answer) -> Answer:
 
 
 def get_cache(region: str, name: str) -> Answer:
-    return {"auth_token": getattr(_cache(region, name), "auth_token", None)}
+    cache = _cache(region, name)
+    groups = getattr(elasticache_backends[ACCOUNT_ID][region], "sandbox_parameter_groups", {})
+    group = groups.get(cache.cache_parameter_group_name, {"parameters": {}})
+    return {"auth_token": cache.auth_token, "parameters": group["parameters"]}
 
 
 def put_cache(region: str, name: str, body: Answer) -> Answer:

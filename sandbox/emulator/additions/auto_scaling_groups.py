@@ -22,7 +22,7 @@ from moto.autoscaling.models import Activity, AutoScalingBackend, FakeAutoScalin
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from sandbox.emulator.additions.patching import add, wrap
+from sandbox.emulator.additions.patching import add, replace_property, wrap
 
 GROUP_NAME_TAG = "aws:autoscaling:groupName"
 _MOST_ACTIVITIES = 200  # AWS keeps six weeks of them
@@ -195,11 +195,8 @@ def _install_membership() -> None:
         for group in affected:
             self.update_attached_target_groups(group.name)
 
-    def launch_template(self: Any) -> Any:
-        return getattr(self.instance, "launched_from", None)
-
-    # A property: what this member was launched from; moto answers with the template's default version.
-    InstanceState.launch_template = property(launch_template)
+    # What a member was launched from; moto answers with the template's default version.
+    replace_property(InstanceState, "launch_template", lambda state: getattr(state.instance, "launched_from", None))
 
 
 def _install_targets() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.autoscaling import autoscaling_backends
+from moto.autoscaling.models import autoscaling_backends
 from moto.core.utils import utcnow
 
 from sandbox.emulator.additions.auto_scaling_groups import discharge

@@ -172,24 +172,27 @@ def node(group: Any, member: dict[str, Any]) -> CacheCluster:
         cache_node_ids_to_remove=None,
         cache_node_ids_to_reboot=None,
     )
-    cluster.engine = group.engine
-    cluster.status = cluster.cache_cluster_status = group.status
-    cluster.at_rest_encryption_enabled = group.at_rest_encryption_enabled
-    cluster.security_groups = [{"SecurityGroupId": name, "Status": "active"} for name in group.security_group_ids or []]
     family = "redis7" if group.engine == "redis" else "valkey8"
-    cluster.cache_parameter_group = {
-        "CacheParameterGroupName": group.cache_parameter_group_name or f"default.{family}",
-        "ParameterApplyStatus": "in-sync",
-    }
-    cluster.cache_nodes = [
-        {
-            "CacheNodeId": "0001",
-            "CacheNodeStatus": group.status,
-            "Endpoint": member["read_endpoint"],
-            "ParameterGroupStatus": "in-sync",
-            "CustomerAvailabilityZone": member["preferred_availability_zone"],
-        }
-    ]
+    vars(cluster).update(
+        engine=group.engine,
+        status=group.status,
+        cache_cluster_status=group.status,
+        at_rest_encryption_enabled=group.at_rest_encryption_enabled,
+        security_groups=[{"SecurityGroupId": name, "Status": "active"} for name in group.security_group_ids or []],
+        cache_parameter_group={
+            "CacheParameterGroupName": group.cache_parameter_group_name or f"default.{family}",
+            "ParameterApplyStatus": "in-sync",
+        },
+        cache_nodes=[
+            {
+                "CacheNodeId": "0001",
+                "CacheNodeStatus": group.status,
+                "Endpoint": member["read_endpoint"],
+                "ParameterGroupStatus": "in-sync",
+                "CustomerAvailabilityZone": member["preferred_availability_zone"],
+            }
+        ],
+    )
     return cluster
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.ec2 import ec2_backends
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import convert_tag_spec, random_ami_id
@@ -67,14 +67,14 @@ def _finish(image: Any, source: Any) -> Any:
 
 def install() -> None:
     @wrap(AmiBackend, "create_image")
-    def create_image(original: Any, self: Any, instance_id: str, name: str, description: str, tag_specifications: list[Any]) -> Any:
+    def create_image(original: Any, self: Any, instance_id: str, name: str, description: str, tag_specifications: list[Any]) -> Any:  # noqa: PLR0917 - moto's signature
         _refuse_duplicate(self, name)
         image = original(self, instance_id, name, description, [spec for spec in tag_specifications if spec["ResourceType"] != "snapshot"])
         image.ebs_snapshot.add_tags(convert_tag_spec(tag_specifications).get("snapshot", {}))
         return _finish(image, self.amis.get(image.instance.image_id))
 
     @wrap(AmiBackend, "copy_image")
-    def copy_image(
+    def copy_image(  # noqa: PLR0917 - moto's signature
         original: Any, self: Any, source_image_id: str, source_region: str, name: str | None = None, description: str | None = None
     ) -> Any:
         source = ec2_backends[self.account_id][source_region].describe_images(ami_ids=[source_image_id])[0]

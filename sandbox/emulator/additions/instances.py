@@ -80,7 +80,7 @@ def _root_device_name(backend: Any, image_id: str) -> str:
 
 def install() -> None:
     @wrap(InstanceBackend, "run_instances")
-    def run_instances(
+    def run_instances(  # noqa: PLR0917 - moto's signature
         original: Any, self: Any, image_id: str, count: int, user_data: Any, security_group_names: list[str], **named: Any
     ) -> Any:
         if named.get("launch_template"):

@@ -35,7 +35,7 @@ def _template(response: Any) -> LaunchTemplate:
 
 def install() -> None:
     @wrap(LaunchTemplateVersion, "__init__")
-    def version_init(original: Any, self: Any, template: Any, number: int, data: dict[str, Any], description: str) -> None:
+    def version_init(original: Any, self: Any, template: Any, number: int, data: dict[str, Any], description: str) -> None:  # noqa: PLR0917 - moto's signature
         data = {key: value for key, value in data.items() if value is not None}
         if "UserData" in data and not isinstance(data["UserData"], Base64EncodedString):
             data["UserData"] = parse_user_data(data["UserData"])

@@ -33,3 +33,10 @@ def add(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., 
         return function
 
     return decorate
+
+
+def replace_property(owner: type, name: str, getter: Callable[[Any], Any]) -> None:
+    """Make `getter` the property `name` of `owner`, which must have one."""
+    if not isinstance(getattr(owner, name), property):
+        raise TypeError(f"{owner.__module__}.{owner.__name__}.{name} is no property any more")
+    setattr(owner, name, property(getter))

@@ -88,7 +88,7 @@ def test_storage_and_performance_insights_are_described(emulator: RunningEmulato
 
 def test_the_sandbox_refuses_databases_that_would_lack_their_data(emulator: RunningEmulator, standalone: RunningEmulator) -> None:
     source, replica = create_database(emulator), unique("replica")
-    with pytest.raises(ClientError, match="InvalidDBInstanceState.*read replicas"):
+    with pytest.raises(ClientError, match=r"InvalidDBInstanceState.*read replicas"):
         emulator.client("rds").create_db_instance_read_replica(DBInstanceIdentifier=replica, SourceDBInstanceIdentifier=source)
     source = create_database(standalone)
     standalone.client("rds").create_db_instance_read_replica(DBInstanceIdentifier=replica, SourceDBInstanceIdentifier=source)
@@ -150,7 +150,7 @@ def test_a_replication_group_has_its_nodes_endpoint_and_token(emulator: RunningE
     assert shard["PrimaryEndpoint"]["Address"].startswith(f"master.{name}.")
     assert [member["CurrentRole"] for member in shard["NodeGroupMembers"]] == ["primary", "replica"]
     assert found["AuthTokenEnabled"] is True
-    assert emulator.control("GET", f"caches/us-east-1/{name}") == (200, {"auth_token": "a-token-of-sixteen"})
+    assert emulator.control("GET", f"caches/us-east-1/{name}") == (200, {"auth_token": "a-token-of-sixteen", "parameters": {}})
     assert emulator.control("PUT", f"caches/us-east-1/{name}", {"state": "available"})[0] == 200
     assert cache(emulator, name)["Status"] == "available"
     (node,) = emulator.client("elasticache").describe_cache_clusters(CacheClusterId=f"{name}-001")["CacheClusters"]
@@ -174,7 +174,7 @@ def test_a_replication_group_can_be_changed_and_deleted(emulator: RunningEmulato
     assert len(cache(emulator, name)["MemberClusters"]) == 2
     (node,) = elasticache.describe_cache_clusters(CacheClusterId=f"{name}-002")["CacheClusters"]
     assert node["PreferredMaintenanceWindow"] == "sat:01:00-sat:02:00"
-    assert emulator.control("GET", f"caches/us-east-1/{name}")[1] == {"auth_token": "another-token-here"}
+    assert emulator.control("GET", f"caches/us-east-1/{name}")[1] == {"auth_token": "another-token-here", "parameters": {}}
     with pytest.raises(ClientError, match="CacheSubnetGroupInUse"):
         elasticache.delete_cache_subnet_group(CacheSubnetGroupName=node["CacheSubnetGroupName"])
     assert elasticache.delete_replication_group(ReplicationGroupId=name)["ReplicationGroup"]["Status"] == "deleting"

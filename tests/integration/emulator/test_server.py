@@ -33,7 +33,7 @@ def listening(port: int) -> set[str]:
 def test_it_listens_on_loopback_and_on_the_gateways_of_its_vpcs(emulator: RunningEmulator) -> None:
     port, ec2 = int(emulator.endpoint.rsplit(":", 1)[1]), emulator.client("ec2", "us-west-2")
     vpc_id = ec2.create_vpc(CidrBlock="10.60.0.0/16")["Vpc"]["VpcId"]
-    assert "0.0.0.0" not in listening(port)  # noqa: S104
+    assert "0.0.0.0" not in listening(port)
     assert {"127.0.0.1", "10.60.0.1"} <= listening(port)
     ec2.delete_vpc(VpcId=vpc_id)
     wait_until(lambda: "10.60.0.1" not in listening(port))
@@ -47,7 +47,7 @@ def test_without_a_reconciler_it_listens_on_loopback_only(standalone: RunningEmu
 
 def test_another_address_than_loopback_is_refused() -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "sandbox.emulator", "--loopback", "0.0.0.0"],  # noqa: S104
+        [sys.executable, "-m", "sandbox.emulator", "--loopback", "0.0.0.0"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
