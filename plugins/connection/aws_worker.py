@@ -1,0 +1,230 @@
+# Copyright: IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Local connection for AWS modules that runs them by forking from a warm process."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: aws_worker
+short_description: Run AWS modules on the control node by forking from a warm process
+version_added: 0.1.0
+author: IndiVillage platform team
+description:
+  - Does what P(ansible.builtin.local#connection) does, with the same results, at a fraction of the time. A task that runs an AWS module
+    spends almost all of its second of CPU on starting an interpreter and importing boto3; here that happens once per run.
+  - The first task starts a server process that has C(module_utils) of ansible-core, C(amazon.aws), C(community.aws) and
+    C(indivillage.infra), boto3 and the AWS service models loaded. Each task is a fork of it that runs the unmodified module with the
+    task's own environment. The server ends with the run, however that ends.
+  - "What cannot be run that way, with the very same code and result, runs over the local connection, unasked: C(become), C(async), C(raw),
+    modules that are not Python or start themselves again, another interpreter than Ansible's own, environment variables that
+    an interpreter reads at its start, and modules whose files differ from those the server has loaded. C(-vvv) shows which and why."
+  - Nothing is written to disk but a Unix socket in Ansible's own temporary folder of the run, which only its owner may enter.
+notes:
+  - Needs Linux and one of the ansible-core versions it is tested with; on another version it stops with an error.
+options:
+  pipelining:
+    description: Hand modules over by a pipe. Without it every task takes the way of the local connection.
+    type: bool
+    default: true
+    vars:
+      - name: ansible_aws_worker_pipelining
+  become_success_timeout:
+    description: As for P(ansible.builtin.local#connection).
+    type: int
+    default: 10
+    vars:
+      - name: ansible_local_become_success_timeout
+  become_strip_preamble:
+    description: As for P(ansible.builtin.local#connection).
+    type: bool
+    default: true
+    vars:
+      - name: ansible_local_become_strip_preamble
+"""
+
+import fcntl
+import importlib
+import json
+import multiprocessing
+import os
+import re
+import selectors
+import shlex
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
+from ansible.errors import AnsibleConnectionFailure
+from ansible.module_utils import ansible_release
+from ansible.plugins.connection import ensure_connect
+from ansible.plugins.connection.local import Connection as LocalConnection
+from ansible.utils.display import Display
+from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_server
+
+SUPPORTED_CORE = ("2.21",)
+COLLECTIONS = ("amazon.aws", "community.aws", "indivillage.infra")
+START_SECONDS = 60
+LOCK_NAME = "aws_worker.lock"
+ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+
+display = Display()
+
+
+class Connection(LocalConnection):
+    # transport stays `local`: Ansible asks for that name where it decides in which directory a command runs.
+
+    @ensure_connect
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        require_supported_core()
+        environment = None if self.become else interpreter_environment(cmd)
+        if in_data and environment is not None and sys.platform == "linux":
+            request = worker_server.Request({**os.environ, **environment}, str(self.cwd or Path.cwd()), current_umask(), in_data)
+            try:
+                result = run(request)
+            except worker_server.ColdError as reason:
+                display.vvv(f"AWS WORKER leaves this task to the local connection: {reason}", host=self._play_context.remote_addr)
+            else:
+                display.vvv(f"AWS WORKER: {cmd}", host=self._play_context.remote_addr)
+                return result
+        return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+
+
+def require_supported_core() -> None:
+    """Stop on a version of ansible-core whose payloads this connection has not been tested with."""
+    version = ansible_release.__version__
+    if version.rpartition(".")[0] not in SUPPORTED_CORE:
+        raise AnsibleConnectionFailure(
+            f"The connection indivillage.infra.aws_worker is made for ansible-core {', '.join(SUPPORTED_CORE)} and this is {version}: "
+            "install a supported version, or set stack_connection to local in the inventory (slower, same results)."
+        )
+
+
+def interpreter_environment(command: str) -> dict[str, str] | None:
+    """The variables that a command sets for Ansible's own interpreter; None when it is any other command."""
+    try:
+        words = shlex.split(command)
+        if len(words) == 3 and words[1] == "-c":
+            words = shlex.split(words[2])
+    except ValueError:
+        return None
+    environment = {}
+    while words and ASSIGNMENT.match(words[0]):
+        name, _equals, value = words.pop(0).partition("=")
+        environment[name] = value
+    return environment if words in ([sys.executable], [sys.executable, "&&", "sleep", "0"]) else None
+
+
+def current_umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def run(request: worker_server.Request) -> tuple[int, bytes, bytes]:
+    """Have a task run: its return code, stdout and stderr. Raises ColdError when nothing was run, with the reason."""
+    with connect(request.payload) as worker:
+        stdout, stdout_end = os.pipe()
+        stderr, stderr_end = os.pipe()
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # the answer, or its absence, tells more
+                worker_server.send_request(worker, request, stdout_end, stderr_end)
+        finally:
+            os.close(stdout_end)
+            os.close(stderr_end)
+        outputs = read_to_end(stdout, stderr)
+        with worker.makefile() as answers:
+            word, _space, detail = answers.readline().rstrip("\n").partition(" ")
+    if word == "cold":
+        raise worker_server.ColdError(detail)
+    if word == "exit":
+        return int(detail), *outputs
+    raise AnsibleConnectionFailure("The AWS worker ended during this task: whether the module did its work is unknown. Run the play again.")
+
+
+def read_to_end(stdout: int, stderr: int) -> tuple[bytes, bytes]:
+    """Read both pipes until all their writers are gone, and close them."""
+    contents = {stdout: bytearray(), stderr: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for pipe in contents:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _events in selector.select():
+                chunk = os.read(key.fd, 1 << 16)
+                contents[key.fd] += chunk
+                if not chunk:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+    return bytes(contents[stdout]), bytes(contents[stderr])
+
+
+def connect(payload: bytes) -> socket.socket:
+    """Connect to this run's server, which the first caller starts. Raises ColdError when there is none to be had."""
+    line = worker_server.call_line(payload)
+    directory = os.open(C.DEFAULT_LOCAL_TMP, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        worker = dial(directory)
+        if worker:
+            return worker
+        with os.fdopen(os.open(LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600, dir_fd=directory), "r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            problem = lock.read()
+            worker = None if problem else dial(directory)
+            if not worker and not problem:
+                problem = start(directory, line)
+                # Kept for the tasks to come, which shall not wait for another failure.
+                lock.write(problem)
+                worker = dial(directory)
+        if problem or not worker:
+            display.warning(f"The AWS worker does not start; tasks take the slower local connection, with the same results: {problem}")
+            raise worker_server.ColdError(problem)
+        return worker
+    finally:
+        os.close(directory)
+
+
+def dial(directory: int) -> socket.socket | None:
+    worker = socket.socket(socket.AF_UNIX)
+    try:
+        # By way of /proc, since the path of a socket may have no more than 107 characters.
+        worker.connect(f"/proc/self/fd/{directory}/{worker_server.SOCKET_NAME}")
+    except OSError:
+        worker.close()
+        return None
+    return worker
+
+
+def start(directory: int, line: int) -> str:
+    """Start the server of this run, for payloads that call their wrapper on the given line; the reason if that fails, else nothing."""
+    run_process = multiprocessing.parent_process()
+    run_pidfd = os.pidfd_open(run_process.pid if run_process and run_process.pid else os.getpid())
+    settings = json.dumps({"roots": package_roots(), "line": line})
+    try:
+        server = subprocess.run(
+            [sys.executable, "-P", "-", str(directory), str(run_pidfd), settings],
+            input=worker_server.start_script(line).encode(),
+            pass_fds=(directory, run_pidfd),
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=START_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    finally:
+        os.close(run_pidfd)
+    return (
+        "" if server.stdout == worker_server.READY else server.stdout.decode(errors="replace").strip() or f"exit code {server.returncode}"
+    )
+
+
+def package_roots() -> dict[str, str]:
+    """Where this run finds the packages whose code goes into module payloads."""
+    roots = {"ansible": str(Path(ansible_release.__file__).parents[1])}
+    for collection in COLLECTIONS:
+        with suppress(ImportError):
+            roots[f"ansible_collections.{collection}"] = str(importlib.import_module(f"ansible_collections.{collection}").__path__[0])
+    return roots

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The aws_worker connection gives what the local connection gives, faster, and leaves nothing behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from moto.server import ThreadedMotoServer
+
+pytestmark = pytest.mark.emulator
+
+ROOT = Path(__file__).parents[3]
+PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
+WORKER, LOCAL = "indivillage.infra.aws_worker", "local"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+Task = dict[str, Any]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def task(module: str, **parameters: Any) -> Task:
+    """A task of a play; parameters that start with an underscore are keywords of the task itself."""
+    keywords = {name.removeprefix("_"): value for name, value in parameters.items() if name.startswith("_")}
+    arguments = {name: value for name, value in parameters.items() if not name.startswith("_")}
+    return {"name": module, module: arguments, **keywords}
+
+
+# One of each kind: creation, loops, no change, check mode, failures of the module, of its arguments and of its code, secrets, warnings.
+TOPOLOGY = [
+    task("amazon.aws.ec2_vpc_net", name="x", cidr_block="10.0.0.0/16", tags={"a": "1"}, _register="vpc"),
+    task("amazon.aws.ec2_vpc_net", name="x", cidr_block="10.0.0.0/16", tags={"a": "1"}),
+    task("amazon.aws.ec2_vpc_subnet", vpc_id="{{ vpc.vpc.id }}", cidr="10.0.{{ item }}.0/24", _loop=[1, 2], _register="subnets"),
+    task("amazon.aws.ec2_vpc_igw", vpc_id="{{ vpc.vpc.id }}", _check_mode=True),
+    task(
+        "amazon.aws.ec2_security_group",
+        name="g",
+        description="d",
+        vpc_id="{{ vpc.vpc.id }}",
+        rules=[{"proto": "tcp", "ports": [80], "cidr_ip": "10.0.0.0/8"}],
+        _diff=True,
+    ),
+    task("amazon.aws.ec2_vpc_net", name="y", cidr_block="10.0.0.0/99", _ignore_errors=True),
+    task("amazon.aws.ec2_vpc_net", nam="y", _ignore_errors=True),
+    task("amazon.aws.iam_role", name="r", assume_role_policy_document=json.dumps(TRUST), create_instance_profile=True),
+    task("amazon.aws.kms_key", alias="k", enable_key_rotation=True),
+    task("amazon.aws.s3_bucket", name="b-x-1", versioning=True),
+    task("community.aws.sqs_queue", name="q"),
+    task("community.aws.sns_topic", name="t", display_name="t"),
+    task("community.aws.ssm_parameter", name="/a/b", value="hidden", string_type="SecureString"),
+    task("community.aws.secretsmanager_secret", name="s", secret="hidden", _no_log=True),
+    task("indivillage.infra.log_group", name="/l", retention_days=30, _ignore_errors=True),
+    task("amazon.aws.rds_instance", id="db", _ignore_errors=True),
+    task("amazon.aws.aws_caller_info"),
+    task("amazon.aws.aws_caller_info", _environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, _ignore_errors=True),
+    task("ansible.builtin.command", cmd="sh -c 'echo out; echo err >&2; pwd; umask; exit 3'", _ignore_errors=True),
+    task("ansible.builtin.command", cmd="sh -c 'echo $GREETING'", _environment={"GREETING": "it's {{ 1 + 1 }} \"o'clock\" $HOME"}),
+    task("ansible.builtin.stat", path="/etc/hostname"),
+    task("ansible.builtin.ping", data="crash", _ignore_errors=True),
+    task("ansible.builtin.tempfile", _register="temporary"),
+    task("ansible.builtin.file", path="{{ temporary.path }}", state="absent"),
+    task("ansible.builtin.copy", content="x", dest="{{ playbook_dir }}/copied", mode="0600"),
+    task("ansible.builtin.setup", gather_subset=["!all", "!min", "env"]),
+]
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def environment(endpoint: str, tmp_path: Path) -> dict[str, str]:
+    """For ansible: an emulated account that is empty and gives out the same ids each time."""
+    requests.post(f"{endpoint}/moto-api/reset", timeout=10)
+    requests.post(f"{endpoint}/moto-api/seed?a=42", timeout=10)
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\ncollections_path = {ROOT}/collections\n[connection]\npipelining = true\n")
+    return {
+        **os.environ,
+        "AWS_ENDPOINT_URL": endpoint,
+        "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
+    }
+
+
+def command(directory: Path, tasks: list[Task], connection: str, *arguments: str, hosts: int = 1) -> list[str]:
+    """Write a playbook and return the command that runs it."""
+    play = {
+        "name": "Test",
+        "hosts": "all",
+        "gather_facts": False,
+        "connection": connection,
+        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "tasks": tasks,
+    }
+    (directory / "play.yml").write_text(yaml.safe_dump([play]))
+    inventory = "".join(f"stack-{number}," for number in range(hosts))
+    return [PLAYBOOK, "-i", inventory, str(directory / "play.yml"), *arguments]
+
+
+@pytest.fixture
+def run(tmp_path: Path, environment: dict[str, str]) -> Run:
+    def run(
+        tasks: list[Task], connection: str = WORKER, *arguments: str, hosts: int = 1, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(tmp_path, tasks, connection, *arguments, hosts=hosts),
+            cwd=ROOT,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    return run
+
+
+def results(finished: subprocess.CompletedProcess[str]) -> list[Any]:
+    """The registered result of every task, without what differs from run to run."""
+    assert finished.stdout.startswith("{"), finished.stdout + finished.stderr
+    text = finished.stdout
+    for pattern, replacement in (
+        (r"/tmp/ansible_[\w.]+_payload_\w+/ansible_[\w.]+_payload\.zip/", "<code>/"),
+        (re.escape(str(ROOT / "collections")) + "/", "<code>/"),
+        (r"/[^\s\"]*/site-packages/", "<code>/"),
+        (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)?", "<time>"),
+        (r"\d:\d\d:\d\d\.\d+", "<duration>"),
+        (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [\w :]+ GMT", "<time>"),
+        (r"\"(request_id|x-amzn-requestid|atime|ctime|mtime|_|SHLVL)\": [^,\n]+", r'"\1": "<any>"'),
+        (r"\"\d{10}\.\d+\"", '"<time>"'),
+        (r"(object at|pid) (0x)?[0-9a-f]+", r"\1 <any>"),
+        (r"ansible\.\w{8}\b", "<temporary>"),
+        (r"ansible-tmp-[\d.-]+", "<temporary>"),
+    ):
+        text = re.sub(pattern, replacement, text)
+    play = json.loads(text)["plays"][0]
+    return [{**result, "duration": None} for entry in play["tasks"] for result in entry["hosts"].values()]
+
+
+def workers(environment: dict[str, str]) -> list[int]:
+    """The processes that belong to a run, by the temporary folder in their environment."""
+    marker = f"ANSIBLE_LOCAL_TEMP={environment['ANSIBLE_LOCAL_TEMP']}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and marker in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def await_none(environment: dict[str, str], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while workers(environment) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert workers(environment) == []
+
+
+def test_same_results_as_the_local_connection(run: Run, endpoint: str, environment: dict[str, str]) -> None:
+    locally = results(run(TOPOLOGY, LOCAL, ANSIBLE_DISPLAY_TRACEBACK="always"))
+    requests.post(f"{endpoint}/moto-api/reset", timeout=10)
+    requests.post(f"{endpoint}/moto-api/seed?a=42", timeout=10)
+    warmly = results(run(TOPOLOGY, WORKER, ANSIBLE_DISPLAY_TRACEBACK="always"))
+    assert len(warmly) == len(locally)
+    if os.environ.get("DUMP"):
+        Path("/tmp/w/h6/warm.json").write_text(json.dumps(warmly, indent=1, sort_keys=True))
+        Path("/tmp/w/h6/local.json").write_text(json.dumps(locally, indent=1, sort_keys=True))
+    for number, (warm, local) in enumerate(zip(warmly, locally, strict=True)):
+        assert warm == local, f"task {number}"
+    assert sum("exception" in result for result in warmly) >= 4, "failures with their tracebacks were compared too"
+    await_none(environment)
+
+
+def shown(finished: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
+    """How many tasks the worker ran, and why it left others."""
+    left = re.findall(r"AWS WORKER leaves this task to the local connection: (.*)", finished.stdout)
+    return len(re.findall(r"AWS WORKER: ", finished.stdout)), left
+
+
+def test_what_it_cannot_run_goes_the_local_way(run: Run, tmp_path: Path) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text("#!/bin/sh\necho script\n")
+    tasks = [
+        task("ansible.builtin.command", cmd="true"),
+        task("ansible.builtin.command", cmd="true", _environment={"PYTHONPATH": "/nowhere"}),
+        task("ansible.builtin.command", cmd="true", _vars={"ansible_python_interpreter": "/usr/bin/python3"}),
+        task("ansible.builtin.command", cmd="true", _vars={"ansible_aws_worker_pipelining": False}),
+        {"name": "raw", "ansible.builtin.raw": "echo raw"},
+        {"name": "script", "ansible.builtin.script": str(script)},
+    ]
+    finished = run(tasks, WORKER, "-vvv", ANSIBLE_STDOUT_CALLBACK="default")
+    ran, left = shown(finished)
+    assert (ran, left) == (1, ["an environment that changes the interpreter"])
+    assert "changed=6 " in finished.stdout, finished.stdout
+
+
+def test_asynchronous_tasks_work(run: Run) -> None:
+    finished = run([task("ansible.builtin.command", cmd="echo later", _async=30, _poll=1)])
+    assert finished.returncode == 0, finished.stdout
+    assert '"stdout": "later"' in finished.stdout
+
+
+def test_code_that_differs_from_what_is_loaded_is_not_run_warm(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "module_utils").mkdir()
+    (tmp_path / "library").mkdir()
+    (tmp_path / "module_utils/mine.py").write_text("VALUE = 1\n")
+    (tmp_path / "library/own.py").write_text(
+        "from ansible.module_utils.basic import AnsibleModule\nfrom ansible.module_utils.mine import VALUE\n"
+        "AnsibleModule({}).exit_json(value=VALUE)\n"
+    )
+    finished = run(
+        [task("own", _register="own"), task("ansible.builtin.assert", that="own.value == 1")],
+        WORKER,
+        "-vvv",
+        ANSIBLE_STDOUT_CALLBACK="default",
+    )
+    assert finished.returncode == 0, finished.stdout
+    ran, left = shown(finished)
+    assert ran == 0
+    assert left
+    assert left[0].endswith("is not what the worker has loaded")
+
+
+def test_hosts_run_side_by_side_on_one_server(run: Run, environment: dict[str, str]) -> None:
+    report = task("ansible.builtin.command", cmd="sh -c 'ps -o ppid= -p $PPID; date +%s; sleep 6; date +%s'")
+    finished = run([report], WORKER, "-f", "5", hosts=5)
+    reports = [result["stdout"].split() for result in json.loads(finished.stdout)["plays"][0]["tasks"][0]["hosts"].values()]
+    servers, starts, ends = zip(*reports, strict=True)
+    assert len(set(servers)) == 1, "every module is a child of the same server"
+    assert max(map(int, starts)) < min(map(int, ends)), "all of them ran at the same time"
+    await_none(environment)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_when_the_run_is_killed(how: signal.Signals, tmp_path: Path, environment: dict[str, str]) -> None:
+    tasks = [task("ansible.builtin.wait_for", timeout=300)]
+    with subprocess.Popen(
+        command(tmp_path, tasks, WORKER), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("local/*/aws_worker.sock")) or len(workers(environment)) < 4:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
+        (folder,) = tmp_path.glob("local/*/")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        process.send_signal(how)
+        process.wait(timeout=30)
+    await_none(environment, 10)
+    assert not list(tmp_path.glob("local/*/aws_worker.sock"))
+
+
+def test_a_task_whose_time_is_up_is_ended(run: Run, environment: dict[str, str]) -> None:
+    finished = run(
+        [task("ansible.builtin.wait_for", timeout=120, _timeout=3, _ignore_errors=True), task("ansible.builtin.command", cmd="true")]
+    )
+    assert finished.returncode == 0, finished.stdout
+    await_none(environment)
+
+
+def test_a_server_that_is_killed_fails_the_task_and_the_next_one_starts_another(tmp_path: Path, environment: dict[str, str]) -> None:
+    tasks = [task("ansible.builtin.wait_for", timeout=300, _ignore_unreachable=True), task("ansible.builtin.command", cmd="true")]
+    with subprocess.Popen(command(tmp_path, tasks, WORKER), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (servers := server_processes(environment)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(1)
+        os.kill(servers[0], signal.SIGKILL)
+        output, _errors = process.communicate(timeout=60)
+    assert "The AWS worker ended during this task" in output
+    assert "does not start" not in output
+    assert process.returncode == 0, output
+    await_none(environment)
+
+
+def server_processes(environment: dict[str, str]) -> list[int]:
+    """The server, once it has left the process group of the interpreter that loaded it, which ends as soon as it is ready."""
+    return [pid for pid in workers(environment) if b"\0-P\0-\0" in Path(f"/proc/{pid}/cmdline").read_bytes() and os.getpgid(pid) != pid]
