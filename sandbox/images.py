@@ -185,7 +185,9 @@ def bootstrap_command(recipe: Recipe, sources: Sequence[str], apt_options: Seque
     """The mmdebstrap command that writes the image's root file system as a tar archive to its standard output."""
     command = ["mmdebstrap", f"--variant={recipe.variant}", "--include=" + ",".join(recipe.packages)]
     command += [f"--aptopt={option}" for option in ('APT::Install-Recommends "false"', 'Acquire::Languages "none"', *apt_options)]
-    command += [f"--dpkgopt={option}" for option in (*DPKG_OPTIONS, *(f"path-exclude={path}" for path in recipe.excluded))]
+    # As a file from a hook and not as --dpkgopt, with which mmdebstrap filters every archive of its own through Python.
+    dpkg_options = "\n".join((*DPKG_OPTIONS, *(f"path-exclude={path}" for path in recipe.excluded)))
+    command.append(f'--extract-hook=echo {shlex.quote(dpkg_options)} > "$1/etc/dpkg/dpkg.cfg.d/sandbox"')
     scripts = [HERE / "cleanup.sh"]
     if recipe.overlay:
         command.append(f"--customize-hook=sync-in {shlex.quote(str(HERE / recipe.overlay))} /")
@@ -243,6 +245,8 @@ def _build_one(name: str, log: Path) -> None:
             if line.startswith("I: ") and line.rstrip().endswith("..."):
                 print(f"image {name}: {line[3:].strip()} {time.monotonic() - started:.0f} s", flush=True)
         failed = maker.wait() or importer.wait()
+    # The image's predecessor has lost its name; podman keeps it while a container uses it.
+    subprocess.run(["podman", "image", "prune", "--force", "--filter", f"label={DIGEST_LABEL}"], capture_output=True, check=False)
     if failed:
         end = "\n".join(log.read_text().splitlines()[-15:])
         raise BuildError(f"image {name} could not be built; the end of {log}:\n{end}")

@@ -242,12 +242,12 @@ class Container:
         return self.state == "running"
 
 
-Verb = Literal["create_network", "remove_network", "create", "start", "stop", "restart", "remove", "bake", "drop_image"]
+Verb = Literal["create_network", "remove_network", "create", "start", "stop", "restart", "remove", "bake", "fail_image", "drop_image"]
 
 
 @dataclass(frozen=True)
 class Action:
-    """One step towards the world. `target` names the container, network or container image; `why` is for the log."""
+    """One step towards the world. `target` names the container, network, AMI or container image; `why` is for the log."""
 
     verb: Verb
     target: str

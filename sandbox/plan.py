@@ -79,7 +79,7 @@ def plan(world: World, services: Iterable[ContainerSpec], actual: Actual) -> tup
         if name not in usable
     ]
     steps = [_step(spec, usable.get(name), instances.get(name), actual.reboots.get(name, 0)) for name, spec in specs.items()]
-    return (*_networks(world, actual), *removals, *filter(None, steps), *_images(world, containers, actual))
+    return (*_networks(world, actual), *removals, *filter(None, steps), *_images(world, usable, actual))
 
 
 def _unfit(container: Container, spec: ContainerSpec) -> str:
@@ -114,11 +114,14 @@ def _networks(world: World, actual: Actual) -> Iterable[Action]:
 
 
 def _images(world: World, containers: Mapping[str, Container], actual: Actual) -> Iterable[Action]:
+    """Images made by CreateImage are pending until their instance's container is committed; one without an instance never will be."""
     for image in world.images:
         if image.state == "pending" and image.source_instance_id:
             source = container_name(image.source_instance_id)
             if source in containers:
-                yield Action("bake", image.container_image, f"image {image.id} of {image.source_instance_id} is pending", image=image)
-    wanted = {baked_image(image.id) for image in world.images} | {container.image for container in containers.values()}
+                yield Action("bake", source, f"image {image.id} is pending", image=image)
+            elif world.instance(image.source_instance_id) is None:
+                yield Action("fail_image", image.id, f"its instance {image.source_instance_id} is gone", image=image)
+    wanted = {baked_image(image.id) for image in world.images} | {container.image for container in actual.containers}
     for name in sorted(actual.baked_images - wanted):
         yield Action("drop_image", name, "its AMI is gone")

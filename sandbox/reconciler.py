@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sandbox import firewall, processes
 from sandbox.engine import Podman
 from sandbox.metadata import AwsSource, MetadataService
-from sandbox.model import Action, ContainerSpec, EngineError, Service, World
+from sandbox.model import Action, ContainerSpec, EngineError, Image, Service, World
 from sandbox.observe import EmulatorControl, RegionClients, observe
 from sandbox.plan import Actual, instance_spec, internet_client, plan
 from sandbox.services import SERVICES
@@ -42,7 +42,7 @@ LONGEST_RETRY_SECONDS = 10.0
 WORKERS = 4
 # Within a stage order does not matter. The firewall is replaced before the first stage that starts something.
 NETWORK_VERBS = ("remove_network", "create_network")
-STAGES = (("remove",), NETWORK_VERBS, ("create", "start", "stop", "restart"), ("bake", "drop_image"))
+STAGES = (("remove",), NETWORK_VERBS, ("create", "start", "stop", "restart"), ("bake", "fail_image", "drop_image"))
 EXPECTED_ERRORS = (EngineError, firewall.FirewallError, ClientError, BotoCoreError, OSError, KeyError)
 
 
@@ -161,16 +161,15 @@ class Reconciler:
             case "remove":
                 self._engine.remove(action.target)
             case "bake" if action.image:
-                self._bake(action)
+                self._engine.bake(action.target, action.image.container_image)
+                self._finish_image(action.image, "available")
+            case "fail_image" if action.image:
+                self._finish_image(action.image, "failed")
             case "drop_image":
                 self._engine.remove_image(action.target)
 
-    def _bake(self, action: Action) -> None:
-        assert action.image is not None  # noqa: S101 - for the type checker: `_act` has matched it
-        image = action.image
-        source = self._specs[f"indivillage-{image.source_instance_id}"].name
-        self._engine.bake(source, image.container_image)
-        self._control.put(f"images/{image.region}/{image.id}", {"state": "available"})
+    def _finish_image(self, image: Image, state: str) -> None:
+        self._control.put(f"images/{image.region}/{image.id}", {"state": state})
 
     # --- between passes ---
 

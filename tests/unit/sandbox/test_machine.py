@@ -72,14 +72,14 @@ def test_bridge_names_fit_linux() -> None:
 
 
 def test_limits_are_named_only_where_they_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.resource, "getrlimit", lambda _number: (10, 20000))
+    monkeypatch.setattr("sandbox.engine.resource.getrlimit", lambda _number: (10, 20000))
     assert engine.limit_options(WITH_ALL, 32768) == ()
     assert engine.limit_options(WITHOUT_SYS_RESOURCE, 32768) == ("--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000")
     assert engine.limit_options(WITHOUT_SYS_RESOURCE, 500)[1] == "--ulimit=nproc=500:500"
 
 
 def test_unlimited_processes_are_as_many_as_the_kernel_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.resource, "getrlimit", lambda _number: (-1, -1))
+    monkeypatch.setattr("sandbox.engine.resource.getrlimit", lambda _number: (-1, -1))
     assert engine.limit_options(WITHOUT_SYS_RESOURCE, 32768)[1] == "--ulimit=nproc=32768:32768"
 
 
@@ -107,13 +107,13 @@ def test_a_spec_becomes_options() -> None:
 
 def test_missing_programs_are_one_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "HELPER_DIRECTORIES", ())
-    monkeypatch.setattr(host.shutil, "which", lambda name: None if name in {"nft", "crun", "runc"} else f"/usr/bin/{name}")
+    monkeypatch.setattr("sandbox.host.shutil.which", lambda name: None if name in {"nft", "crun", "runc"} else f"/usr/bin/{name}")
     with pytest.raises(host.HostError, match=r"sudo apt-get install --yes aardvark-dns netavark nftables runc$"):
         host.check_commands()
 
 
 def test_somebody_who_is_not_root_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, chosen: Settings) -> None:
-    monkeypatch.setattr(host.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("sandbox.host.os.geteuid", lambda: 1000)
     with pytest.raises(host.HostError, match=r"needs root.*sudo"):
         lifecycle.up(chosen)
     assert not chosen.state_dir.exists()

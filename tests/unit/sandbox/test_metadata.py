@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 import worlds
 
-from sandbox import metadata
 from sandbox.metadata import MetadataService, Tokens, answer
 from sandbox.model import Instance, Vpc, World
 
@@ -90,7 +89,7 @@ def test_an_unknown_address_is_told_nothing() -> None:
 
 def test_tokens_are_bound_to_their_address_and_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(metadata.time, "monotonic", lambda: now)
+    monkeypatch.setattr("sandbox.metadata.time.monotonic", lambda: now)
     tokens = Tokens()
     made = tokens.make("10.0.0.1", 60)
     assert tokens.good(made, "10.0.0.1")

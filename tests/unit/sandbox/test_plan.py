@@ -12,13 +12,13 @@ from sandbox.settings import baked_image, container_name, network_name
 NETWORKS = tuple(Network(network_name(vpc.id), vpc.id, vpc.cidr) for vpc in (worlds.VPC, INTERNET))
 
 
-def container(spec: ContainerSpec, state: str = "running", **changes: str) -> Container:
-    return replace(Container(spec.name, spec.kind, state, spec.image, spec.digest, spec.vpc_id, 1), **changes)
+def container(spec: ContainerSpec) -> Container:
+    return Container(spec.name, spec.kind, "running", spec.image, spec.digest, spec.vpc_id, 1)
 
 
-def settled(world: World, **changes: object) -> Actual:
+def settled(world: World, *, reboots: dict[str, int] | None = None, baked_images: frozenset[str] = frozenset()) -> Actual:
     specs = [*(instance_spec(world, instance) for instance in world.instances), internet_client()]
-    return replace(Actual(tuple(container(spec) for spec in specs), NETWORKS), **changes)
+    return Actual(tuple(container(spec) for spec in specs), NETWORKS, baked_images, reboots or {})
 
 
 def steps(world: World, actual: Actual, services: tuple[ContainerSpec, ...] = ()) -> list[tuple[str, str]]:
@@ -110,7 +110,7 @@ def test_a_deregistered_image_leaves_its_instances_running_but_starts_none() -> 
 def test_images_are_baked_while_pending_and_dropped_with_their_ami() -> None:
     pending = Image("ami-1", "us-east-1", "web", "pending", baked_image("ami-1"), source_instance_id="i-web-1")
     world = worlds.world(images=(worlds.IMAGE, pending))
-    assert steps(world, settled(world)) == [("bake", baked_image("ami-1"))]
+    assert steps(world, settled(world)) == [("bake", WEB)]
     available = worlds.world(images=(worlds.IMAGE, replace(pending, state="available")))
     baked = frozenset({baked_image("ami-1"), baked_image("ami-2")})
     assert steps(available, settled(available, baked_images=baked)) == [("drop_image", baked_image("ami-2"))]
@@ -121,3 +121,9 @@ def test_an_image_in_use_is_kept_though_its_ami_is_gone() -> None:
     actual = settled(world, baked_images=frozenset({baked_image("ami-2")}))
     actual = replace(actual, containers=tuple(replace(c, image=baked_image("ami-2")) for c in actual.containers))
     assert steps(world, actual) == []
+
+
+def test_an_image_whose_instance_is_gone_has_failed() -> None:
+    orphan = Image("ami-1", "us-east-1", "web", "pending", baked_image("ami-1"), source_instance_id="i-gone")
+    world = worlds.world(images=(worlds.IMAGE, orphan))
+    assert steps(world, settled(world)) == [("fail_image", "ami-1")]
