@@ -31,6 +31,10 @@ def up(settings: Settings) -> None:
     """
     host.check_rights()
     host.check_commands()
+    if other := processes.other_sandbox(settings):
+        raise SandboxError(
+            f"another sandbox runs on this machine, its state lies in {other}: take it down first (SANDBOX_STATE_DIR={other})"
+        )
     emulator = processes.running(settings, processes.EMULATOR)
     if not emulator:
         host.check_port(settings.emulator_port, "SANDBOX_EMULATOR_PORT")

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sandbox.settings import REPOSITORY, Settings
@@ -69,17 +69,24 @@ def stop_all(settings: Settings) -> None:
     """End every process of this sandbox: politely, and after some seconds for good."""
     until = time.monotonic() + STOP_SECONDS
     # Looked for again each time: a supervisor may start one more reconciler while it is told to end.
-    while ours := [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_ours(settings, int(entry.name))]:
+    while ours := [pid for pid, state_dir in _sandbox_processes() if state_dir == settings.state_dir]:
         for pid in ours:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM if time.monotonic() < until else signal.SIGKILL)
         time.sleep(0.1)
 
 
-def _is_ours(settings: Settings, pid: int) -> bool:
-    words = _command_line(pid)
-    modules = {"sandbox.emulator", "sandbox.reconciler"}
-    return bool(modules & set(words)) and str(settings.state_dir) in words
+def other_sandbox(settings: Settings) -> Path | None:
+    """State directory of another sandbox that runs on this machine."""
+    return next((state_dir for _, state_dir in _sandbox_processes() if state_dir != settings.state_dir), None)
+
+
+def _sandbox_processes() -> Iterator[tuple[int, Path]]:
+    """Process id and state directory of everything that `start` and its descendants started."""
+    for entry in Path("/proc").iterdir():
+        words = _command_line(int(entry.name)) if entry.name.isdigit() else []
+        if words[1:3] in (["-m", "sandbox.emulator"], ["-m", "sandbox.reconciler"]) and words[3:4] == ["--state-dir"]:
+            yield int(entry.name), Path(words[4])
 
 
 def _command_line(pid: int) -> list[str]:

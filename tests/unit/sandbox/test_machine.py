@@ -170,6 +170,7 @@ def test_processes_are_found_and_ended_without_their_pid_file(tmp_path: Path, ch
     while b"sandbox.emulator" not in Path(f"/proc/{process.pid}/cmdline").read_bytes() and time.monotonic() < until:
         time.sleep(0.02)
     other = Settings(tmp_path / "other", 1, 2)
+    assert processes.other_sandbox(other) is not None
     processes.stop_all(other)
     assert process.poll() is None, "a process of another sandbox was ended"
     processes.stop_all(chosen)
