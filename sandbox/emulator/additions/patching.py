@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 
-def wrap(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: replace method `name` of `owner`; the function gets the original as its first argument."""
+def wrap(owner: type | ModuleType, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: replace function `name` of a class or module; the function gets the original as its first argument."""
     original = getattr(owner, name)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
