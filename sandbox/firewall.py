@@ -74,6 +74,8 @@ def _forward() -> str:
             "meta nfproto ipv6 drop",
             "jump acl",
             "ct state established,related accept",
+            # From this machine's own networks nobody gets in: the outside of the sandbox is its internet network.
+            'iifname != "iv*" counter drop',
             "jump routing",
             "jump egress",
             "jump ingress",
@@ -161,6 +163,8 @@ def _metadata() -> Sequence[str]:
 def _gateway(world: World, emulator_port: int) -> Iterator[str]:
     """What the containers may ask of the host: names, metadata and the AWS API, at their own gateway's address only."""
     yield "type filter hook input priority filter - 5; policy accept;"
+    yield 'iifname "lo" accept'
+    yield 'iifname != "iv*" ip daddr @vpcs counter drop'
     yield 'iifname != "iv*" accept'
     yield "ct state established,related accept"
     for vpc in world.vpcs:

@@ -38,6 +38,7 @@ def test_forwarded_packets_meet_the_rules_in_the_order_of_aws() -> None:
         "meta nfproto ipv6 drop",
         "jump acl",
         "ct state established,related accept",
+        'iifname != "iv*" counter drop',
         "jump routing",
         "jump egress",
         "jump ingress",
@@ -121,6 +122,8 @@ def test_another_vpc_is_reached_by_peering_and_transit_gateway_only() -> None:
 def test_the_gateway_answers_names_metadata_and_the_api_to_its_own_vpc_only() -> None:
     assert chain(worlds.world(), "gateway") == [
         "type filter hook input priority filter - 5; policy accept;",
+        'iifname "lo" accept',
+        'iifname != "iv*" ip daddr @vpcs counter drop',
         'iifname != "iv*" accept',
         "ct state established,related accept",
         "ip saddr 10.10.0.0/16 ip daddr 10.10.0.1 meta l4proto { tcp, udp } th dport 53 accept",
