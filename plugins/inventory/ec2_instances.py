@@ -249,7 +249,7 @@ class InventoryModule(AwsEc2Inventory):
         except botocore.exceptions.NoCredentialsError:
             raise AnsibleParserError(
                 f"No AWS credentials found for environment {self._settings.environment_name} ({self._source}): "
-                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run on a machine with an instance role."
+                "sign in (aws sso login, and AWS_PROFILE), set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a machine with a role."
             ) from None
         except (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError):
             endpoint = self._endpoint()
