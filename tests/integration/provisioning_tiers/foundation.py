@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tiers stand on, made by plain API calls in two seconds: the provisioning of it has tests of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+PREFIX = "indivillage-sandbox"
+ACCOUNT_ID = "123456789012"
+ZONES = "abc"
+TIERS = {"public": 0, "web": 10, "app": 20, "data": 30}
+GROUPS = ("public-load-balancer", "web", "internal-load-balancer", "app", "database", "cache", "bastion", "endpoints")
+BASE_IMAGE = "debian-13-amd64-sandbox"
+TRUST = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+)
+
+
+@dataclass
+class Foundation:
+    """Ids of what was made, by name without the prefix."""
+
+    client: Callable[[str], Any]
+    vpc_id: str = ""
+    subnets: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
+
+    def lay(self) -> Foundation:
+        """Make everything."""
+        self._network()
+        self._identities()
+        self._logs_bucket()
+        for tier in ("web", "app"):
+            self.publish_image(tier, "one")
+        return self
+
+    def publish_image(self, tier: str, name: str) -> str:
+        """Register an image and make it the tier's current one, as baking does."""
+        ec2 = self.client("ec2")
+        (base,) = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [BASE_IMAGE]}])["Images"]
+        copy = ec2.copy_image(SourceImageId=base["ImageId"], SourceRegion="us-east-1", Name=f"{PREFIX}-{tier}-{name}")["ImageId"]
+        parameter = f"/indivillage/sandbox/images/{tier}"
+        self.client("ssm").put_parameter(Name=parameter, Value=copy, Type="String", Overwrite=True)
+        self.images[tier] = copy
+        return str(copy)
+
+    def _network(self) -> None:
+        ec2 = self.client("ec2")
+        self.vpc_id = ec2.create_vpc(CidrBlock="10.10.0.0/16", TagSpecifications=_named("vpc", "vpc"))["Vpc"]["VpcId"]
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc_id)
+        for tier, first in TIERS.items():
+            for number, zone in enumerate(ZONES):
+                self.subnets[f"{tier}-{zone}"] = ec2.create_subnet(
+                    VpcId=self.vpc_id,
+                    CidrBlock=f"10.10.{first + number}.0/24",
+                    AvailabilityZone=f"us-east-1{zone}",
+                    TagSpecifications=_named("subnet", f"{tier}-{zone}", Tier=tier),
+                )["Subnet"]["SubnetId"]
+        for name in GROUPS:
+            self.groups[name] = ec2.create_security_group(
+                GroupName=f"{PREFIX}-{name}-sg", Description=name, VpcId=self.vpc_id, TagSpecifications=_named("security-group", f"{name}-sg")
+            )["GroupId"]
+        ec2.create_key_pair(KeyName=f"{PREFIX}-key", KeyType="ed25519")
+
+    def _identities(self) -> None:
+        iam, kms = self.client("iam"), self.client("kms")
+        for name in ("bastion", "web", "app", "rds-monitoring"):
+            iam.create_role(RoleName=f"{PREFIX}-{name}", AssumeRolePolicyDocument=TRUST)
+        for name in ("bastion", "web", "app"):
+            iam.create_instance_profile(InstanceProfileName=f"{PREFIX}-{name}")
+            iam.add_role_to_instance_profile(InstanceProfileName=f"{PREFIX}-{name}", RoleName=f"{PREFIX}-{name}")
+        for purpose in ("general", "database"):
+            key = kms.create_key()["KeyMetadata"]["KeyId"]
+            kms.create_alias(AliasName=f"alias/{PREFIX}-{purpose}", TargetKeyId=key)
+
+    def _logs_bucket(self) -> None:
+        s3, bucket = self.client("s3"), f"{PREFIX}-logs"
+        s3.create_bucket(Bucket=bucket)
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::127311923021:root"},
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{bucket}/*",
+        }
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+
+def _named(kind: str, name: str, **tags: str) -> list[dict[str, Any]]:
+    named = {"Name": f"{PREFIX}-{name}", "Project": "indivillage", "Environment": "sandbox"} | tags
+    return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in named.items()]}]
