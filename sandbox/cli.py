@@ -95,10 +95,8 @@ def _endpoint(chosen: settings.Settings, _options: argparse.Namespace) -> None:
     print(chosen.endpoint)
 
 
-def _build_images(chosen: settings.Settings, options: argparse.Namespace) -> None:
-    host.check_rights()
-    host.check_commands()
-    images.build(options.names or images.SITE_IMAGES, chosen)
+def _build_images(_chosen: settings.Settings, options: argparse.Namespace) -> int:
+    return images.main(options.names)
 
 
 def _run_options(_chosen: settings.Settings, _options: argparse.Namespace) -> None:

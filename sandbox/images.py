@@ -3,6 +3,8 @@
 
 The machine's sources are read, those that are not Debian's are left out, and the suite is exchanged for the image's. An image carries
 the digest of its recipe as a label and is built only when that label is missing.
+
+`python -m sandbox.images [NAME ...]` needs nothing but Python's standard library, so that images can be built while a virtual environment is.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ import hashlib
 import re
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.settings import DIGEST_LABEL, IMAGE_REPOSITORY, Settings
+from sandbox import host
+from sandbox.settings import DIGEST_LABEL, IMAGE_REPOSITORY, Settings, load
 
 HERE = Path(__file__).resolve().parent / "images"
 PARALLEL_BUILDS = 2
@@ -251,3 +255,19 @@ def _build_one(name: str, log: Path) -> None:
         end = "\n".join(log.read_text().splitlines()[-15:])
         raise BuildError(f"image {name} could not be built; the end of {log}:\n{end}")
     print(f"image {name}: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def main(names: Sequence[str]) -> int:
+    """Build the named images, or all that a running sandbox needs; 0 when it went well."""
+    try:
+        host.check_rights()
+        host.check_commands()
+        build(names or SITE_IMAGES, load())
+    except (host.HostError, BuildError, ValueError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
