@@ -4,7 +4,7 @@
 The machine's sources are read, those that are not Debian's are left out, and the suite is exchanged for the image's. An image carries
 the digest of its recipe as a label and is built only when that label is missing.
 
-`python -m sandbox.images [NAME ...]` needs nothing but Python's standard library, so that images can be built while a virtual environment is.
+`python -m sandbox.images [NAME ...]` needs nothing but Python's standard library, so that it can run while a virtual environment is made.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ INTERNET_CLIENT = "indivillage-internet-client"
 INTERNET_CLIENT_ADDRESS = "198.18.0.10"
 METADATA_PORT = 8169
 """Where the metadata service listens on each VPC gateway; the firewall redirects 169.254.169.254:80 to it."""
+SETTINGS_FILE = "settings.json"
 FIREWALL_TABLE = "indivillage_sandbox"
 
 
@@ -80,11 +81,16 @@ class Settings:
         """What a process says; the build of an image has a log too."""
         return self.state_dir / f"{process}.log"
 
+    @property
+    def saved(self) -> bool:
+        """Whether `up` was called here and `down` was not since."""
+        return (self.state_dir / SETTINGS_FILE).exists()
+
     def save(self) -> None:
         """Remember the choices of this run, so that later commands need no environment variables."""
         self.state_dir.mkdir(parents=True, exist_ok=True)
         choices = {"emulator_port": self.emulator_port, "page_port": self.page_port}
-        (self.state_dir / "settings.json").write_text(json.dumps(choices) + "\n")
+        (self.state_dir / SETTINGS_FILE).write_text(json.dumps(choices) + "\n")
 
 
 def load() -> Settings:
@@ -94,8 +100,8 @@ def load() -> Settings:
     """
     state_dir = Path(os.environ.get("SANDBOX_STATE_DIR") or REPOSITORY / ".sandbox").resolve()
     saved = {}
-    if (state_dir / "settings.json").exists():
-        saved = json.loads((state_dir / "settings.json").read_text())
+    if (state_dir / SETTINGS_FILE).exists():
+        saved = json.loads((state_dir / SETTINGS_FILE).read_text())
     return Settings(
         state_dir=state_dir,
         emulator_port=_port("SANDBOX_EMULATOR_PORT", saved.get("emulator_port", 4566)),

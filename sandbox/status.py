@@ -24,7 +24,7 @@ def look(settings: Settings) -> World:
 
 def report(settings: Settings) -> tuple[str, bool]:
     """The text of the status, and whether all is well."""
-    if not settings.state_dir.exists():
+    if not settings.saved:
         return "the sandbox is down; `make sandbox-up` brings it up", False
     lines = []
     answers = version(settings) is not None
