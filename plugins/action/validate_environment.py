@@ -13,7 +13,7 @@ from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.indivillage.infra.plugins.plugin_utils.validation import Catalogue, Stack, find_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation import Catalogue, Stack, find_problems, plain
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import report
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration, read_declarations
 
@@ -33,12 +33,8 @@ def read_catalogue(root: Path = ROOT) -> Catalogue:
         entries = _load(path)["argument_specs"].values()
         roles[path.parts[-3]] = {name: option for entry in entries for name, option in (entry.get("options") or {}).items()}
     schema = _load(root / "inventories" / "_base" / "schema.yml")
-    return Catalogue(
-        schema["shared_variables"],
-        roles,
-        schema["host_variables"],
-        frozenset(constants.COMMON_CONNECTION_VARS) | {"ansible_python_interpreter"},
-    )
+    connection = frozenset(constants.COMMON_CONNECTION_VARS) | {"ansible_python_interpreter"}
+    return Catalogue(schema["shared_variables"], roles, schema["host_variables"], connection)
 
 
 def _load(path: Path) -> Any:
@@ -79,7 +75,7 @@ class ActionModule(ActionBase):
             if key in MAGIC or key.startswith(("__", "ansible_")):
                 continue
             try:
-                values[key] = _plain(templar.template(value)) if catalogue.find(key) else None
+                values[key] = plain(templar.template(value)) if catalogue.find(key) else None
             except AnsibleError as error:
                 failures[key] = str(error)
         layers = values.get("stack_layers")
@@ -99,15 +95,7 @@ class ActionModule(ActionBase):
     def _network(self, name: str, variables: Mapping[str, Any]) -> Any:
         raw = variables["hostvars"].raw_get(name)
         try:
-            return self._templar.copy_with_new_env(available_variables=raw).template(raw.get("aws_network_cidr"))
+            templar = self._templar.copy_with_new_env(available_variables=raw)
+            return templar.template(raw.get("aws_network_cidr")) if "aws_network" in templar.template(raw.get("stack_layers", [])) else None
         except AnsibleError:
             return None  # told where that stack itself is checked
-
-
-def _plain(value: Any) -> Any:
-    """Evaluate lazily templated containers to the last leaf, so that what is wrong inside shows now."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return value

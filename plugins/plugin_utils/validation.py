@@ -82,6 +82,15 @@ def find_problems(
     return sorted(found.values(), key=lambda problem: (problem.places, problem.variable, problem.text))
 
 
+def plain(value: Any) -> Any:
+    """Return a value as it is after the last leaf was evaluated, with text keys; Ansible's validator takes no others."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value
+
+
 def _all_problems(
     stacks: Sequence[Stack], catalogue: Catalogue, declarations: Sequence[Declaration], networks: Mapping[str, Any]
 ) -> Iterator[Problem]:
@@ -153,7 +162,7 @@ def _type_problems(name: str, value: Any, specification: Specification) -> Itera
     if misshapen:
         return
     option = {key: part for key, part in specification.items() if key not in {"pattern", "pattern_help", "required"}}
-    result = ArgumentSpecValidator({name: option}).validate({name: value}, validate_role_argument_spec=True)
+    result = ArgumentSpecValidator({name: option}).validate({name: plain(value)}, validate_role_argument_spec=True)
     for message in result.error_messages:
         unknown = UNSUPPORTED.fullmatch(message)
         if unknown:

@@ -109,14 +109,14 @@ def _overlap_problems(cidr: Any, values: Mapping[str, Any], others: Mapping[str,
         for kind, network in _mapping(kinds).items()
         if environment != values.get("environment_name")
     }
-    for name, other_cidr in {**plan, **others}.items():
-        other = _network(other_cidr)
-        if other is not None and own.overlaps(other):
-            yield Problem(
-                "aws_network_cidr",
-                f"is {cidr} and overlaps {other_cidr} of {name}; joined networks need addresses of their own.",
-                "Choose a free network in address_plan (inventories/_base/group_vars/network.yml).",
-            )
+    networks = {name: _network(other) for name, other in {**plan, **others}.items()}
+    overlaps = [f"{other} of {name}" for name, other in networks.items() if other is not None and own.overlaps(other)]
+    if overlaps:
+        yield Problem(
+            "aws_network_cidr",
+            f"is {cidr} and overlaps {', '.join(overlaps)}; joined networks need addresses of their own.",
+            "Choose a free network in address_plan (inventories/_base/group_vars/network.yml).",
+        )
 
 
 def _port_problems(ports: Mapping[str, Any]) -> Iterator[Problem]:
@@ -139,7 +139,7 @@ def _flow_problems(values: Mapping[str, Any], ports: Mapping[str, Any], networks
     groups = values.get("security_groups")
     if not isinstance(groups, list):
         return
-    known = [*groups, *networks]
+    known = [str(name) for name in [*groups, *networks]]
     seen: set[str] = set()
     for flow in _entries(values.get("security_flows"), ("name", "source", "destination", "port")):
         name = flow["name"]
