@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connectivity module against servers on loopback."""
+
+import datetime
+import http.server
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.indivillage.infra.plugins.modules import connectivity
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """/json answers with JSON, /missing with 404, /slow never; POST echoes the method."""
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(3)
+        body = json.dumps({"path": self.path, "method": self.command}).encode() if self.path.startswith("/json") else b"<html>"
+        self.send_response(404 if self.path == "/missing" else 200)
+        self.send_header("Content-Type", "application/json" if self.path.startswith("/json") else "text/html")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815  # the name that http.server calls
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+def serve(server: http.server.ThreadingHTTPServer) -> Iterator[int]:
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[int]:
+    yield from serve(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers))
+
+
+@pytest.fixture(scope="module")
+def ca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for localhost with its key beside it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    path.with_suffix(".key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return path
+
+
+@pytest.fixture(scope="module", params=["1.3"])
+def secure(ca_file: Path, request: pytest.FixtureRequest) -> Iterator[int]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(ca_file, ca_file.with_suffix(".key"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    yield from serve(server)
+
+
+@pytest.fixture(scope="module")
+def silent() -> Iterator[tuple[str, int]]:
+    """An address that never answers: a listener whose queue is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        time.sleep(0.1)
+        yield listener.getsockname()
+        for filler in fillers:
+            filler.close()
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def run(capsys: pytest.CaptureFixture[str], *checks: dict[str, Any], timeout: int = 1) -> dict[str, Any]:
+    """Run the module with named checks and return what it prints."""
+    named = [{"name": f"check {number}", **check} for number, check in enumerate(checks)]
+    basic._ANSIBLE_ARGS = None
+    with patch_module_args({"checks": named, "timeout_seconds": timeout}), pytest.raises(SystemExit):
+        connectivity.main()
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_an_open_port_is_open(plain: int, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, {"host": "127.0.0.1", "port": plain})
+    assert not result["changed"]
+    assert result["results"][0]["outcome"] == "open"
+    assert result["results"][0]["target"] == f"127.0.0.1:{plain}"
+
+
+def test_an_open_port_that_should_be_blocked_fails_and_is_named(plain: int, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, {"host": "127.0.0.1", "port": plain}, {"host": "127.0.0.1", "port": plain, "expected": "blocked"})
+    assert result["failed"]
+    assert f"1 of 2 connections are not as expected. check 1 (127.0.0.1:{plain}) is open, expected blocked" in result["msg"]
+    assert len(result["results"]) == 2
+
+
+def test_what_does_not_answer_is_blocked_within_the_time(silent: tuple[str, int], capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.monotonic()
+    result = run(capsys, *[{"host": silent[0], "port": silent[1], "expected": "blocked"}] * 20)
+    assert {entry["outcome"] for entry in result["results"]} == {"blocked"}
+    assert time.monotonic() - started < 3, "they are tried side by side"
+
+
+@pytest.mark.parametrize("expected", ["open", "blocked"])
+def test_a_machine_that_rejects_was_reached_and_is_neither(expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, {"host": "127.0.0.1", "port": closed_port(), "expected": expected})
+    assert result["failed"]
+    assert result["results"][0]["outcome"] == "rejected"
+
+
+def test_a_name_that_does_not_exist_is_no_proof_of_a_block(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, {"host": "", "port": 1, "kind": "tcp", "expected": "blocked"})
+    assert result["failed"]
+
+
+def test_a_valid_certificate_is_open_and_tells_the_version(secure: int, ca_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, {"kind": "tls", "host": "localhost", "port": secure, "ca_file": str(ca_file)})
+    assert result["results"][0]["tls"] == "TLSv1.3"
+
+
+@pytest.mark.parametrize(("host", "trusted"), [("localhost", False), ("127.0.0.1", True)])
+def test_an_unknown_authority_or_another_name_is_invalid(
+    host: str, trusted: bool, secure: int, ca_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check = {"kind": "tls", "host": host, "port": secure, **({"ca_file": str(ca_file)} if trusted else {})}
+    result = run(capsys, check)
+    assert result["results"][0]["outcome"] == "invalid"
+    assert "TLS failed" in result["msg"]
+
+
+def test_old_tls_is_refused_by_default(ca_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(ca_file, ca_file.with_suffix(".key"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    for port in serve(server):
+        check = {"kind": "tls", "host": "localhost", "port": port, "ca_file": str(ca_file)}
+        assert run(capsys, check)["failed"]
+        assert run(capsys, {**check, "minimum_tls": "1.2"})["results"][0]["tls"] == "TLSv1.2"
+
+
+def test_an_answer_in_json_is_returned(secure: int, ca_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"https://localhost:{secure}/json?a=b"
+    result = run(capsys, {"kind": "http", "url": url, "method": "POST", "ca_file": str(ca_file)})
+    assert result["results"][0]["json"] == {"path": "/json?a=b", "method": "POST"}
+    assert result["results"][0]["target"] == f"POST {url}"
+
+
+def test_another_status_is_invalid(plain: int, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"http://127.0.0.1:{plain}/missing"
+    assert "status 404, expected 200" in run(capsys, {"kind": "http", "url": url})["msg"]
+    assert not run(capsys, {"kind": "http", "url": url, "status": 404}).get("failed")
+
+
+def test_a_server_that_answers_too_late_is_blocked(plain: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, {"kind": "http", "url": f"http://127.0.0.1:{plain}/slow"})["results"][0]["outcome"] == "blocked"
+
+
+def test_a_server_that_speaks_something_else_is_invalid(plain: int, ca_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, {"kind": "tls", "host": "localhost", "port": plain, "ca_file": str(ca_file)})["results"][0]["outcome"] == "invalid"
+
+
+@pytest.mark.parametrize("check", [{"kind": "tcp", "host": "localhost"}, {"kind": "http"}, {"host": "h", "port": 1, "expected": "shut"}])
+def test_an_incomplete_check_is_refused(check: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, check)["failed"]
