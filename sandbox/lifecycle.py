@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sandbox import firewall, host, images, pki, processes
@@ -35,6 +37,20 @@ def up(settings: Settings) -> None:
         raise SandboxError(
             f"another sandbox runs on this machine, its state lies in {other}: take it down first (SANDBOX_STATE_DIR={other})"
         )
+    with _alone(settings):
+        _up(settings)
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Let one `up` or `down` wait for another."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.state_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _up(settings: Settings) -> None:
     emulator = processes.running(settings, processes.EMULATOR)
     if not emulator:
         host.check_port(settings.emulator_port, "SANDBOX_EMULATOR_PORT")
@@ -66,8 +82,23 @@ def up(settings: Settings) -> None:
 def down(settings: Settings) -> None:
     """Remove everything but the built images: processes, containers, networks, baked images, firewall, kernel settings, files."""
     host.check_rights()
+    with _alone(settings):
+        _down(settings)
+    say("the sandbox is gone; the images it was built from are kept, `make sandbox-clean` removes them too")
+
+
+def _down(settings: Settings) -> None:
     say("ending the sandbox's processes")
     processes.stop_all(settings)
+    if processes.other_sandbox(settings):
+        say("another sandbox runs on this machine: containers, networks and firewall are its own and stay")
+    else:
+        _remove_containers()
+    host.restore_kernel(settings)
+    shutil.rmtree(settings.state_dir, ignore_errors=True)
+
+
+def _remove_containers() -> None:
     if shutil.which("podman"):
         engine = Podman()
         names = [container.name for container in engine.list()]
@@ -82,9 +113,6 @@ def down(settings: Settings) -> None:
             engine.remove_image(*baked)
     if shutil.which("nft"):
         firewall.remove()
-    host.restore_kernel(settings)
-    shutil.rmtree(settings.state_dir, ignore_errors=True)
-    say("the sandbox is gone; the images it was built from are kept, `make sandbox-clean` removes them too")
 
 
 def clean(settings: Settings) -> None:
@@ -125,7 +153,7 @@ def _check_page_port(settings: Settings) -> None:
 
 def _reconciler_answers(settings: Settings, since: float) -> bool:
     status = reconciler_status(settings)
-    return bool(status) and status["emulator"] and status["time"] >= since and (status["settled"] or version(settings) != 0)
+    return bool(status) and status["emulator"] and status["time"] >= since
 
 
 def _wait(settings: Settings, process: str, ready: Callable[[], bool]) -> None:

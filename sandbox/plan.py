@@ -19,6 +19,7 @@ from sandbox.settings import (
     network_name,
 )
 
+CUT_SHORT = frozenset({"created", "removing"})
 RUNNING_STATES = frozenset({"pending", "running"})
 INTERNET = Vpc(INTERNET_ID, "", INTERNET_CIDR)
 
@@ -86,7 +87,7 @@ def _unfit(container: Container, spec: ContainerSpec) -> str:
     """Why a container cannot become what its spec says; empty when it can."""
     if container.digest != spec.digest:
         return "it changed in what cannot change while it runs"
-    return "its creation was cut short" if container.state == "created" else ""
+    return "its creation or removal was cut short" if container.state in CUT_SHORT else ""
 
 
 def _step(spec: ContainerSpec, container: Container | None, instance: Instance | None, applied_reboots: int) -> Action | None:

@@ -68,9 +68,10 @@ def test_a_terminated_instance_loses_its_container() -> None:
     assert steps(worlds.world(instances=(worlds.BASTION,)), actual) == [("remove", WEB)]
 
 
-def test_a_creation_cut_short_is_begun_anew() -> None:
+@pytest.mark.parametrize("state", ["created", "removing"])
+def test_what_was_cut_short_is_begun_anew(state: str) -> None:
     world = worlds.world()
-    assert steps(world, with_state(settled(world), WEB, "created")) == [("remove", WEB), ("create", WEB)]
+    assert steps(world, with_state(settled(world), WEB, state)) == [("remove", WEB), ("create", WEB)]
 
 
 def test_a_changed_service_is_made_anew_but_its_security_groups_may_change() -> None:
