@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-from pathlib import Path
 
 MOTO_SETTINGS = {
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",  # roles attach AWS managed policies such as AmazonSSMManagedInstanceCore
@@ -24,9 +23,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.emulator", description=__doc__)
     parser.add_argument("--port", type=int, default=int(os.environ.get("SANDBOX_EMULATOR_PORT", "4566")), help="TCP port (default 4566)")
     parser.add_argument("--loopback", default="127.0.0.1", help="loopback address to listen on (default 127.0.0.1)")
-    parser.add_argument(
-        "--state-dir", type=Path, default=None, help="write emulator.log and emulator.pid here instead of logging to stderr"
-    )
+    parser.add_argument("--state-dir", help="directory of the sandbox that this process belongs to; by it the sandbox finds its processes")
     parser.add_argument(
         "--standalone",
         action="store_true",
@@ -42,12 +39,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     os.environ.update(MOTO_SETTINGS)
-    if options.state_dir:
-        options.state_dir.mkdir(parents=True, exist_ok=True)
-        logging.basicConfig(filename=options.state_dir / "emulator.log", format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-        (options.state_dir / "emulator.pid").write_text(f"{os.getpid()}\n")
-    else:
-        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     serve(options)
     return 0

@@ -156,8 +156,9 @@ def server_states(groups: Iterable[TargetGroup]) -> str:
                 "srv_uweight": 1,
                 "srv_iweight": 1,
                 "srv_time_since_last_change": 0,
-                "srv_check_status": 15 if running else 0,
-                "srv_check_result": 3 if running else 0,
+                # Last check: L7OK and passed, or L4CON and failed. HAProxy 3.0 crashes on a server that is down without a failed check.
+                "srv_check_status": 15 if running else 7,
+                "srv_check_result": 3 if running else 2,
                 "srv_check_health": good_checks.get(target.state, 0),
                 "srv_check_state": 6,
                 "srv_agent_state": 0,

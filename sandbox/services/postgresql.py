@@ -14,7 +14,7 @@ FORCE_TLS = "rds.force_ssl"
 SHIPPED_LIBRARIES = frozenset({"pg_stat_statements", "auto_explain", "pg_prewarm", "auth_delay"})
 # Small enough for a laptop, unless a parameter group says otherwise; TLS 1.2 is RDS's own lower limit.
 BASE = {
-    "data_directory": "/var/lib/postgresql/17/main",
+    "data_directory": "/rdsdbdata/db",
     "hba_file": "/run/indivillage/pg_hba.conf",
     "listen_addresses": "*",
     "unix_socket_directories": "/run/postgresql",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attributes that every load balancer and target group has.
+"""What every load balancer and target group has: a scheme, a DNS name that tells it, attributes.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
 https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
-moto 5.2.5 leaves several defaults out; amazon.aws.elb_application_lb and community.aws.elb_target_group read them after
+moto 5.2.5 leaves the scheme and several attributes out when they are not given; amazon.aws.elb_application_lb and community.aws.elb_target_group read them after
 creation and fail.
 """
 
@@ -45,6 +45,9 @@ def install() -> None:
     @wrap(FakeLoadBalancer, "__init__")
     def load_balancer(original: Any, self: Any, *arguments: Any, **named: Any) -> None:
         original(self, *arguments, **named)
+        self.scheme = self.scheme or "internet-facing"
+        if self.scheme == "internal":
+            self.dns_name = f"internal-{self.dns_name}"
         if self.type == "application":
             self.attrs |= APPLICATION_DEFAULTS
 

@@ -5,7 +5,7 @@
 set -eu
 umask 077
 bin=/usr/lib/postgresql/17/bin
-data=/var/lib/postgresql/17/main
+data=/rdsdbdata/db
 
 hand_over() {
     for file in postgresql.conf pg_hba.conf server.crt server.key; do
@@ -13,16 +13,19 @@ hand_over() {
     done
 }
 
-install -d -o postgres -g postgres -m 0750 /run/indivillage /run/postgresql /var/lib/postgresql/17
+install -d -o postgres -g postgres -m 0750 /run/indivillage /run/postgresql /rdsdbdata
 hand_over
 if [ ! -s "$data/PG_VERSION" ]; then
     # Made aside and moved: a container killed half-way starts over.
     rm -rf "$data" "$data.new"
     setpriv --reuid=postgres --regid=postgres --init-groups "$bin/initdb" --pgdata="$data.new" --username=rdsadmin \
-        --auth-local=peer --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --data-checksums --no-sync
+        --encoding=UTF8 --locale=C.UTF-8 --data-checksums --no-sync
     mv "$data.new" "$data"
 fi
 rm -f "$data/postmaster.pid"
+# RDS lets its master users, who are no superusers, create this extension.
+extension=/usr/share/postgresql/17/extension/pg_stat_statements.control
+grep -q '^trusted' "$extension" || echo 'trusted = true' >> "$extension"
 
 setpriv --reuid=postgres --regid=postgres --init-groups "$bin/postgres" -D "$data" -c config_file=/run/indivillage/postgresql.conf &
 server=$!

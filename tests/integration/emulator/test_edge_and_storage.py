@@ -41,7 +41,9 @@ def self_signed(name: str) -> tuple[bytes, bytes]:
 
 def test_load_balancers_and_target_groups_have_all_their_attributes(emulator: RunningEmulator, network: Network) -> None:
     elbv2, name = emulator.client("elbv2"), f"lb-{uuid.uuid4().hex[:8]}"
-    balancer = elbv2.create_load_balancer(Name=name, Subnets=list(network.subnet_ids))["LoadBalancers"][0]["LoadBalancerArn"]
+    created = elbv2.create_load_balancer(Name=name, Subnets=list(network.subnet_ids))["LoadBalancers"][0]
+    assert created["Scheme"] == "internet-facing"
+    balancer = created["LoadBalancerArn"]
     attributes = {a["Key"]: a["Value"] for a in elbv2.describe_load_balancer_attributes(LoadBalancerArn=balancer)["Attributes"]}
     assert attributes["idle_timeout.timeout_seconds"] == "60"
     assert attributes["routing.http2.enabled"] == "true"
