@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL files and the life of a database container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandbox.model import EngineError, Subnet, Vpc, World
+from sandbox.services import databases, postgresql
+from sandbox.services.databases import Database
+
+DATABASE = Database(
+    id="indivillage-sandbox-db",
+    region="us-east-1",
+    status="creating",
+    created="2026-01-01T00:00:00",
+    endpoint="indivillage-sandbox-db.aaaaaaaaaa.us-east-1.rds.amazonaws.com",
+    port=5432,
+    vpc_id="vpc-1",
+    subnet_ids=("subnet-a",),
+    security_group_ids=("sg-1",),
+    master_username="master",
+    master_password="it's secret",
+    name="app",
+    parameters={"work_mem": "8192"},
+    certificate="CERTIFICATE",
+    private_key="KEY",
+)
+
+
+def world(database: Database) -> World:
+    return World(
+        vpcs=(Vpc("vpc-1", "us-east-1", "10.10.0.0/16"),),
+        subnets=(Subnet("subnet-a", "vpc-1", "10.10.30.0/24", "us-east-1a"),),
+        services={"databases": (database,)},
+    )
+
+
+def settings_of(text: str) -> dict[str, str]:
+    pairs = (line.split(" = ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: value.strip("'") for name, value in pairs}
+
+
+def test_parameters_are_set_and_override_the_sandboxes_defaults() -> None:
+    values = settings_of(
+        postgresql.configuration(5433, {"work_mem": "8192", "ssl_min_protocol_version": "TLSv1.3", "shared_buffers": "16384"})
+    )
+    assert (values["port"], values["work_mem"], values["shared_buffers"]) == ("5433", "8192", "16384")
+    assert (values["ssl"], values["ssl_min_protocol_version"]) == ("on", "TLSv1.3")
+
+
+def test_what_postgresql_does_not_know_stays_a_comment() -> None:
+    text = postgresql.configuration(
+        5432,
+        {
+            "rds.log_retention_period": "1440",
+            "max_connections": "LEAST({DBInstanceClassMemory/9531392},5000)",
+            "shared_preload_libraries": "pg_stat_statements, pgaudit",
+            "ssl": "off",
+        },
+    )
+    values = settings_of(text)
+    assert "rds.log_retention_period" not in values
+    assert "max_connections" not in values, "a formula over an instance class has no value here"
+    assert values["shared_preload_libraries"] == "pg_stat_statements"
+    assert values["ssl"] == "on"
+    assert "# shared_preload_libraries: pgaudit is not installed" in text
+
+
+def test_values_cannot_leave_their_quotes() -> None:
+    assert r"search_path = 'a'', \\b'" in postgresql.configuration(5432, {"search_path": "a', \\b"})
+
+
+@pytest.mark.parametrize(("parameters", "kind"), [({}, "hostssl"), ({"rds.force_ssl": "1"}, "hostssl"), ({"rds.force_ssl": "0"}, "host")])
+def test_tls_is_demanded_unless_the_parameter_group_says_otherwise(parameters: dict[str, str], kind: str) -> None:
+    lines = [line for line in postgresql.host_access(parameters).splitlines() if not line.startswith("#")]
+    assert lines == ["local all rdsadmin trust", f"{kind} all rdsadmin all reject", f"{kind} all all all scram-sha-256"]
+
+
+def test_names_and_passwords_are_quoted() -> None:
+    sql = postgresql.ensure_master('o"dd', "it's", "data base")
+    assert "ALTER ROLE \"o\"\"dd\" LOGIN CREATEDB CREATEROLE PASSWORD 'it''s';" in sql
+    assert "SELECT 'CREATE DATABASE \"data base\"' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'data base') \\gexec" in sql
+    assert "CREATE DATABASE" not in postgresql.ensure_master("master", "secret", "")
+
+
+def test_no_change_makes_a_new_container_and_loses_the_data() -> None:
+    (before,) = databases.desired(world(DATABASE))
+    changed = replace(DATABASE, master_password="other", parameters={}, certificate="NEW", security_group_ids=("sg-2",), status="available")
+    (after,) = databases.desired(world(changed))
+    assert before.digest == after.digest
+    assert before.aliases == (DATABASE.endpoint,)
+    assert DATABASE.master_password not in repr(before) + repr(DATABASE)
+
+
+class FakeEngine:
+    """A container whose server answers when told to."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.written: dict[str, str] = {}
+        self.executed: list[tuple[tuple[str, ...], str]] = []
+
+    def write(self, _name: str, path: str, text: str) -> None:
+        self.written[path] = text
+
+    def execute(self, _name: str, command: Sequence[str], *, text: str = "") -> str:
+        if not self.ready:
+            raise EngineError("psql: connection refused")
+        self.executed.append((tuple(command), text))
+        return ""
+
+
+class FakeControl:
+    """Records what is reported."""
+
+    def __init__(self) -> None:
+        self.puts: list[tuple[str, Any]] = []
+
+    def put(self, path: str, body: Any) -> None:
+        self.puts.append((path, body))
+
+
+def test_an_instance_is_available_once_its_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "_configured", {})
+    engine, control = FakeEngine(), FakeControl()
+    (spec,) = databases.desired(world(DATABASE))
+
+    def step(database: Database) -> None:
+        (current,) = databases.desired(world(database))
+        databases.after(world(database), current, engine, control)  # type: ignore[arg-type]
+
+    step(DATABASE)
+    assert (control.puts, engine.written) == ([], {})
+    engine.ready = True
+    step(DATABASE)
+    assert control.puts == [("databases/us-east-1/indivillage-sandbox-db", {"state": "available"})]
+    assert engine.written == spec.files
+    assert any("PASSWORD 'it''s secret'" in text for _, text in engine.executed)
+    assert not any("secret" in " ".join(command) for command, _ in engine.executed), "no secret on a command line"
+    engine.executed.clear()
+    available = replace(DATABASE, status="available")
+    step(available)
+    assert engine.executed == []
+    step(replace(available, parameters={"work_mem": "1024"}))
+    assert "work_mem = '1024'" in engine.written["/etc/indivillage/postgresql.conf"]
+    assert (("sh", "-c", "kill -HUP 1"), "") in engine.executed
