@@ -64,6 +64,23 @@ SECRET_HEADER: dict[str, object] = {
     "Field": "http-header",
     "HttpHeaderConfig": {"HttpHeaderName": "X-Origin-Verify", "Values": ["se'c\"re t#*"]},
 }
+HTTP = Listener(
+    port=80,
+    protocol="HTTP",
+    ssl_policy="",
+    certificates=(),
+    rules=(rule("default", redirect(Protocol="HTTPS", Port="443", StatusCode="HTTP_301")),),
+)
+HTTPS = Listener(
+    port=443,
+    protocol="HTTPS",
+    ssl_policy="ELBSecurityPolicy-TLS13-1-3-2021-06",
+    certificates=(Certificate("arn:aws:acm:::certificate/one", "ONE"), Certificate("arn:aws:acm:::certificate/two", "TWO")),
+    rules=(
+        rule("default", forward((WEB, 1))),
+        rule("20", fixed("503", "Down for\nmaintenance", "text/html"), {"Field": "path-pattern", "Values": ["/closed/*", "/shut?"]}),
+        rule(
+            "3", forward((WEB, 9), (PLAIN, 1)), {"Field": "host-header", "HostHeaderConfig": {"Values": ["*.Example.com"]}}, SECRET_HEADER
         ),
         rule(
             "30",
