@@ -14,7 +14,6 @@ from sandbox.settings import (
     INTERNET_CLIENT,
     INTERNET_CLIENT_ADDRESS,
     INTERNET_ID,
-    baked_image,
     container_name,
     network_name,
 )
@@ -123,6 +122,6 @@ def _images(world: World, containers: Mapping[str, Container], actual: Actual) -
                 yield Action("bake", source, f"image {image.id} is pending", image=image)
             elif world.instance(image.source_instance_id) is None:
                 yield Action("fail_image", image.id, f"its instance {image.source_instance_id} is gone", image=image)
-    wanted = {baked_image(image.id) for image in world.images} | {container.image for container in actual.containers}
+    wanted = {image.container_image for image in world.images} | {container.image for container in actual.containers}
     for name in sorted(actual.baked_images - wanted):
         yield Action("drop_image", name, "its AMI is gone")

@@ -28,7 +28,8 @@ from moto.ec2.models import ec2_backends
 from moto.elasticache.models import elasticache_backends
 from moto.rds.models import rds_backends
 
-from sandbox.emulator.runtime import ACCOUNT_ID, REGIONS, runtime
+from sandbox.emulator.runtime import runtime
+from sandbox.settings import ACCOUNT_ID, REGIONS
 
 Answer = dict[str, Any]
 _TARGET_STATES = frozenset({"healthy", "unhealthy", "initial"})

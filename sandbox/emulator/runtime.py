@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-ACCOUNT_ID: Final = "123456789012"
-REGIONS: Final = ("us-east-1", "us-west-2")
-
 # Services whose state the background clock and the reconciler act on: their calls run one at a time and move the version.
 # Others (queues with long polls, buckets, logs) run freely.
 CONTROL_PLANE: Final = frozenset({"ec2", "autoscaling", "elasticloadbalancing", "rds", "elasticache", "acm", "iam"})

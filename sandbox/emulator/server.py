@@ -20,7 +20,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from sandbox.emulator.control import control_application
-from sandbox.emulator.runtime import ACCOUNT_ID, CONTROL_PLANE, REGIONS, runtime
+from sandbox.emulator.runtime import CONTROL_PLANE, runtime
+from sandbox.settings import ACCOUNT_ID, REGIONS
 
 LOG = logging.getLogger("emulator")
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]

@@ -15,7 +15,7 @@ from moto.core.utils import utcnow
 
 from sandbox.emulator.additions.auto_scaling_groups import discharge
 from sandbox.emulator.clock import every_second
-from sandbox.emulator.runtime import ACCOUNT_ID, REGIONS
+from sandbox.settings import ACCOUNT_ID, REGIONS
 
 
 def age_seconds(instance: Any) -> float:

@@ -4,7 +4,7 @@
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CopyImage.html
 moto 5.2.5 raises NotImplementedError for tags on the snapshots, accepts a name that exists already, makes images available
-before anything has been copied, drops the tags of a copy and does not say what a copy was made from.
+before anything has been committed, drops the tags of a copy and does not say what a copy was made from.
 """
 
 from __future__ import annotations
@@ -19,16 +19,21 @@ from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import convert_tag_spec, random_ami_id
 
 from sandbox.emulator.additions.patching import wrap
-from sandbox.emulator.runtime import ACCOUNT_ID, REGIONS, runtime
+from sandbox.emulator.runtime import runtime
+from sandbox.settings import ACCOUNT_ID, CONTAINER_IMAGE_TAG, INSTANCE_IMAGE, REGIONS, baked_image
 
-# Name -> container image that stands for it (tag sandbox:container-image).
-BASE_IMAGES = {"debian-13-amd64-sandbox": "localhost/indivillage/debian:13"}
+BASE_IMAGES = {"debian-13-amd64-sandbox": INSTANCE_IMAGE}  # name -> container image that stands for it
 ROOT_DEVICE = "/dev/xvda"  # as on Debian's own images
 
 
 class DuplicateNameError(EC2ClientError):
     def __init__(self, name: str, ami_id: str) -> None:
         super().__init__("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {ami_id}")
+
+
+class ImageUnavailableError(EC2ClientError):
+    def __init__(self, ami_id: str, state: str) -> None:
+        super().__init__("InvalidAMIID.Unavailable", f"The image ID '{ami_id}' is not available: it is {state}")
 
 
 def register_base_images() -> None:
@@ -47,7 +52,7 @@ def register_base_images() -> None:
                 root_device_name=ROOT_DEVICE,
                 root_device_type="ebs",
                 hypervisor="xen",
-                tags={"sandbox:container-image": container_image},
+                tags={CONTAINER_IMAGE_TAG: container_image},
             )
 
 
@@ -57,9 +62,12 @@ def _refuse_duplicate(backend: Any, name: str) -> None:
             raise DuplicateNameError(name, image.id)
 
 
-def _finish(image: Any, source: Any) -> Any:
-    """What every image made here has in common: it waits for its container, and keeps its source's devices."""
-    image.state = "available" if runtime.standalone else "pending"
+def container_image(image: Any) -> str:
+    """The container image behind an image: the one that its tag names, else its own."""
+    return next((tag["value"] for tag in image.get_tags() if tag["key"] == CONTAINER_IMAGE_TAG), baked_image(image.id))
+
+
+def _keep_root_device(image: Any, source: Any) -> Any:
     image.root_device_name = source.root_device_name if source else ROOT_DEVICE
     image.root_device_type = "ebs"
     return image
@@ -71,16 +79,21 @@ def install() -> None:
         _refuse_duplicate(self, name)
         image = original(self, instance_id, name, description, [spec for spec in tag_specifications if spec["ResourceType"] != "snapshot"])
         image.ebs_snapshot.add_tags(convert_tag_spec(tag_specifications).get("snapshot", {}))
-        return _finish(image, self.amis.get(image.instance.image_id))
+        if not runtime.standalone:
+            image.state = "pending"  # until the container has been committed
+        return _keep_root_device(image, self.amis.get(image.instance.image_id))
 
     @wrap(AmiBackend, "copy_image")
     def copy_image(  # noqa: PLR0917 - moto's signature
         original: Any, self: Any, source_image_id: str, source_region: str, name: str | None = None, description: str | None = None
     ) -> Any:
         source = ec2_backends[self.account_id][source_region].describe_images(ami_ids=[source_image_id])[0]
+        if source.state != "available":
+            raise ImageUnavailableError(source_image_id, source.state)
         image = original(self, source_image_id, source_region, name, description)
+        image.add_tag(CONTAINER_IMAGE_TAG, container_image(source))  # regions share one machine, so nothing is left to copy
         image.source_image_id, image.source_image_region = source_image_id, source_region
-        return _finish(image, source)
+        return _keep_root_device(image, source)
 
     @wrap(AmisResponse, "copy_image")
     def copy_image_response(original: Any, self: Any) -> Any:

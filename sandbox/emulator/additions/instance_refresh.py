@@ -26,7 +26,7 @@ from sandbox.emulator.additions.auto_scaling_groups import discharge, launch_mem
 from sandbox.emulator.additions.auto_scaling_health import age_seconds, target_states
 from sandbox.emulator.additions.patching import add
 from sandbox.emulator.clock import every_second
-from sandbox.emulator.runtime import ACCOUNT_ID, REGIONS
+from sandbox.settings import ACCOUNT_ID, REGIONS
 
 STALL_SECONDS = 3600  # AWS gives up after an hour without progress
 _NO_ROLLBACK = "A rollback needs a desired configuration with a launch template version given by its number"

@@ -14,18 +14,13 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import Instance, InstanceBackend
 
+from sandbox.emulator.additions.images import ImageUnavailableError
 from sandbox.emulator.additions.patching import wrap
 from sandbox.emulator.runtime import runtime
 
 _ROOT_SIZE_GIB = 8
-
-
-class ImageUnavailableError(EC2ClientError):
-    def __init__(self, ami_id: str, state: str) -> None:
-        super().__init__("InvalidAMIID.Unavailable", f"The image ID '{ami_id}' is not available: it is {state}")
 
 
 def complete_arguments(backend: Any, image_id: str, arguments: dict[str, Any]) -> dict[str, Any]:

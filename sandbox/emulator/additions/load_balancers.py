@@ -3,8 +3,8 @@
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
 https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
-moto 5.2.5 leaves the scheme and several attributes out when they are not given; amazon.aws.elb_application_lb and community.aws.elb_target_group read them after
-creation and fail.
+moto 5.2.5 leaves the scheme and several attributes out when they are not given; amazon.aws.elb_application_lb and
+community.aws.elb_target_group read them after creation and fail.
 """
 
 from __future__ import annotations
