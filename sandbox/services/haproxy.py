@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.services import haproxy_rules
+from sandbox.services.haproxy_rules import Place
+
 CONFIGURATION_FILE = "/etc/haproxy/haproxy.cfg"
 SERVER_STATE_FILE = "/etc/haproxy/servers"
 STATS_PORT = 8404
@@ -234,7 +237,7 @@ def _frontend(balancer: Balancer, listener: Listener) -> Iterator[str]:
     yield _bind(balancer, listener)
     rules = sorted(listener.rules, key=_rule_order)
     for number, rule in enumerate(rules):
-        yield f"http-request set-var(txn.rule) int({number}) if !{{ var(txn.rule) -m found }}{_conditions(rule.conditions)}"
+        yield f"http-request set-var(txn.rule) int({number}) if !{{ var(txn.rule) -m found }}{haproxy_rules.conditions(rule.conditions)}"
     yield from _request_headers(balancer, listener)
     names = {group.arn: group.name for group in balancer.target_groups}
     answers: list[str] = []
@@ -243,11 +246,11 @@ def _frontend(balancer: Balancer, listener: Listener) -> Iterator[str]:
         chosen = f"if {{ var(txn.rule) -m int {number} }}"
         action = rule.actions[-1]
         if action["Type"] == "forward":
-            draw, shares = _forward(action, names)
+            draw, shares = haproxy_rules.forward(action, names)
             answers += [f"http-request set-var(txn.draw) rand({draw}) {chosen}"] if draw else []
             routes += [f"use_backend {name} {chosen}{limit}" for name, limit in shares]
         else:
-            answers += _answer(listener, rule, action, chosen)
+            answers += haproxy_rules.answer(action, Place(listener.protocol, listener.port, _body_file(listener, rule)), chosen)
     yield from answers
     yield from routes
 
@@ -284,113 +287,8 @@ def _request_headers(balancer: Balancer, listener: Listener) -> Iterator[str]:
         yield "http-request set-header X-Amzn-Tls-Cipher-Suite %[ssl_fc_cipher]"
 
 
-# --- conditions --------------------------------------------------------------------------------------------------------------------
-
-
-def _conditions(conditions: Iterable[Mapping[str, Any]]) -> str:
-    """Conditions of a rule, all of which must hold; of each one's values one must match."""
-    return "".join(f" {{ {_condition(condition)} }}" for condition in conditions)
-
-
-def _condition(condition: Mapping[str, Any]) -> str:
-    values: list[Any] = []
-    match condition["Field"]:
-        case "path-pattern":
-            values = _values(condition, "PathPatternConfig")
-            return f"path -m reg {_patterns(values)}"
-        case "host-header":
-            values = _values(condition, "HostHeaderConfig")
-            return f"req.hdr(host),host_only -m reg -i {_patterns(values)}"
-        case "http-header":
-            header = condition["HttpHeaderConfig"]
-            return f"req.fhdr({header['HttpHeaderName']}) -m reg -i {_patterns(header['Values'])}"
-        case "http-request-method":
-            return f"method {' '.join(condition['HttpRequestMethodConfig']['Values'])}"
-        case "source-ip":
-            return f"src {' '.join(condition['SourceIpConfig']['Values'])}"
-        case "query-string":
-            return f"query -m reg -i {' '.join(map(_query_pattern, condition['QueryStringConfig']['Values']))}"
-        case other:
-            raise ValueError(f"the sandbox's load balancer knows no condition {other!r}")
-
-
-def _values(condition: Mapping[str, Any], config: str) -> list[str]:
-    """The values of a condition in its short or its long form."""
-    return condition.get(config, {}).get("Values") or condition.get("Values", [])
-
-
-def _query_pattern(pair: Mapping[str, str]) -> str:
-    key = wildcard(pair["Key"]) if pair.get("Key") else "[^=&]*"
-    return f"'(^|&){key}={wildcard(pair['Value'])}(&|$)'"
-
-
-def _patterns(values: Iterable[str]) -> str:
-    return " ".join(f"'^{wildcard(value)}$'" for value in values)
-
-
-def wildcard(pattern: str) -> str:
-    """Regular expression of an AWS pattern (* any characters, ? one), without characters that HAProxy's parser would touch."""
-    translated = {"*": ".*", "?": "."}
-    return "".join(
-        translated.get(char) or (char if (char.isalnum() and char.isascii()) or char in "/_-" else _escaped(char)) for char in pattern
-    )
-
-
-def _escaped(char: str) -> str:
-    return "".join(f"\\x{byte:02X}" for byte in char.encode())
-
-
-# --- actions -----------------------------------------------------------------------------------------------------------------------
-
-
-def _forward(action: Mapping[str, Any], names: Mapping[str, str]) -> tuple[int, list[tuple[str, str]]]:
-    """(range to draw from, (backend, further condition) in order); the range is 0 when there is nothing to draw."""
-    weighted = action.get("ForwardConfig", {}).get("TargetGroups") or [{"TargetGroupArn": action["TargetGroupArn"], "Weight": 1}]
-    shares = [(names[share["TargetGroupArn"]], int(share.get("Weight", 1))) for share in weighted]
-    shares = [(name, weight) for name, weight in shares if weight] or shares[:1]
-    if len(shares) == 1:
-        return 0, [(shares[0][0], "")]
-    limits = [sum(weight for _, weight in shares[: index + 1]) for index in range(len(shares))]
-    return limits[-1], [(name, f" {{ var(txn.draw) -m int lt {limit} }}") for (name, _), limit in zip(shares, limits, strict=True)]
-
-
-def _answer(listener: Listener, rule: Rule, action: Mapping[str, Any], chosen: str) -> list[str]:
-    """Lines of an action that the load balancer answers itself, under the condition that its rule was chosen."""
-    if action["Type"] == "redirect":
-        return _redirect(listener, action["RedirectConfig"], chosen)
-    if action["Type"] == "fixed-response":
-        response = action["FixedResponseConfig"]
-        content = f"content-type {response.get('ContentType') or 'text/plain'} file {_body_file(listener, rule)}"
-        return [f"http-request return status {response['StatusCode']} {content} {chosen}"]
-    return [f'http-request return status 501 content-type text/plain string "The sandbox has no action {action["Type"]}" {chosen}']
-
-
 def _body_file(listener: Listener, rule: Rule) -> str:
     return f"/etc/haproxy/bodies/{listener.port}-{rule.priority}"
-
-
-def _redirect(listener: Listener, redirect: Mapping[str, str], chosen: str) -> list[str]:
-    """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RedirectActionConfig.html"""
-    parts = {
-        "#{protocol}": listener.protocol.lower(),
-        "#{host}": "%[req.hdr(host),host_only]",
-        "#{port}": str(listener.port),
-        "#{path}": "%[path,regsub(^/,)]",
-        "#{query}": "%[query]",
-    }
-
-    def filled(name: str, default: str) -> str:
-        text = redirect.get(name) or default
-        return re.sub(r"#\{\w+\}", lambda match: parts.get(match[0], match[0]), text.replace("%", "%%"))
-
-    scheme = filled("Protocol", "#{protocol}").lower()
-    base = f"{scheme}://{filled('Host', '#{host}')}:{filled('Port', '#{port}')}{filled('Path', '/#{path}')}"
-    code = redirect.get("StatusCode", "HTTP_302").removeprefix("HTTP_")
-    query = redirect.get("Query", "#{query}")
-    # A question mark only before a query: the original one may be empty.
-    given = " { query -m len gt 0 }" if query == "#{query}" else ""
-    noted = [f'http-request set-var-fmt(txn.query) "?{filled("Query", query)}" {chosen}{given}'] if query else []
-    return [*noted, f'http-request redirect code {code} location "{base}%[var(txn.query)]" {chosen}']
 
 
 # --- target groups -----------------------------------------------------------------------------------------------------------------

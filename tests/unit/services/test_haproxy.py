@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.services import haproxy
+from sandbox.services import haproxy, haproxy_rules
 from sandbox.services.haproxy import Balancer, Target
 from tests.unit.services.samples import BALANCER, HTTP, PLAIN, WEB, forward, redirect, rule
 
@@ -72,10 +72,10 @@ def test_conditions_are_anded_and_their_values_ored() -> None:
 
 def test_nothing_in_a_pattern_can_leave_its_quotes() -> None:
     hostile = "a'\" #$b\n{c}\\*?é"
-    expression = haproxy.wildcard(hostile)
+    expression = haproxy_rules.wildcard(hostile)
     assert not set(expression) & set("'\" #$\n{}")
     assert re.fullmatch(expression.encode(), hostile.replace("*", "anything").replace("?", "x").encode())
-    assert not re.fullmatch(haproxy.wildcard("/a.b"), "/axb")
+    assert not re.fullmatch(haproxy_rules.wildcard("/a.b"), "/axb")
 
 
 def test_an_unknown_condition_is_named() -> None:
