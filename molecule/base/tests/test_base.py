@@ -80,7 +80,9 @@ def test_a_service_user_gets_a_certificate_of_this_instance(host: Host) -> None:
     folder = "/run/instance-certificate/admin"
     assert (host.file(folder).user, host.file(folder).mode) == ("admin", 0o700)
     assert (host.file(f"{folder}/key.pem").user, host.file(f"{folder}/key.pem").mode) == ("admin", 0o600)
-    assert host.check_output("uname -n") in host.check_output(f"openssl x509 -in {folder}/certificate.pem -noout -subject -ext subjectAltName")
+    assert host.check_output("uname -n") in host.check_output(
+        f"openssl x509 -in {folder}/certificate.pem -noout -subject -ext subjectAltName"
+    )
     first = host.file(f"{folder}/certificate.pem").sha256sum
     host.check_output("systemctl restart instance-certificate@admin.service")
     assert host.file(f"{folder}/certificate.pem").sha256sum != first

@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-METADATA_URL = "http://169.254.169.254/latest"
+METADATA_ENDPOINT = "http://169.254.169.254"
 METADATA_TIMEOUT_SECONDS = 1.0
 CLIENT_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 
@@ -66,12 +66,12 @@ class Instance:
 class Identity:
     """Asks the metadata service, version 2, who this instance is, until it has answered once.
 
-    It is not asked where boto3 may not ask it either (AWS_EC2_METADATA_DISABLED=true).
+    It heeds the same variables as boto3: AWS_EC2_METADATA_DISABLED and AWS_EC2_METADATA_SERVICE_ENDPOINT.
     """
 
-    def __init__(self, environment: Mapping[str, str], url: str = METADATA_URL) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._is_disabled = environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
-        self._url = url
+        self._endpoint = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", METADATA_ENDPOINT).rstrip("/")
         self._known: Instance | None = None
 
     def __call__(self) -> Instance:
@@ -88,6 +88,6 @@ class Identity:
         return Instance(socket.gethostname(), instance_id, self._fetch("GET", "meta-data/placement/availability-zone", proof))
 
     def _fetch(self, method: str, path: str, headers: Mapping[str, str]) -> str:
-        request = urllib.request.Request(f"{self._url}/{path}", method=method, headers=dict(headers))  # noqa: S310 always http
+        request = urllib.request.Request(f"{self._endpoint}/latest/{path}", method=method, headers=dict(headers))  # noqa: S310 always http
         with urllib.request.urlopen(request, timeout=METADATA_TIMEOUT_SECONDS) as response:  # noqa: S310 always http
             return str(response.read().decode())
