@@ -105,6 +105,10 @@ results:
     detail:
       description: A sentence on what happened.
       type: str
+    address:
+      description: The address that was tried.
+      type: str
+      returned: when the name has one
     tls:
       description: Version of TLS.
       type: str
@@ -127,7 +131,7 @@ import socket
 import ssl
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -146,8 +150,16 @@ class Outcome:
 
     outcome: str
     detail: str
+    address: str = ""
     tls: str = ""
     json: Any = None
+
+
+def resolve(check: dict[str, Any]) -> str:
+    """The first address of a check's host; raises OSError when its name has none."""
+    parts = urlsplit(check["url"]) if check["kind"] == "http" else None
+    host = parts.hostname if parts else check["host"]
+    return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
 def attempt(check: dict[str, Any], timeout_seconds: float) -> Outcome:
@@ -168,8 +180,6 @@ def failure(error: Exception, timeout_seconds: float) -> Outcome:
     """What an error says about the way to the other machine."""
     if isinstance(error, TimeoutError):
         outcome, detail = "blocked", f"no answer within {timeout_seconds:g} s"
-    elif isinstance(error, socket.gaierror):
-        outcome, detail = "invalid", f"the name cannot be resolved: {error.strerror}"
     elif isinstance(error, ssl.SSLError):
         outcome, detail = "invalid", f"TLS failed: {getattr(error, 'verify_message', '') or error.reason or error}"
     elif isinstance(error, ConnectionError):
@@ -210,8 +220,8 @@ def request(check: dict[str, Any], timeout_seconds: float) -> Outcome:
         connection.close()
     detail = f"status {answer.status}{', certificate valid, ' + tls if tls else ''}"
     if answer.status != check["status"]:
-        return Outcome("invalid", f"{detail}, expected {check['status']}", tls, value)
-    return Outcome("open", detail, tls, value)
+        return Outcome("invalid", f"{detail}, expected {check['status']}", tls=tls, json=value)
+    return Outcome("open", detail, tls=tls, json=value)
 
 
 def target(check: dict[str, Any]) -> str:
@@ -221,13 +231,20 @@ def target(check: dict[str, Any]) -> str:
 
 def try_all(checks: list[dict[str, Any]], timeout_seconds: float) -> list[dict[str, Any]]:
     """Try all checks side by side; the results in the order of the checks."""
-    late = Outcome("blocked", f"no answer within {timeout_seconds:g} s")
-    outcomes = [(late, timeout_seconds)] * len(checks)
+    # Where no address is known nothing was tried, so a silent name server is no proof of a block.
+    unresolved = Outcome("invalid", f"no name server answered within {timeout_seconds:g} s")
+    outcomes = [(unresolved, timeout_seconds)] * len(checks)
 
     def work(number: int, check: dict[str, Any]) -> None:
         started = time.monotonic()
+        try:
+            address = resolve(check)
+        except OSError as error:
+            outcomes[number] = (Outcome("invalid", f"the name cannot be resolved: {error.strerror}"), time.monotonic() - started)
+            return
+        outcomes[number] = (Outcome("blocked", f"no answer within {timeout_seconds:g} s", address), timeout_seconds)
         outcome = attempt(check, timeout_seconds)
-        outcomes[number] = (outcome, time.monotonic() - started)
+        outcomes[number] = (replace(outcome, address=address), time.monotonic() - started)
 
     # Daemons: one that still waits for a name server does not hold up the end of the module.
     threads = [threading.Thread(target=work, args=(number, check), daemon=True) for number, check in enumerate(checks)]

@@ -28,6 +28,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/slow":
             time.sleep(3)
+            return
         body = json.dumps({"path": self.path, "method": self.command}).encode() if self.path.startswith("/json") else b"<html>"
         self.send_response(404 if self.path == "/missing" else 200)
         self.send_header("Content-Type", "application/json" if self.path.startswith("/json") else "text/html")
@@ -123,6 +124,7 @@ def test_an_open_port_is_open(plain: int, capsys: pytest.CaptureFixture[str]) ->
     assert not result["changed"]
     assert result["results"][0]["outcome"] == "open"
     assert result["results"][0]["target"] == f"127.0.0.1:{plain}"
+    assert result["results"][0]["address"] == "127.0.0.1"
 
 
 def test_an_open_port_that_should_be_blocked_fails_and_is_named(plain: int, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,9 +148,25 @@ def test_a_machine_that_rejects_was_reached_and_is_neither(expected: str, capsys
     assert result["results"][0]["outcome"] == "rejected"
 
 
-def test_a_name_that_does_not_exist_is_no_proof_of_a_block(capsys: pytest.CaptureFixture[str]) -> None:
-    result = run(capsys, {"host": "", "port": 1, "kind": "tcp", "expected": "blocked"})
+def test_a_name_that_has_no_address_is_no_proof_of_a_block(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_address(*_arguments: Any, **_options: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+    result = run(capsys, {"host": "nowhere.invalid", "port": 1, "expected": "blocked"})
     assert result["failed"]
+    assert "the name cannot be resolved: Name or service not known" in result["msg"]
+
+
+def test_a_silent_name_server_is_no_proof_of_a_block(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing_for_long(*_arguments: Any, **_options: Any) -> None:
+        time.sleep(3)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nothing_for_long)
+    result = run(capsys, {"host": "slow.invalid", "port": 1, "expected": "blocked"})
+    assert result["failed"]
+    assert "no name server answered within 1 s" in result["msg"]
 
 
 def test_a_valid_certificate_is_open_and_tells_the_version(secure: int, ca_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
