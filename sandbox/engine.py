@@ -73,8 +73,8 @@ class Podman:
     def create(self, spec: ContainerSpec) -> None:
         """Make the container, put its files in and start it."""
         self._podman("create", *create_options(spec), *self.run_options(systemd=spec.systemd), spec.image, *spec.command)
-        for path, text in spec.files.items():
-            self.write(spec.name, path, text)
+        if spec.files:
+            self._podman("cp", "-", f"{spec.name}:/", data=_tar(spec.files))
         self.start(spec.name)
 
     def start(self, name: str) -> None:
@@ -99,7 +99,7 @@ class Podman:
 
     def write(self, name: str, path: str, text: str) -> None:
         """Put a file (mode 0600, owner root) into a container in any state."""
-        self._podman("cp", "-", f"{name}:/", data=_tar(path, text))
+        self._podman("cp", "-", f"{name}:/", data=_tar({path: text}))
 
     # --- networks ---
 
@@ -193,13 +193,14 @@ def _name_bridge(network: str, bridge: str) -> None:
     path.write_text(json.dumps(definition, indent=2))
 
 
-def _tar(path: str, text: str) -> bytes:
-    content = text.encode()
-    entry = tarfile.TarInfo(path.lstrip("/"))
-    entry.size, entry.mode = len(content), 0o600
+def _tar(files: Mapping[str, str]) -> bytes:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.addfile(entry, io.BytesIO(content))
+        for path, text in files.items():
+            content = text.encode()
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(content), 0o600
+            tar.addfile(entry, io.BytesIO(content))
     return archive.getvalue()
 
 

@@ -35,8 +35,9 @@ from sandbox.settings import REGIONS, Settings, load
 
 TICK_SECONDS = 0.25
 AFTER_SECONDS = 1.0
-# A pass costs the emulator time that a running playbook wants too.
-LEAST_PASS_INTERVAL_SECONDS = 1.0
+# Observing costs the emulator time that a running playbook wants too: a third of it at most, however slow the machine is.
+LEAST_REST_SECONDS = 0.7
+REST_PER_OBSERVATION = 2.0
 FULL_PASS_SECONDS = 30.0
 LONGEST_RETRY_SECONDS = 10.0
 WORKERS = 4
@@ -64,6 +65,7 @@ class Reconciler:
         self._specs: dict[str, ContainerSpec] = {}
         self._service_of: dict[str, Service] = {}
         self._firewall = ""
+        self._observation_seconds = 0.0
         self._pids: dict[str, int] = {}
 
     def run(self) -> None:
@@ -71,7 +73,7 @@ class Reconciler:
         seen: Any = None
         supervisor = os.getppid()
         last_pass = last_after = float("-inf")
-        retry_seconds = LEAST_PASS_INTERVAL_SECONDS
+        retry_seconds = LEAST_REST_SECONDS
         undone = True
         while os.getppid() == supervisor:
             now = time.monotonic()
@@ -79,10 +81,10 @@ class Reconciler:
             with self._noting("emulator"):
                 version = self._control.get("version")
             due = version != seen or undone or self._lost_containers() or now - last_pass > FULL_PASS_SECONDS
-            interval = retry_seconds if undone and version == seen else LEAST_PASS_INTERVAL_SECONDS
-            if version is not None and due and now - last_pass >= interval:
+            rest = max(retry_seconds if version == seen else LEAST_REST_SECONDS, REST_PER_OBSERVATION * self._observation_seconds)
+            if version is not None and due and now - last_pass >= rest:
                 undone = not self._pass()
-                retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS) if undone else LEAST_PASS_INTERVAL_SECONDS
+                retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS) if undone else LEAST_REST_SECONDS
                 seen, last_pass = version, time.monotonic()
             if version is not None and now - last_after >= AFTER_SECONDS:
                 self._after()
@@ -99,7 +101,9 @@ class Reconciler:
         return False
 
     def _reconcile(self) -> bool:
+        started = time.monotonic()
         self._world = observe(self._regions, self._control, self._services)
+        self._observation_seconds = time.monotonic() - started
         self._metadata.update(self._world)
         self._service_of = {}
         wanted: list[ContainerSpec] = []
