@@ -52,9 +52,10 @@ options:
         type: str
         default: GET
       status:
-        description: For V(http), the status that the answer must have.
-        type: int
-        default: 200
+        description: For V(http), the statuses of which the answer must have one.
+        type: list
+        elements: int
+        default: [200]
       ca_file:
         description: For V(tls) and V(http), file of the authorities that validate the certificate. Without it those of the system.
         type: path
@@ -80,7 +81,7 @@ EXAMPLES = r"""
     checks:
       - {name: internal load balancer, kind: tls, host: internal.example.com, port: 443}
       - {name: database, host: db.example.com, port: 5432, expected: blocked}
-      - {name: page, kind: http, url: "https://www.example.com/", status: 200}
+      - {name: page, kind: http, url: "https://www.example.com/", status: [200]}
 """
 
 RETURN = r"""
@@ -219,8 +220,8 @@ def request(check: dict[str, Any], timeout_seconds: float) -> Outcome:
     finally:
         connection.close()
     detail = f"status {answer.status}{', certificate valid, ' + tls if tls else ''}"
-    if answer.status != check["status"]:
-        return Outcome("invalid", f"{detail}, expected {check['status']}", tls=tls, json=value)
+    if answer.status not in check["status"]:
+        return Outcome("invalid", f"{detail}, expected {' or '.join(map(str, check['status']))}", tls=tls, json=value)
     return Outcome("open", detail, tls=tls, json=value)
 
 
@@ -271,7 +272,7 @@ def main() -> None:
         "expected": {"type": "str", "choices": ["open", "blocked"], "default": "open"},
         "url": text,
         "method": {"type": "str", "default": "GET"},
-        "status": {"type": "int", "default": 200},
+        "status": {"type": "list", "elements": "int", "default": [200]},
         "ca_file": {"type": "path"},
         "minimum_tls": {"type": "str", "choices": ["1.2", "1.3"], "default": "1.3"},
     }

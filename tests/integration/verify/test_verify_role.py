@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verify role against servers on loopback: what it accepts, what it finds out, and what it reports."""
+
+import datetime
+import http.server
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+ROOT = Path(__file__).parents[3]
+PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
+ROLE = "indivillage.infra.verify"
+SYSTEMCTL = """#!/bin/sh
+# Answers as systemctl show does: one block for each unit, separated by an empty line.
+shift 2
+for unit; do
+    printf 'Id=%s\\nActiveState=%s\\nUnitFileState=enabled\\n\\n' "$unit" "${FAKE_STATE:-active}"
+done
+"""
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """The reference application's answers, with the backends that a test wants to fail."""
+
+    failing: ClassVar[set[str]] = set()
+
+    def do_GET(self) -> None:
+        components = {name: {"ok": name not in self.failing, "detail": "x"} for name in ("database", "cache", "bucket", "queue")}
+        body = json.dumps({"instance_id": "i-1", "components": components, "ok": not self.failing}).encode()
+        self.send_response(503 if self.failing and self.command == "POST" else 200)
+        self.send_header("Content-Type", "application/json" if "/api/" in self.path else "text/html")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815  # the name that http.server calls
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+def certificate(path: Path) -> None:
+    """Write a self-signed certificate for localhost and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    path.with_suffix(".key").write_bytes(pem)
+
+
+class World:
+    """A network on loopback: an app instance and a database that answers, a cache that is silent, and the page."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        certificate(directory / "ca.pem")
+        self.database = socket.create_server(("127.0.0.1", 0))
+        self.silent = socket.socket()
+        self.silent.bind(("127.0.0.1", 0))
+        self.silent.listen(0)
+        self.fillers = [socket.socket() for _ in range(4)]
+        for filler in self.fillers:
+            filler.setblocking(False)
+            filler.connect_ex(self.silent.getsockname())
+        self.page = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(directory / "ca.pem", directory / "ca.key")
+        self.page.socket = context.wrap_socket(self.page.socket, server_side=True)
+        threading.Thread(target=self.page.serve_forever, daemon=True).start()
+        (directory / "systemctl").write_text(SYSTEMCTL)
+        (directory / "systemctl").chmod(0o755)
+
+    def close(self) -> None:
+        self.page.shutdown()
+        for thing in (self.page.socket, self.database, self.silent, *self.fillers):
+            thing.close()
+
+    def inventory(self) -> dict[str, Any]:
+        instance = {
+            "instance_role": "app",
+            "instance_region": "us-east-1",
+            "instance_alias": "app-1",
+            "instance_private_ip": "127.0.0.1",
+        }
+        services = [
+            {"group": "database", "name": "database", "host": "localhost"},
+            {"group": "cache", "name": "cache", "host": "localhost"},
+        ]
+        shared = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "environment_name": "test",
+            "domain_name": "test.example",
+            "name_prefix": "indivillage-test",
+            "instances_shortage": [],
+            "ports": {"postgresql": self.database.getsockname()[1], "redis": self.silent.getsockname()[1], "app": 9},
+            "security_flows": [{"name": "data", "source": "app", "destination": "database", "port": "postgresql"}],
+            "verify_listening": {"database": ["postgresql"], "cache": ["redis"], "app": []},
+            "verify_timeout_seconds": 1,
+            "verify_url": f"https://localhost:{self.page.server_address[1]}/",
+            "verify_ca_file": str(self.directory / "ca.pem"),
+            "verify_units": {"app": ["ssh.service", "indivillage-app.service"]},
+        }
+        primary = {"hosts": {"stack": {"stack_region": "us-east-1", "__verify_services": services}}}
+        return {
+            "all": {"vars": shared},
+            "primary": primary,
+            "instances": {"hosts": {"i-1": instance}},
+            "role_app": {"hosts": {"i-1": None}},
+        }
+
+    def run(self, *entries: str, state: str = "active", **variables: Any) -> subprocess.CompletedProcess[str]:
+        """Run entry points of the role; `main` on the instance, the others on the stack."""
+        (self.directory / "hosts.yml").write_text(yaml.safe_dump(self.inventory()))
+        plays = [
+            {
+                "name": entry,
+                "hosts": "role_app" if entry == "main" else "primary",
+                "gather_facts": False,
+                "any_errors_fatal": True,
+                "tasks": [{"name": entry, "ansible.builtin.include_role": {"name": ROLE, "tasks_from": entry}}],
+            }
+            for entry in entries
+        ]
+        (self.directory / "play.yml").write_text(yaml.safe_dump(plays))
+        return subprocess.run(
+            [PLAYBOOK, "-i", str(self.directory / "hosts.yml"), str(self.directory / "play.yml"), "-e", json.dumps(variables)],
+            cwd=ROOT,
+            env={**os.environ, "PATH": f"{self.directory}:{os.environ['PATH']}", "FAKE_STATE": state},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    Page.failing = set()
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+def test_a_good_site_is_proved_and_reported_the_same_each_time(world: World, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    first = world.run("minimum_hosts", "page", "main", "report", verify_report_file=str(report))
+    assert first.returncode == 0, first.stdout
+    assert "bucket, queue gave back what was written" in " ".join(first.stdout.split())
+    proved = json.loads(report.read_text())
+    assert proved["page"]["tls"] == "TLSv1.3"
+    assert proved["open"] == ["app -> database:postgresql on database"]
+    assert proved["blocked"] == ["app -> cache:redis on cache"]
+    assert proved["hosts"] == ["i-1"]
+    second = world.run("page", "main", "report", verify_report_file=str(report))
+    assert "changed=0" in second.stdout
+    assert "changed=1" not in second.stdout
+
+
+def test_an_open_door_is_found_and_named(world: World) -> None:
+    result = world.run("main", security_flows=[])
+    assert result.returncode != 0
+    assert "app -> database:postgresql on database" in result.stdout
+    assert "is open, expected blocked" in result.stdout
+
+
+def test_a_flow_that_must_never_be_is_found(world: World) -> None:
+    result = world.run("main", verify_refused=[{"source": "app", "destination": "database", "port": "postgresql"}])
+    assert result.returncode != 0
+    assert "is open, expected blocked" in result.stdout
+
+
+def test_a_unit_that_does_not_run_is_found(world: World) -> None:
+    result = world.run("main", state="failed")
+    assert result.returncode != 0
+    assert "ActiveState=failed" in result.stdout
+
+
+def test_a_backend_that_loses_what_was_written_is_named(world: World) -> None:
+    Page.failing = {"cache"}
+    result = world.run("page")
+    assert result.returncode != 0
+    assert "i-1 did not write to and read back from cache:" in result.stdout
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(world: World) -> None:
+    result = world.run("page", verify_ca_file="")
+    assert result.returncode != 0
+    assert "TLS failed" in result.stdout
+
+
+def test_tiers_that_are_too_small_stop_with_their_names(world: World) -> None:
+    result = world.run("minimum_hosts", instances_shortage=["test us-east-1: role web has 1 running hosts, at least 2 are declared"])
+    assert result.returncode != 0
+    assert "role web has 1 running hosts" in result.stdout
