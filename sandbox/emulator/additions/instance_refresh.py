@@ -53,7 +53,6 @@ class InstanceRefresh:
     outdated: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
     launched: set[str] = field(default_factory=set)
-    surplus: int = 0  # members launched ahead of the ones they replace
     progress_time: datetime = field(default_factory=utcnow)
 
     strategy = "Rolling"
@@ -119,7 +118,7 @@ class InstanceRefresh:
         self.kept = {state.instance.id for state in members} - self.outdated
         self.launched = set()
         self.total = len(self.outdated)
-        self.surplus = 0
+        self.surplus = max(0, len(members) - max(1, int(self.group.desired_capacity or 0)))  # a rollback begins with some
         self.progress_time = utcnow()
 
     def _matches(self, state: Any) -> bool:
@@ -138,22 +137,22 @@ class InstanceRefresh:
         return warm and state.health_status == "Healthy" and set(target_states(self.group, state.instance.id)) <= {"healthy", "unused"}
 
     def _replace_batch(self, members: dict[str, Any]) -> None:
+        """Terminate members beyond the desired capacity, else launch ahead if that is allowed, else terminate what may be missing."""
         desired = max(1, int(self.group.desired_capacity or 0))
         maximum = int(self.preferences.get("MaxHealthyPercentage") or 100)
-        if maximum > 100 and not self.surplus:
-            self.surplus = min(max(1, desired * (maximum - 100) // 100), len(self.outdated))
-            for _ in range(self.surplus):
+        size = len(members) - desired
+        if size <= 0 and maximum > 100:
+            for _ in range(min(max(1, desired * (maximum - 100) // 100), len(self.outdated))):
                 launch_member(self.group)
             self.group.autoscaling_backend.update_attached_target_groups(self.group.name)
             return
-        minimum = math.ceil(desired * int(self.preferences["MinHealthyPercentage"]) / 100)
-        healthy = sum(self._healthy(state) for state in members.values())
-        size = self.surplus or max(1, healthy - minimum)
+        if size <= 0:
+            minimum = math.ceil(desired * int(self.preferences["MinHealthyPercentage"]) / 100)
+            size = max(1, sum(self._healthy(state) for state in members.values()) - minimum)
         oldest = sorted(self.outdated, key=lambda name: members[name].instance.launch_time)
         for name in oldest[:size]:
             discharge(self.group, members[name], "an instance was taken out of service in response to an instance refresh")
             self.outdated.discard(name)
-        self.surplus = 0
         self.group.set_desired_capacity(self.group.desired_capacity)
 
     def _fail(self, reason: str) -> bool:

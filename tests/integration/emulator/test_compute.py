@@ -416,6 +416,19 @@ def test_a_failing_refresh_rolls_back(emulator: RunningEmulator, refreshable: tu
     assert group(emulator, name)["LaunchTemplate"]["Version"] == "1"
 
 
+def test_a_rollback_keeps_the_members_that_were_not_replaced_yet(
+    emulator: RunningEmulator, refreshable: tuple[str, dict[str, Any], str]
+) -> None:
+    name, desired, _ = refreshable
+    autoscaling, old = emulator.client("autoscaling"), members(emulator, name)
+    preferences = {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 200, "InstanceWarmup": 0, "AutoRollback": True}
+    autoscaling.start_instance_refresh(AutoScalingGroupName=name, DesiredConfiguration=desired, Preferences=preferences)
+    wait_until(lambda: versions(emulator, name) == {"1": 2, "2": 2})
+    autoscaling.rollback_instance_refresh(AutoScalingGroupName=name)
+    wait_until(lambda: refresh(emulator, name)["Status"] == "RollbackSuccessful")
+    assert members(emulator, name) == old
+
+
 def test_a_refresh_can_be_cancelled_and_skips_what_matches(emulator: RunningEmulator, refreshable: tuple[str, dict[str, Any], str]) -> None:
     name, desired, _ = refreshable
     autoscaling = emulator.client("autoscaling")
