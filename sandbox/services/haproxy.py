@@ -3,7 +3,7 @@
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/introduction.html
 Known differences: no WebSocket stickiness, no authentication actions (they answer 501), no fail-open when every target of a group
-is unhealthy (the answer is 503), and health checks run every second whatever their interval.
+is unhealthy (the answer is 503), and health checks have an interval of their own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from sandbox.services.haproxy_rules import Place
 CONFIGURATION_FILE = "/etc/haproxy/haproxy.cfg"
 SERVER_STATE_FILE = "/etc/haproxy/servers"
 STATS_PORT = 8404
-# Targets are checked every second: the sandbox answers in seconds where AWS takes minutes. Thresholds count as declared.
-CHECK_INTERVAL_SECONDS = 1
+# Whatever a target group declares: the shortest interval that AWS allows for a healthy target, and a second for one that is down or in
+# doubt, so that the sandbox answers in seconds where AWS takes minutes. Thresholds count as declared. The longer one also limits the TLS
+# handshake of a check; a shorter limit would cut handshakes off on a busy machine.
+CHECK_INTERVAL_SECONDS = 5
+RETRY_INTERVAL_SECONDS = 1
 # Connections of a replaced configuration, and so of deregistered targets, may last so long.
 DRAIN_SECONDS = 30
 FORWARDED_HEADERS = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto")
@@ -313,7 +316,8 @@ def _server(group: TargetGroup, target: Target, *, sticky: bool) -> Sequence[str
     words = [f"server {target.id} {target.address}:{target.port}"]
     if group.protocol == "HTTPS":
         words.append("ssl verify none")  # AWS does not validate targets' certificates either
-    words.append(f"check inter {CHECK_INTERVAL_SECONDS}s rise {group.healthy_threshold} fall {group.unhealthy_threshold}")
+    retry = f"fastinter {RETRY_INTERVAL_SECONDS}s downinter {RETRY_INTERVAL_SECONDS}s"
+    words.append(f"check inter {CHECK_INTERVAL_SECONDS}s {retry} rise {group.healthy_threshold} fall {group.unhealthy_threshold}")
     if group.health_port != "traffic-port":
         words.append(f"port {group.health_port}")
     words.append("check-ssl" if group.health_protocol == "HTTPS" else "no-check-ssl")

@@ -138,11 +138,13 @@ def test_targets_see_the_client_and_how_it_came() -> None:
 def test_targets_are_checked_as_their_group_says() -> None:
     lines = section(BALANCER, f"backend {WEB.name}")
     assert "http-check expect status 200-299,301" in lines
-    assert lines[-3] == ("server i-0a 10.10.10.4:443 ssl verify none check inter 1s rise 3 fall 2 check-ssl slowstart 30s cookie i-0a")
+    assert lines[-3] == (
+        "server i-0a 10.10.10.4:443 ssl verify none check inter 5s fastinter 1s downinter 1s rise 3 fall 2 check-ssl slowstart 30s cookie i-0a"
+    )
     assert not any("i-0d" in line for line in lines), "an instance without address gets no server"
     plain = section(BALANCER, f"backend {PLAIN.name}")
     assert plain[0] == "balance leastconn"
-    assert plain[-1] == "server 10.10.20.9 10.10.20.9:8080 check inter 1s rise 3 fall 2 port 9000 no-check-ssl"
+    assert plain[-1] == "server 10.10.20.9 10.10.20.9:8080 check inter 5s fastinter 1s downinter 1s rise 3 fall 2 port 9000 no-check-ssl"
 
 
 def test_only_the_gateway_sees_the_statistics() -> None:

@@ -78,8 +78,8 @@ def row(name: str, status: str, check: str = "L7OK", seconds: str = "10") -> dic
         ("healthy", row("i-0a", "DOWN", "L7STS"), "unhealthy"),
         ("healthy", row("i-0a", "UP", "INI"), "healthy"),
         ("unhealthy", row("i-0a", "UP", "* INI"), "unhealthy"),
-        ("initial", row("i-0a", "DOWN", "L4CON", "1"), "initial"),
-        ("initial", row("i-0a", "DOWN", "L4CON", "2"), "unhealthy"),
+        ("initial", row("i-0a", "DOWN", "L4CON", "9"), "initial"),
+        ("initial", row("i-0a", "DOWN", "L4CON", "10"), "unhealthy"),
         ("healthy", row("i-other", "DOWN"), "healthy"),
     ],
 )
