@@ -26,7 +26,6 @@ CHECK_INTERVAL_SECONDS = 5
 RETRY_INTERVAL_SECONDS = 1
 # Connections of a replaced configuration, and so of deregistered targets, may last so long.
 DRAIN_SECONDS = 30
-FORWARDED_HEADERS = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto")
 
 State = str  # "initial", "healthy" or "unhealthy"
 

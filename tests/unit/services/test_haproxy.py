@@ -139,7 +139,8 @@ def test_targets_are_checked_as_their_group_says() -> None:
     lines = section(BALANCER, f"backend {WEB.name}")
     assert "http-check expect status 200-299,301" in lines
     assert lines[-3] == (
-        "server i-0a 10.10.10.4:443 ssl verify none check inter 5s fastinter 1s downinter 1s rise 3 fall 2 check-ssl slowstart 30s cookie i-0a"
+        "server i-0a 10.10.10.4:443 ssl verify none check inter 5s fastinter 1s downinter 1s rise 3 fall 2"
+        " check-ssl slowstart 30s cookie i-0a"
     )
     assert not any("i-0d" in line for line in lines), "an instance without address gets no server"
     plain = section(BALANCER, f"backend {PLAIN.name}")
