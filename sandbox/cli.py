@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add("clean", _clean, "remove it and the built images")
     add("status", _status, "show instances, services and their health")
     ssh = add("ssh", _ssh, "log in to an instance, or run a command on it")
-    ssh.add_argument("host", help="instance id or Name")
+    ssh.add_argument("host", help="instance id, alias or Name")
     ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="command", help="command to run there")
     add("url", _url, "print the page's address")
     add("ca", _ca, "print the CA file that validates the page")

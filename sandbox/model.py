@@ -147,6 +147,12 @@ class Instance:
         """The Name tag, or the id."""
         return self.tags.get("Name") or self.id
 
+    @property
+    def alias(self) -> str:
+        """What the inventory calls it: web-us-east-1a-3f9c2. Instances of an Auto Scaling group share their Name."""
+        role = self.tags.get("Role")
+        return f"{role}-{self.availability_zone}-{self.id[-5:]}" if role else self.name
+
 
 @dataclass(frozen=True)
 class World:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of `python -m sandbox status`, and finding an instance by id or name."""
+"""The table of `python -m sandbox status`, and finding an instance by id, alias or name."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def rows(world: World, specs: Iterable[ContainerSpec], containers: Iterable[Cont
     found: list[Row] = [
         (
             "instance",
-            i.name,
+            i.alias,
             i.id,
             i.address,
             _image(images.get(i.image_id), i),
@@ -87,16 +87,16 @@ def target_health(settings: Settings, world: World) -> dict[str, str]:
 
 
 def find_instance(world: World, host: str) -> Instance:
-    """The running instance of that id or Name. Raises LookupError that lists what there is."""
-    found = [instance for instance in world.instances if host in (instance.id, instance.name)]
+    """The instance of that id, alias or Name. Raises LookupError that lists what there is."""
+    found = [instance for instance in world.instances if host in (instance.id, instance.alias, instance.name)]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(f"{instance.id} ({instance.name})" for instance in sorted(found or world.instances, key=_place)) or "none"
+    known = ", ".join(f"{instance.id} ({instance.alias})" for instance in sorted(found or world.instances, key=_place)) or "none"
     raise LookupError(f"{'several instances are' if found else 'no instance is'} named {host}; there are: {known}")
 
 
 def _place(instance: Instance) -> tuple[str, ...]:
-    return (instance.region, instance.name, instance.availability_zone, instance.id)
+    return (instance.region, instance.alias, instance.id)
 
 
 def _image(image: Image | None, instance: Instance) -> str:

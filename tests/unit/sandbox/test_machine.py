@@ -221,14 +221,18 @@ def test_status_says_plainly_that_a_dead_emulator_took_its_state_along(chosen: S
     assert "`make site` builds it again" in text
 
 
-def test_hosts_are_found_by_id_and_by_name() -> None:
-    world = worlds.world()
-    assert status.find_instance(world, "i-web-1") == status.find_instance(world, "web-1") == worlds.WEB_1
+def test_hosts_are_found_by_id_name_and_alias() -> None:
+    web = replace(worlds.WEB_1, id="i-0123456789abcdef0", tags={"Name": "web-1", "Role": "web"})
+    world = worlds.world(instances=(web,))
+    assert web.alias == "web-us-east-1b-cdef0"
+    assert [status.find_instance(world, host) for host in (web.id, web.name, web.alias)] == [web] * 3
 
 
 def test_ambiguous_and_unknown_hosts_are_answered_with_what_there_is() -> None:
-    twins = worlds.world(instances=(worlds.WEB_1, replace(worlds.WEB_1, id="i-web-2")))
-    with pytest.raises(LookupError, match=r"several instances are named web-1; there are: i-web-1 \(web-1\), i-web-2 \(web-1\)"):
-        status.find_instance(twins, "web-1")
-    with pytest.raises(LookupError, match="no instance is named db"):
+    web = replace(worlds.WEB_1, tags={"Name": "web", "Role": "web"})
+    twins = worlds.world(instances=(web, replace(web, id="i-web-2")))
+    there = r"there are: i-web-1 \(web-us-east-1b-web-1\), i-web-2 \(web-us-east-1b-web-2\)"
+    with pytest.raises(LookupError, match=f"several instances are named web; {there}"):
+        status.find_instance(twins, "web")
+    with pytest.raises(LookupError, match=f"no instance is named db; {there}"):
         status.find_instance(twins, "db")
