@@ -149,10 +149,13 @@ class Rollout:
         try:
             self._await("the refresh to end")
         except ResourceError as timeout:
-            reason = self._reason()
+            story = f"{timeout} {self._reason()}"
             self.autoscaling.rollback_instance_refresh(AutoScalingGroupName=self.name)
-            self._await("the rollback to end")
-            raise ResourceError(f"{timeout} {reason} The rollback ended as {self._refresh()['Status']}.") from timeout
+            try:
+                self._await("the rollback to end")
+            except ResourceError as stuck:
+                raise ResourceError(f"{story} {stuck}") from stuck
+            raise ResourceError(f"{story} The rollback ended as {self._refresh()['Status']}.") from timeout
         refresh = self._refresh()
         if refresh["Status"] != "Successful":
             raise ResourceError(f"the refresh ended as {refresh['Status']}. {self._reason()}")

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.integration.emulator.support import RunningEmulator
 
 PREFIX = "indivillage-sandbox"
 ACCOUNT_ID = "123456789012"
@@ -23,7 +24,7 @@ TRUST = json.dumps(
 class Foundation:
     """Ids of what was made, by name without the prefix."""
 
-    client: Callable[[str], Any]
+    emulator: RunningEmulator
     vpc_id: str = ""
     subnets: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
@@ -40,16 +41,17 @@ class Foundation:
 
     def publish_image(self, tier: str, name: str) -> str:
         """Register an image and make it the tier's current one, as baking does."""
-        ec2 = self.client("ec2")
+        ec2 = self.emulator.client("ec2")
         (base,) = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [BASE_IMAGE]}])["Images"]
         copy = ec2.copy_image(SourceImageId=base["ImageId"], SourceRegion="us-east-1", Name=f"{PREFIX}-{tier}-{name}")["ImageId"]
+        self.emulator.control("PUT", f"images/us-east-1/{copy}", {"state": "available"})
         parameter = f"/indivillage/sandbox/images/{tier}"
-        self.client("ssm").put_parameter(Name=parameter, Value=copy, Type="String", Overwrite=True)
+        self.emulator.client("ssm").put_parameter(Name=parameter, Value=copy, Type="String", Overwrite=True)
         self.images[tier] = copy
         return str(copy)
 
     def _network(self) -> None:
-        ec2 = self.client("ec2")
+        ec2 = self.emulator.client("ec2")
         self.vpc_id = ec2.create_vpc(CidrBlock="10.10.0.0/16", TagSpecifications=_named("vpc", "vpc"))["Vpc"]["VpcId"]
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc_id)
@@ -63,12 +65,15 @@ class Foundation:
                 )["Subnet"]["SubnetId"]
         for name in GROUPS:
             self.groups[name] = ec2.create_security_group(
-                GroupName=f"{PREFIX}-{name}-sg", Description=name, VpcId=self.vpc_id, TagSpecifications=_named("security-group", f"{name}-sg")
+                GroupName=f"{PREFIX}-{name}-sg",
+                Description=name,
+                VpcId=self.vpc_id,
+                TagSpecifications=_named("security-group", f"{name}-sg"),
             )["GroupId"]
         ec2.create_key_pair(KeyName=f"{PREFIX}-key", KeyType="ed25519")
 
     def _identities(self) -> None:
-        iam, kms = self.client("iam"), self.client("kms")
+        iam, kms = self.emulator.client("iam"), self.emulator.client("kms")
         for name in ("bastion", "web", "app", "rds-monitoring"):
             iam.create_role(RoleName=f"{PREFIX}-{name}", AssumeRolePolicyDocument=TRUST)
         for name in ("bastion", "web", "app"):
@@ -79,7 +84,7 @@ class Foundation:
             kms.create_alias(AliasName=f"alias/{PREFIX}-{purpose}", TargetKeyId=key)
 
     def _logs_bucket(self) -> None:
-        s3, bucket = self.client("s3"), f"{PREFIX}-logs"
+        s3, bucket = self.emulator.client("s3"), f"{PREFIX}-logs"
         s3.create_bucket(Bucket=bucket)
         statement = {
             "Effect": "Allow",

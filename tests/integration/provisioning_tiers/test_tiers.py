@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the provisioning roles of the tiers make, seen through the API; and that they make it once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.provisioning_tiers.conftest import Site
+from tests.integration.provisioning_tiers.foundation import PREFIX
+
+pytestmark = pytest.mark.emulator
+One = Callable[..., Any]
+
+
+def by_name(items: list[dict[str, Any]], key: str) -> dict[str, dict[str, Any]]:
+    return {item[key].removeprefix(f"{PREFIX}-"): item for item in items}
+
+
+def tags(items: list[dict[str, str]]) -> dict[str, str]:
+    return {item["Key"]: item["Value"] for item in items}
+
+
+def secret(site: Site, component: str) -> dict[str, Any]:
+    value = site.client("secretsmanager").get_secret_value(SecretId=f"/indivillage/sandbox/{component}/credentials")
+    return dict(json.loads(value["SecretString"]))
+
+
+def test_database(site: Site, one: One) -> None:
+    database = one("rds", "describe_db_instances", "DBInstances")
+    assert database["DBInstanceIdentifier"] == f"{PREFIX}-db"
+    assert database["Engine"] == "postgres"
+    assert database["EngineVersion"].startswith("17")
+    assert database["StorageType"] == "gp3"
+    assert database["StorageEncrypted"]
+    assert not database["PubliclyAccessible"]
+    assert database["BackupRetentionPeriod"] == 7
+    subnets = {subnet["SubnetIdentifier"] for subnet in database["DBSubnetGroup"]["Subnets"]}
+    assert subnets == {site.foundation.subnets[f"data-{zone}"] for zone in "abc"}
+    assert [group["VpcSecurityGroupId"] for group in database["VpcSecurityGroups"]] == [site.foundation.groups["database"]]
+    assert tags(database["TagList"]).items() >= {"Project": "indivillage", "Tier": "data", "Stack": "sandbox-us-east-1"}.items()
+
+
+def test_database_parameters(site: Site) -> None:
+    found = site.client("rds").describe_db_parameters(DBParameterGroupName=f"{PREFIX}-db-param-group", Source="user")["Parameters"]
+    parameters = {item["ParameterName"]: item["ParameterValue"] for item in found}
+    assert parameters.items() >= {"rds.force_ssl": "1", "ssl_min_protocol_version": "TLSv1.3"}.items()
+
+
+def test_database_credentials(site: Site, one: One) -> None:
+    credentials = secret(site, "database")
+    endpoint = one("rds", "describe_db_instances", "DBInstances")["Endpoint"]
+    assert len(credentials.pop("password")) == 32
+    assert credentials == {
+        "username": "indivillage_admin",
+        "engine": "postgres",
+        "dbname": "indivillage",
+        "host": endpoint["Address"],
+        "port": 5432,
+    }
+
+
+def test_the_database_has_the_password_of_the_secret(site: Site) -> None:
+    status, database = site.emulator.control("GET", f"databases/us-east-1/{PREFIX}-db")
+    assert status == 200
+    assert database["master_password"] == secret(site, "database")["password"]
+
+
+def test_cache(site: Site, one: One) -> None:
+    cache = one("elasticache", "describe_replication_groups", "ReplicationGroups")
+    assert cache["ReplicationGroupId"] == f"{PREFIX}-cache"
+    assert cache["TransitEncryptionEnabled"]
+    assert cache["AtRestEncryptionEnabled"]
+    assert cache["AuthTokenEnabled"]
+    credentials = secret(site, "cache")
+    assert credentials["host"] == cache["NodeGroups"][0]["PrimaryEndpoint"]["Address"]
+    assert credentials["port"] == 6379
+    status, answer = site.emulator.control("GET", f"caches/us-east-1/{PREFIX}-cache")
+    assert (status, answer["auth_token"]) == (200, credentials["auth_token"])
+
+
+def test_load_balancers(site: Site) -> None:
+    balancers = by_name(site.client("elbv2").describe_load_balancers()["LoadBalancers"], "LoadBalancerName")
+    for name, scheme, tier in (("public", "internet-facing", "public"), ("internal", "internal", "app")):
+        balancer = balancers[name]
+        assert balancer["Scheme"] == scheme
+        assert {zone["SubnetId"] for zone in balancer["AvailabilityZones"]} == {site.foundation.subnets[f"{tier}-{zone}"] for zone in "abc"}
+        assert balancer["SecurityGroups"] == [site.foundation.groups[f"{name}-load-balancer"]]
+        attributes = tags(site.client("elbv2").describe_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"])["Attributes"])
+        assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
+        assert (attributes["access_logs.s3.enabled"], attributes["access_logs.s3.bucket"]) == ("true", f"{PREFIX}-logs")
+
+
+def test_listeners(site: Site) -> None:
+    elbv2, acm = site.client("elbv2"), site.client("acm")
+    balancers = by_name(elbv2.describe_load_balancers()["LoadBalancers"], "LoadBalancerName")
+    groups = by_name(elbv2.describe_target_groups()["TargetGroups"], "TargetGroupName")
+    domains = {"public": "localhost", "internal": "internal.sandbox.indivillage.internal"}
+    for name, tier in (("public", "web"), ("internal", "app")):
+        listeners = {
+            item["Port"]: item for item in elbv2.describe_listeners(LoadBalancerArn=balancers[name]["LoadBalancerArn"])["Listeners"]
+        }
+        assert set(listeners) == ({80, 443} if name == "public" else {443})
+        assert listeners[443]["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-3-2021-06"
+        assert listeners[443]["DefaultActions"][0]["TargetGroupArn"] == groups[tier]["TargetGroupArn"]
+        certificate = acm.describe_certificate(CertificateArn=listeners[443]["Certificates"][0]["CertificateArn"])["Certificate"]
+        assert certificate["DomainName"] == domains[name]
+        if name == "public":
+            redirect = listeners[80]["DefaultActions"][0]["RedirectConfig"]
+            assert (redirect["Protocol"], redirect["Port"], redirect["StatusCode"]) == ("HTTPS", "443", "HTTP_301")
+
+
+def test_target_groups(site: Site) -> None:
+    groups = by_name(site.client("elbv2").describe_target_groups()["TargetGroups"], "TargetGroupName")
+    for tier, port in (("web", 443), ("app", 8443)):
+        group = groups[tier]
+        assert (group["Protocol"], group["Port"], group["HealthCheckProtocol"]) == ("HTTPS", port, "HTTPS")
+        assert (group["HealthCheckPath"], group["Matcher"]["HttpCode"]) == ("/health", "200")
+        assert (group["HealthyThresholdCount"], group["UnhealthyThresholdCount"]) == (2, 3)
+
+
+def test_launch_templates(site: Site) -> None:
+    ec2 = site.client("ec2")
+    for tier, size in (("web", 20), ("app", 30)):
+        (version,) = ec2.describe_launch_template_versions(LaunchTemplateName=f"{PREFIX}-{tier}")["LaunchTemplateVersions"]
+        data = version["LaunchTemplateData"]
+        assert data["ImageId"] == site.foundation.images[tier]
+        assert data["MetadataOptions"]["HttpTokens"] == "required"
+        assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+        assert data["SecurityGroupIds"] == [site.foundation.groups[tier]]
+        assert data["IamInstanceProfile"]["Arn"].endswith(f"/{PREFIX}-{tier}")
+        (device,) = data["BlockDeviceMappings"]
+        assert device["Ebs"].items() >= {"VolumeType": "gp3", "VolumeSize": size, "Encrypted": True, "DeleteOnTermination": True}.items()
+
+
+def test_auto_scaling_groups(site: Site) -> None:
+    autoscaling = site.client("autoscaling")
+    groups = by_name(autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"], "AutoScalingGroupName")
+    assert set(groups) == {"web", "app"}
+    for tier, group in groups.items():
+        assert (group["MinSize"], group["MaxSize"], group["DesiredCapacity"]) == (2, 6, 2)
+        assert set(group["VPCZoneIdentifier"].split(",")) == {site.foundation.subnets[f"{tier}-{zone}"] for zone in "abc"}
+        assert group["HealthCheckType"] == "ELB"
+        assert group["TerminationPolicies"] == ["OldestLaunchTemplate", "OldestInstance"]
+        distribution = group["MixedInstancesPolicy"]["InstancesDistribution"]
+        assert distribution["OnDemandPercentageAboveBaseCapacity"] == 0  # the sandbox runs on spot capacity only
+        assert len({instance["AvailabilityZone"] for instance in group["Instances"]}) == 2
+        propagated = {tag["Key"]: tag["Value"] for tag in group["Tags"] if tag["PropagateAtLaunch"]}
+        assert propagated.items() >= {"Tier": tier, "Role": tier, "Environment": "sandbox", "Project": "indivillage"}.items()
+    policies = by_name(autoscaling.describe_policies()["ScalingPolicies"], "PolicyName")
+    assert {name: policy["TargetTrackingConfiguration"]["TargetValue"] for name, policy in policies.items()} == {
+        "web-cpu": 70,
+        "app-cpu": 70,
+        "web-requests": 1000,
+    }
+    label = policies["web-requests"]["TargetTrackingConfiguration"]["PredefinedMetricSpecification"]["ResourceLabel"]
+    assert label.startswith(f"app/{PREFIX}-public/")
+    assert f"/targetgroup/{PREFIX}-web/" in label
+
+
+def test_bastion(site: Site) -> None:
+    found = site.client("ec2").describe_instances(Filters=[{"Name": "tag:Role", "Values": ["bastion"]}])["Reservations"]
+    (instance,) = [instance for reservation in found for instance in reservation["Instances"]]
+    assert instance["SubnetId"] == site.foundation.subnets["public-a"]
+    assert [group["GroupId"] for group in instance["SecurityGroups"]] == [site.foundation.groups["bastion"]]
+    assert instance["MetadataOptions"]["HttpTokens"] == "required"
+    assert instance["PublicIpAddress"]
+
+
+def test_a_second_run_changes_nothing_and_shows_no_secret(site: Site) -> None:
+    for result in site.provision("-vvv"):
+        assert result.returncode == 0, result.output
+        assert result.changed == 0, result.output
+        for value in (secret(site, "database")["password"], secret(site, "cache")["auth_token"]):
+            assert value not in result.output
+        assert "PRIVATE KEY" not in result.output
+
+
+def test_a_new_image_reaches_its_tier_and_no_other(site: Site) -> None:
+    before = {tier: members(site, tier) for tier in ("web", "app")}
+    image = site.foundation.publish_image("web", "two")
+    result = site.run("provision_compute.yml", "-e", "aws_compute_rollout_warmup_seconds=1")
+    assert result.returncode == 0, result.output
+    assert {instance["ImageId"] for instance in members(site, "web").values()} == {image}
+    assert not members(site, "web").keys() & before["web"].keys()
+    assert members(site, "app").keys() == before["app"].keys()
+    assert site.run("provision_compute.yml").changed == 0
+
+
+def members(site: Site, tier: str) -> dict[str, dict[str, Any]]:
+    """The running instances of a tier by id."""
+    filters = [{"Name": "tag:Role", "Values": [tier]}, {"Name": "instance-state-name", "Values": ["running"]}]
+    found = site.client("ec2").describe_instances(Filters=filters)["Reservations"]
+    return {instance["InstanceId"]: instance for reservation in found for instance in reservation["Instances"]}
+
+
+def test_a_capacity_that_scaling_chose_is_kept(site: Site) -> None:
+    autoscaling = site.client("autoscaling")
+    autoscaling.set_desired_capacity(AutoScalingGroupName=f"{PREFIX}-app", DesiredCapacity=3)
+    assert site.run("provision_compute.yml").returncode == 0
+    (group,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-app"])["AutoScalingGroups"]
+    assert group["DesiredCapacity"] == 3
+
+
+def test_a_tier_without_an_image_is_refused_before_anything_is_written(site: Site) -> None:
+    ssm, name = site.client("ssm"), "/indivillage/sandbox/images/app"
+    ssm.delete_parameter(Name=name)
+    version = site.emulator.version
+    result = site.run("provision_compute.yml")
+    assert result.returncode != 0
+    assert f"no image is registered for app ({name} in Parameter Store)" in result.told
+    assert site.emulator.version == version
+    ssm.put_parameter(Name=name, Value=site.foundation.images["app"], Type="String")
+
+
+def test_an_image_that_never_becomes_healthy_is_rolled_back(bare_site: Site) -> None:
+    quick = (
+        "-e",
+        "aws_compute_rollout_warmup_seconds=0",
+        "-e",
+        "aws_compute_rollout_timeout_seconds=10",
+        "-e",
+        "aws_compute_poll_seconds=1",
+    )
+    assert bare_site.run("provision_foundation.yml", "--tags", "aws_load_balancing").returncode == 0
+    first = bare_site.run("provision_compute.yml", "-e", "aws_compute_health_timeout_seconds=5", *quick)
+    assert first.returncode != 0
+    assert f"is initial in target group {PREFIX}-web" in first.told, first.output
+
+    working = {tier: members(bare_site, tier) for tier in ("web", "app")}
+    groups = by_name(bare_site.client("elbv2").describe_target_groups()["TargetGroups"], "TargetGroupName")
+    health = {groups[tier]["TargetGroupArn"]: dict.fromkeys(working[tier], "healthy") for tier in working}
+    assert bare_site.emulator.control("PUT", "target-health", health)[0] == 200
+    assert bare_site.run("provision_compute.yml", *quick).returncode == 0
+
+    bare_site.foundation.publish_image("web", "broken")
+    result = bare_site.run("provision_compute.yml", *quick)
+    assert result.returncode != 0
+    assert f"{PREFIX}-web, version 2: Waited 10 seconds for the refresh to end" in result.told, result.output
+    assert "The rollback ended as RollbackSuccessful." in result.told
+    assert members(bare_site, "web").keys() == working["web"].keys()
+    (group,) = bare_site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-web"])["AutoScalingGroups"]
+    assert group["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"]["Version"] == "1"
