@@ -156,6 +156,9 @@ def _type_problems(name: str, value: Any, specification: Specification) -> Itera
         yield Problem(name, f"still says {UNSET}{'' if unset == [name] else ' in ' + ', '.join(unset)}.", f"Set it. It is: {wanted}")
         return
     description = f"It is: {_first(specification.get('description'))}"
+    if value is None:
+        yield Problem(name, "has no value.", f"Give it one, or remove the line to get the default. {description}")
+        return
     misshapen = list(_shape_problems(name, value, specification))
     for path, wanted in misshapen:
         yield Problem(name, f"is no {wanted}{'' if path == name else f' at {path}'}.", f"Write a YAML {wanted}. {description}")

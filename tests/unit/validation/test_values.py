@@ -58,7 +58,7 @@ def only(values: dict[str, Any], **attributes: Any) -> Problem:
 
 def test_a_good_inventory_has_no_problem() -> None:
     assert (
-        problems({"aws_storage_buckets": [{"name": "logs", "expire_days": 3}], "host_stack": None, "aws_account_id": "123456789012"}) == []
+        problems({"aws_storage_buckets": [{"name": "logs", "expire_days": 3}], "host_stack": "x", "aws_account_id": "123456789012"}) == []
     )
 
 
@@ -91,6 +91,7 @@ def test_connection_variables_are_ansibles_but_their_misspellings_are_not() -> N
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
+        ("aws_storage_days", None, "has no value"),
         ("aws_storage_days", "many", "unable to convert to int"),
         ("aws_storage_days", [1], "unable to convert to int"),
         ("aws_storage_mode", "two", "one of: one, all"),
