@@ -142,6 +142,23 @@ def test_a_dead_backend_is_a_red_row_and_not_a_hang(host: Host, unit: str, compo
     assert failed(get(host, "/ready")[1]) == []
 
 
+HANG_UP = """
+import socket, struct
+for _ in range(200):
+    client = socket.create_connection(("127.0.0.1", 8443))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not a polite end
+    client.close()
+"""
+
+
+def test_clients_that_hang_up_before_the_handshake_end_no_worker(host: Host) -> None:
+    """As health checks do that have waited too long; gunicorn's own worker ends with all its requests."""
+    workers = host.check_output("pgrep gunicorn")
+    host.check_output(f"python3 -c '{HANG_UP}'")
+    assert get(host, "/health") == (200, {"status": "ok"})
+    assert host.check_output("pgrep gunicorn") == workers
+
+
 def test_a_killed_worker_and_a_killed_master_come_back(host: Host) -> None:
     pid = host.check_output("systemctl show --property MainPID --value indivillage-app")
     host.check_output(f"kill -KILL {pid}")
