@@ -118,7 +118,6 @@ class InstanceRefresh:
         self.kept = {state.instance.id for state in members} - self.outdated
         self.launched = set()
         self.total = len(self.outdated)
-        self.surplus = max(0, len(members) - max(1, int(self.group.desired_capacity or 0)))  # a rollback begins with some
         self.progress_time = utcnow()
 
     def _matches(self, state: Any) -> bool:
