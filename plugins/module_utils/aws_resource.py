@@ -177,8 +177,6 @@ def run(resource_class: type[Resource]) -> None:
     resource = resource_class(module, aws_client(module, resource_class.service))
     with reporting(module, f"read {resource}"):
         current = resource.find()
-        if current is not None and module.params["state"] == "present" and not module.check_mode:
-            current = resource.settle(current)
     result = ensure_absent(resource, current) if module.params["state"] == "absent" else ensure_present(resource, current)
     module.exit_json(**result)
 
@@ -201,6 +199,9 @@ def ensure_present(resource: Resource, current: Properties | None) -> Properties
     tags: dict[str, str] | None = resource.params["tags"] and {key: str(value) for key, value in resource.params["tags"].items()}
     if current is None:
         return _create(resource, wanted, tags or {})
+    if not resource.module.check_mode:
+        with reporting(resource.module, f"see {resource} ready"):
+            current = resource.settle(current)
     return _update(resource, current, wanted, tags)
 
 
@@ -259,6 +260,6 @@ def _read_back(resource: Resource, written: Properties) -> Properties:
     try:
         wait_until(reported, "AWS to report it", READ_BACK_SECONDS)
     except ResourceError as error:
-        pending = {key: seen.get(key) for key in differences(type(resource), expected, seen)}
+        pending = resource.shown({key: seen.get(key) for key in differences(type(resource), expected, seen)})
         raise ResourceError(f"AWS accepted the change, yet after {READ_BACK_SECONDS} seconds still reports {pending}.") from error
     return seen
