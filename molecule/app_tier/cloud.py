@@ -7,6 +7,7 @@ Secrets are the files of /run/secrets-of-the-cloud, so that a test can rotate on
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,10 +25,11 @@ METADATA = {
 }
 OBJECTS: dict[str, bytes] = {}
 MESSAGES: dict[str, str] = {}
+NUMBERS = itertools.count(1)
 
 
 def send_message(body: dict[str, Any]) -> dict[str, Any]:
-    identity = str(len(MESSAGES) + 1)
+    identity = str(next(NUMBERS))
     MESSAGES[identity] = body["MessageBody"]
     return {"MessageId": identity}
 
