@@ -32,7 +32,7 @@ class Echo(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
 
-def remember_server_name(connection: ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
+def remember_server_name(connection: ssl.SSLObject, name: str, _context: ssl.SSLContext) -> None:
     connection.server_name = name  # type: ignore[attr-defined]
 
 

@@ -28,7 +28,7 @@ def test_a_secret_is_read_once_and_again_after_it_was_forgotten() -> None:
 class Metadata(BaseHTTPRequestHandler):
     """A metadata service that insists on a token, as version 2 does."""
 
-    answers = {"/meta-data/instance-id": "i-1", "/meta-data/placement/availability-zone": "us-east-1b"}  # noqa: RUF012 never changed
+    answers = {"/latest/meta-data/instance-id": "i-1", "/latest/meta-data/placement/availability-zone": "us-east-1b"}  # noqa: RUF012 never changed
 
     def do_PUT(self) -> None:
         self.answer(200, "secret-token")
@@ -60,18 +60,24 @@ def metadata() -> Iterator[HTTPServer]:
     server.server_close()
 
 
-def test_the_instance_is_identified_once(metadata: HTTPServer) -> None:
-    identity = Identity({}, f"http://127.0.0.1:{metadata.server_port}")
+def endpoint(server: HTTPServer) -> dict[str, str]:
+    return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{server.server_port}/"}
+
+
+def test_the_instance_is_identified_once(metadata: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = Identity(endpoint(metadata))
     assert (identity().instance_id, identity().zone) == ("i-1", "us-east-1b")
-    Metadata.answers["/meta-data/instance-id"] = "i-2"
+    monkeypatch.setitem(Metadata.answers, "/latest/meta-data/instance-id", "i-2")
     assert identity().instance_id == "i-1"
 
 
-def test_a_silent_service_is_asked_again_next_time() -> None:
-    identity = Identity({}, "http://127.0.0.1:9")
-    assert identity().instance_id == "unknown"
+def test_a_silent_service_is_asked_again_next_time(metadata: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = Identity(endpoint(metadata))
+    with monkeypatch.context() as patch:
+        patch.setattr(Metadata, "do_PUT", lambda self: self.answer(503, ""))
+        assert identity().instance_id == "unknown"
+    assert identity().instance_id == "i-1"
 
 
 def test_the_service_is_not_asked_where_boto3_may_not(metadata: HTTPServer) -> None:
-    identity = Identity({"AWS_EC2_METADATA_DISABLED": "true"}, f"http://127.0.0.1:{metadata.server_port}")
-    assert identity().instance_id == "unknown"
+    assert Identity({**endpoint(metadata), "AWS_EC2_METADATA_DISABLED": "true"})().instance_id == "unknown"

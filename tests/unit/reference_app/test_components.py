@@ -114,7 +114,7 @@ def test_a_database_that_gives_back_another_value_failed(connect: MagicMock) -> 
 def test_the_cache_reads_a_rotated_token_anew(make_redis: MagicMock) -> None:
     refusing = redis_client(**{"info.side_effect": redis.AuthenticationError("WRONGPASS")})
     make_redis.side_effect = [refusing, redis_client(**{"info.return_value": {"redis_version": "7.0.15"}})]
-    assert components.Cache(RotatedSecrets(), "cache", "/ca.pem").status() == "Redis 7.0.15 over TLS"
+    assert components.Cache(RotatedSecrets(), "cache", "/ca.pem").status() == "Redis 7.0.15 over TLSv1.3"
     assert [call.kwargs["password"] for call in make_redis.call_args_list] == ["cache-0", "cache-1"]
     assert make_redis.call_args.kwargs["ssl"] is True
     assert make_redis.call_args.kwargs["ssl_check_hostname"] is True
