@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("endpoint", _endpoint, "print the emulator's URL")
     build = add("build-images", _build_images, "build container images that are missing or out of date")
     build.add_argument("names", nargs="*", metavar="IMAGE", help=f"of {', '.join(images.RECIPES)}; all that the sandbox runs by default")
-    add("run-options", _run_options, "print the podman options of an instance's container as a JSON list")
+    add("run-command", _run_command, "print the podman command that starts a container like an instance's, as a JSON list")
     return parser
 
 
@@ -99,5 +99,5 @@ def _build_images(_chosen: settings.Settings, options: argparse.Namespace) -> in
     return images.main(options.names)
 
 
-def _run_options(_chosen: settings.Settings, _options: argparse.Namespace) -> None:
-    print(json.dumps(Podman().run_options(systemd=True)))
+def _run_command(_chosen: settings.Settings, _options: argparse.Namespace) -> None:
+    print(json.dumps(Podman().instance_command()))

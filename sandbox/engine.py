@@ -61,6 +61,10 @@ class Podman:
         process_status, pid_max = (Path("/proc", name).read_text() for name in ("self/status", "sys/kernel/pid_max"))
         return (INSTANCE_OPTIONS if systemd else ()) + limit_options(process_status, int(pid_max))
 
+    def instance_command(self) -> tuple[str, ...]:
+        """The command, up to its options, that starts a container with what instances have; name and image are for the caller to add."""
+        return (*self._base, "run", "--detach", *self.run_options(systemd=True))
+
     def _podman(self, *arguments: str, data: bytes = b"") -> str:
         return _run([*self._base, *arguments], data)
 

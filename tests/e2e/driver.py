@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,17 @@ class Site:
         """Run a command of the sandbox that has to succeed; its output."""
         return self.must(sys.executable, "-m", "sandbox", *arguments)
 
-    @property
+    @cached_property
     def url(self) -> str:
         """The page's address."""
         return self.sandbox("url").strip()
 
-    @property
+    @cached_property
     def ca(self) -> str:
         """The file that validates the page."""
         return self.sandbox("ca").strip()
 
-    @property
+    @cached_property
     def endpoint(self) -> str:
         """The emulator's address."""
         return self.sandbox("endpoint").strip()
