@@ -225,7 +225,8 @@ def test_the_metadata_service_answers_only_with_a_token(site: Site) -> None:
 def test_an_instance_refresh_rolls_every_instance(site: Site) -> None:
     scaling = site.client("autoscaling")
     before = set(site.healthy("web"))
-    scaling.start_instance_refresh(AutoScalingGroupName="indivillage-sandbox-web", Preferences={"MinHealthyPercentage": 50})
+    preferences = {"MinHealthyPercentage": 50, "InstanceWarmup": 0}
+    scaling.start_instance_refresh(AutoScalingGroupName="indivillage-sandbox-web", Preferences=preferences)
 
     def finished() -> bool:
         refresh = scaling.describe_instance_refreshes(AutoScalingGroupName="indivillage-sandbox-web")["InstanceRefreshes"][0]
