@@ -79,6 +79,8 @@ class Podman:
         self._podman("create", *create_options(spec), *self.run_options(systemd=spec.systemd), spec.image, *spec.command)
         if spec.files:
             self._podman("cp", "-", f"{spec.name}:/", data=_tar(spec.files))
+        if spec.resolver:
+            self._podman("cp", "-", f"{spec.name}:/", data=_tar({"/etc/resolv.conf": f"nameserver {spec.resolver}\n"}, mode=0o644))
         self.start(spec.name)
 
     def start(self, name: str) -> None:
@@ -158,6 +160,8 @@ def create_options(spec: ContainerSpec) -> list[str]:
     options += [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
     options += [part for alias in spec.aliases for part in ("--network-alias", alias)]
     options += [part for key, value in spec.environment.items() for part in ("--env", f"{key}={value}")]
+    # Podman would add this machine's own name servers, which no instance may reach: whoever asks them waits.
+    options += ["--dns", "none"] if spec.resolver else []
     options += [part for host, port in spec.published for part in ("--publish", f"127.0.0.1:{host}:{port}")]
     return options
 
@@ -197,13 +201,13 @@ def _name_bridge(network: str, bridge: str) -> None:
     path.write_text(json.dumps(definition, indent=2))
 
 
-def _tar(files: Mapping[str, str]) -> bytes:
+def _tar(files: Mapping[str, str], mode: int = 0o600) -> bytes:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path, text in files.items():
             content = text.encode()
             entry = tarfile.TarInfo(path.lstrip("/"))
-            entry.size, entry.mode = len(content), 0o600
+            entry.size, entry.mode = len(content), mode
             tar.addfile(entry, io.BytesIO(content))
     return archive.getvalue()
 

@@ -193,8 +193,9 @@ class ContainerSpec:
     """A container that shall run.
 
     `address` lies in the network of `vpc_id`, `aliases` are its DNS names there. `files` (absolute path -> text) are put in before
-    the start, mode 0600, owner root. `published` are pairs (port on 127.0.0.1, port of the container). A container whose `digest`
-    differs from its spec's is made anew: `sealed` computes it over all that cannot change in a running container.
+    the start, mode 0600, owner root. `published` are pairs (port on 127.0.0.1, port of the container). `resolver` is the one name
+    server; empty leaves the choice to the engine. A container whose `digest` differs from its spec's is made anew: `sealed` computes
+    it over all that cannot change in a running container.
     """
 
     name: str
@@ -210,6 +211,7 @@ class ContainerSpec:
     published: tuple[tuple[int, int], ...] = ()
     systemd: bool = False
     command: tuple[str, ...] = ()
+    resolver: str = ""
     digest: str = ""
 
     def sealed(self, *, volatile_files: Sequence[str] = ()) -> ContainerSpec:

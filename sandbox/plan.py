@@ -71,6 +71,7 @@ def plan(world: World, services: Iterable[ContainerSpec], actual: Actual) -> tup
     specs = {name: instance_spec(world, instance) for name, instance in instances.items()}
     specs |= {spec.name: spec for spec in (*services, internet_client())}
     specs = {name: spec for name, spec in specs.items() if spec.vpc_id == INTERNET_ID or world.vpc(spec.vpc_id)}
+    specs = {name: replace(spec, resolver=vpc.gateway) if (vpc := world.vpc(spec.vpc_id)) else spec for name, spec in specs.items()}
     containers = {container.name: container for container in actual.containers}
     usable = {name: container for name, container in containers.items() if name in specs and not _unfit(container, specs[name])}
     removals = [

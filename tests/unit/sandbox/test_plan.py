@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import worlds
 
-from sandbox.engine import Network
+from sandbox.engine import Network, create_options
 from sandbox.model import Container, ContainerSpec, Image, Vpc, World
 from sandbox.plan import INTERNET, Actual, instance_spec, internet_client, plan
 from sandbox.settings import baked_image, container_name, network_name
@@ -40,6 +40,14 @@ def test_an_empty_machine_gets_networks_then_containers() -> None:
         ("create", WEB),
         ("create", "indivillage-internet-client"),
     ]
+
+
+def test_only_the_gateway_of_its_vpc_answers_an_instance_for_names() -> None:
+    created = {action.target: action.spec for action in plan(worlds.world(), (), Actual()) if action.spec}
+    assert created[WEB].resolver == worlds.VPC.gateway
+    assert ["--dns", "none"] == create_options(created[WEB])[-2:]
+    assert created["indivillage-internet-client"].resolver == ""
+    assert "--dns" not in create_options(created["indivillage-internet-client"])
 
 
 def test_a_settled_machine_is_left_alone() -> None:
