@@ -45,7 +45,7 @@ def test_an_empty_machine_gets_networks_then_containers() -> None:
 def test_only_the_gateway_of_its_vpc_answers_an_instance_for_names() -> None:
     created = {action.target: action.spec for action in plan(worlds.world(), (), Actual()) if action.spec}
     assert created[WEB].resolver == worlds.VPC.gateway
-    assert ["--dns", "none"] == create_options(created[WEB])[-2:]
+    assert create_options(created[WEB])[-2:] == ["--dns", "none"]
     assert created["indivillage-internet-client"].resolver == ""
     assert "--dns" not in create_options(created["indivillage-internet-client"])
 
