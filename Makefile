@@ -33,7 +33,7 @@ contract: ## What files promise one another: versions, argument specs, inventori
 	@$(VENV)/pytest tests/contract -q
 
 integration: ## Roles, modules and plugins against the emulator on loopback
-	@$(VENV)/pytest tests/integration -q -n 2
+	@$(VENV)/pytest tests/integration -q -n 2 --dist loadfile
 
 molecule: ## Host roles on systemd containers
 	@scripts/molecule-all

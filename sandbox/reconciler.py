@@ -43,6 +43,7 @@ LONGEST_RETRY_SECONDS = 10.0
 WORKERS = 4
 # Within a stage order does not matter. The firewall is replaced before the first stage that starts something.
 NETWORK_VERBS = ("remove_network", "create_network")
+ENDING_VERBS = ("remove", "stop", "restart")
 STAGES = (("remove",), NETWORK_VERBS, ("create", "start", "stop", "restart"), ("bake", "fail_image", "drop_image"))
 EXPECTED_ERRORS = (EngineError, firewall.FirewallError, ClientError, BotoCoreError, OSError, KeyError)
 
@@ -116,6 +117,9 @@ class Reconciler:
         containers = self._engine.list()
         actual = Actual(containers, self._engine.networks(), self._engine.baked_images(), self._applied.counts)
         actions = plan(self._world, wanted, actual)
+        if any(action.verb in ENDING_VERBS for action in actions):
+            # Load balancers let go of a machine before its groups do and before it ends, else requests under way hang until they time out.
+            self._after()
         self._apply_firewall()
         failed = [action for stage in STAGES for action in self._stage(stage, actions)]
         if actions:

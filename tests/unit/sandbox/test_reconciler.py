@@ -197,6 +197,24 @@ def test_services_are_kept_in_step_while_they_run(machine: Machine, start: Calla
     assert databases.seen == ["indivillage-db", "indivillage-db"]
 
 
+def test_load_balancers_let_go_of_a_machine_before_it_ends(machine: Machine, start: Callable[..., Reconciler]) -> None:
+    class LoadBalancers:
+        NAME, KIND = "load_balancers", "load_balancer"
+
+        def desired(self, _world: World) -> list[ContainerSpec]:
+            return [ContainerSpec("indivillage-lb", "load_balancer", "image", worlds.VPC.id, "10.10.0.250", "lb").sealed()]
+
+        def after(self, _world: World, _spec: ContainerSpec, *_: object) -> None:
+            machine.done.append("reload")
+
+    passing = start(worlds.world(), LoadBalancers())
+    passing._pass()
+    machine.containers["indivillage-i-gone"] = Container("indivillage-i-gone", "instance", "running", "image", "", worlds.VPC.id, 1)
+    machine.done.clear()
+    passing._pass()
+    assert machine.done == ["reload", "remove indivillage-i-gone"]
+
+
 def test_a_dead_process_is_noticed_without_asking_podman(machine: Machine, start: Callable[..., Reconciler]) -> None:
     passing = start(worlds.world())
     passing._pass()
