@@ -8,7 +8,10 @@ export PATH := $(CURDIR)/$(VENV):$(PATH):/usr/sbin:/sbin
 # Nothing started from here may ask the metadata service of the machine it runs on for credentials.
 export AWS_EC2_METADATA_DISABLED := true
 
-.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint drill lock
+# $(call required,NAME): the value of a variable that the target cannot do without.
+required = $(or $($(1)),$(error $(1) is missing: make $@ $(1)=<environment>, one of $(notdir $(wildcard inventories/[a-z]*))))
+
+.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan bench lock
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -65,8 +68,25 @@ ca: ## Print the file of the certificate authority that validates the page
 endpoint: ## Print the emulator's address
 	@$(SANDBOX) endpoint
 
-drill: ## Measure how many instances this machine carries, on a running site
-	@$(VENV)/pytest tests/drill -q -s
+plan: setup ## Say what site.yml would change: make plan ENV=<environment> [ARGS="-l <stack>"]; exit code 0 nothing, 2 changes, 1 error
+	@$(ANSIBLE_PLAYBOOK) site.yml -i inventories/$(call required,ENV) --check --diff $(ARGS)
+
+apply: setup ## Bring an environment to its declaration: make apply ENV=<environment> [ARGS="-e approved_plan=<digest>"]
+	@$(ANSIBLE_PLAYBOOK) site.yml -i inventories/$(call required,ENV) $(ARGS)
+
+drift: setup ## Say what differs from the declaration, and tell the drift topic: make drift ENV=<environment>
+	@$(ANSIBLE_PLAYBOOK) playbooks/detect_drift.yml -i inventories/$(call required,ENV) $(ARGS)
+
+drill: drill-capacity drill-plan ## Run every drill; drill-capacity needs a running site (make site)
+
+drill-capacity: ## Measure how many instances this machine carries, on a running site
+	@$(VENV)/pytest tests/drill/test_capacity.py -q -s
+
+drill-plan: setup ## Prove plans by mutation, crashes and throttling, over all environments (an hour or more)
+	@$(VENV)/pytest tests/drill/plan -q -s
+
+bench: setup ## Measure speed side by side: local connection, worker, direct boto3 calls
+	@$(VENV)/python -m tests.bench
 
 lock: ## Write requirements*.txt with hashes from requirements*.in
 	@scripts/lock
