@@ -12,18 +12,15 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sandbox import pki, settings
 from sandbox.model import Clients, ContainerSpec, Control, Engine, Kind, World
-from sandbox.services.addresses import CACHE_SLOTS, assign
+from sandbox.services.addresses import CACHE_SLOTS
+from sandbox.services.data_stores import DataStore, containers
 
 NAME = "caches"
 KIND: Kind = "cache"
-IMAGE = f"{settings.IMAGE_REPOSITORY}/redis:latest"
-FOLDER = "/etc/indivillage"
-START_SCRIPT = f"{FOLDER}/start.sh"
 PING_TIMEOUT_SECONDS = 2.0
 # Parameters of ElastiCache that Redis itself has; the others (reserved memory, cluster mode ...) are AWS's own.
 PARAMETERS = frozenset(
@@ -49,29 +46,12 @@ PARAMETERS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Cache:
-    """A replication group; `endpoints` are its DNS names, the primary one first."""
+@dataclass(frozen=True, kw_only=True)
+class Cache(DataStore):
+    """A replication group; the primary endpoint is the first."""
 
-    id: str
-    region: str
-    status: str
-    created: str
-    endpoints: tuple[str, ...]
-    port: int
-    vpc_id: str
-    subnet_ids: tuple[str, ...]
-    security_group_ids: tuple[str, ...]
     encrypted: bool
     auth_token: str = field(repr=False)
-    parameters: Mapping[str, str]
-    certificate: str = field(repr=False)
-    private_key: str = field(repr=False)
-
-    @property
-    def container(self) -> str:
-        """Name of its container."""
-        return settings.container_name(f"{self.id}-{self.region}")
 
 
 def observe(clients: Clients, control: Control) -> tuple[Cache, ...]:
@@ -118,35 +98,10 @@ def _cache(group: Mapping[str, Any], node: Mapping[str, Any], networks: Mapping[
 
 def desired(world: World) -> Sequence[ContainerSpec]:
     """One container per replication group."""
-    caches = sorted(world.services.get(NAME, ()), key=_age)
-    owners = [(cache.container, subnet) for cache in caches if (subnet := world.subnet(cache.subnet_ids[0]))]
-    addresses = assign(owners, CACHE_SLOTS)
-    return [_spec(cache, addresses[cache.container]) for cache in caches if cache.container in addresses]
-
-
-def _age(cache: Cache) -> tuple[str, str]:
-    return cache.created, cache.id
-
-
-def _spec(cache: Cache, address: str) -> ContainerSpec:
-    files = {
-        f"{FOLDER}/redis.conf": configuration(cache),
-        f"{FOLDER}/server.crt": cache.certificate,
-        f"{FOLDER}/server.key": cache.private_key,
-        START_SCRIPT: (Path(__file__).parent / "containers" / "redis.sh").read_text(),
-    }
-    return ContainerSpec(
-        name=cache.container,
-        kind=KIND,
-        image=IMAGE,
-        vpc_id=cache.vpc_id,
-        address=address,
-        hostname=cache.id[:63],
-        aliases=cache.endpoints,
-        security_group_ids=cache.security_group_ids,
-        files=files,
-        command=("bash", START_SCRIPT),
-    ).sealed(volatile_files=tuple(files))
+    caches = world.services.get(NAME, ())
+    return containers(
+        world, caches, KIND, server="redis", slots=CACHE_SLOTS, configuration=lambda cache: {"redis.conf": configuration(cache)}
+    )
 
 
 def configuration(cache: Cache) -> str:

@@ -10,47 +10,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from sandbox import pki, settings
+from sandbox import pki
 from sandbox.model import Clients, ContainerSpec, Control, Engine, EngineError, Kind, World
 from sandbox.services import postgresql
-from sandbox.services.addresses import DATABASE_SLOTS, assign
+from sandbox.services.addresses import DATABASE_SLOTS
+from sandbox.services.data_stores import DataStore, containers
 
 NAME = "databases"
 KIND: Kind = "database"
-IMAGE = f"{settings.IMAGE_REPOSITORY}/postgresql:latest"
-FOLDER = "/etc/indivillage"
-START_SCRIPT = f"{FOLDER}/start.sh"
 PSQL = ("psql", "--host=/run/postgresql", "--username=rdsadmin", "--dbname=postgres", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
 UNFINISHED = frozenset({"creating", "starting"})
 
 
-@dataclass(frozen=True)
-class Database:
-    """A PostgreSQL instance of RDS; `endpoint` is its DNS name, certificate and key are PEM for it."""
+@dataclass(frozen=True, kw_only=True)
+class Database(DataStore):
+    """A PostgreSQL instance of RDS."""
 
-    id: str
-    region: str
-    status: str
-    created: str
-    endpoint: str
-    port: int
-    vpc_id: str
-    subnet_ids: tuple[str, ...]
-    security_group_ids: tuple[str, ...]
     master_username: str
     master_password: str = field(repr=False)
     name: str
-    parameters: Mapping[str, str]
-    certificate: str = field(repr=False)
-    private_key: str = field(repr=False)
-
-    @property
-    def container(self) -> str:
-        """Name of its container."""
-        return settings.container_name(f"{self.id}-{self.region}")
 
 
 def observe(clients: Clients, control: Control) -> tuple[Database, ...]:
@@ -72,7 +52,7 @@ def _database(instance: Mapping[str, Any], region: str, control: Control) -> Dat
         region=region,
         status=instance["DBInstanceStatus"],
         created=instance["InstanceCreateTime"].isoformat(),
-        endpoint=endpoint["Address"],
+        endpoints=(endpoint["Address"],),
         port=endpoint["Port"],
         vpc_id=instance["DBSubnetGroup"]["VpcId"],
         subnet_ids=tuple(subnet["SubnetIdentifier"] for subnet in instance["DBSubnetGroup"]["Subnets"]),
@@ -88,37 +68,15 @@ def _database(instance: Mapping[str, Any], region: str, control: Control) -> Dat
 
 def desired(world: World) -> Sequence[ContainerSpec]:
     """One container per instance."""
-    databases = sorted(world.services.get(NAME, ()), key=_age)
-    owners = [(database.container, subnet) for database in databases if (subnet := world.subnet(database.subnet_ids[0]))]
-    addresses = assign(owners, DATABASE_SLOTS)
-    return [_spec(database, addresses[database.container]) for database in databases if database.container in addresses]
+    databases = world.services.get(NAME, ())
+    return containers(world, databases, KIND, server="postgresql", slots=DATABASE_SLOTS, configuration=_configuration)
 
 
-def _age(database: Database) -> tuple[str, str]:
-    return database.created, database.id
-
-
-def _spec(database: Database, address: str) -> ContainerSpec:
-    files = {
-        f"{FOLDER}/postgresql.conf": postgresql.configuration(database.port, database.parameters),
-        f"{FOLDER}/pg_hba.conf": postgresql.host_access(database.parameters),
-        f"{FOLDER}/server.crt": database.certificate,
-        f"{FOLDER}/server.key": database.private_key,
-        START_SCRIPT: (Path(__file__).parent / "containers" / "postgresql.sh").read_text(),
+def _configuration(database: Database) -> dict[str, str]:
+    return {
+        "postgresql.conf": postgresql.configuration(database.port, database.parameters),
+        "pg_hba.conf": postgresql.host_access(database.parameters),
     }
-    # Only the address and the name belong to the digest: a container made anew would have lost its data.
-    return ContainerSpec(
-        name=database.container,
-        kind=KIND,
-        image=IMAGE,
-        vpc_id=database.vpc_id,
-        address=address,
-        hostname=database.id[:63],
-        aliases=(database.endpoint,),
-        security_group_ids=database.security_group_ids,
-        files=files,
-        command=("bash", START_SCRIPT),
-    ).sealed(volatile_files=tuple(files))
 
 
 # What this process has made of each container; lost with the process, then done again.

@@ -18,7 +18,7 @@ DATABASE = Database(
     region="us-east-1",
     status="creating",
     created="2026-01-01T00:00:00",
-    endpoint="indivillage-sandbox-db.aaaaaaaaaa.us-east-1.rds.amazonaws.com",
+    endpoints=("indivillage-sandbox-db.aaaaaaaaaa.us-east-1.rds.amazonaws.com",),
     port=5432,
     vpc_id="vpc-1",
     subnet_ids=("subnet-a",),
@@ -93,7 +93,7 @@ def test_no_change_makes_a_new_container_and_loses_the_data() -> None:
     changed = replace(DATABASE, master_password="other", parameters={}, certificate="NEW", security_group_ids=("sg-2",), status="available")
     (after,) = databases.desired(world(changed))
     assert before.digest == after.digest
-    assert before.aliases == (DATABASE.endpoint,)
+    assert before.aliases == DATABASE.endpoints
     assert DATABASE.master_password not in repr(before) + repr(DATABASE)
 
 
