@@ -9,12 +9,10 @@ import os
 import signal
 import sys
 
-MOTO_SETTINGS = {
-    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",  # roles attach AWS managed policies such as AmazonSSMManagedInstanceCore
-    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # 1300 foreign images per region take seconds; the sandbox registers its own
-    "MOTO_ACM_VALIDATION_WAIT": "0",  # a requested certificate is issued at once
-    "MOTO_DISABLE_GLOBAL_CORS": "true",  # no browser talks to it
-}
+from sandbox.emulator import clock
+from sandbox.emulator.additions import install_all
+from sandbox.emulator.runtime import runtime
+from sandbox.emulator.server import Emulator, Listeners
 
 LOG = logging.getLogger("emulator")
 
@@ -38,7 +36,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    os.environ.update(MOTO_SETTINGS)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     serve(options)
@@ -47,12 +44,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> None:
     """Answer until SIGTERM or SIGINT."""
-    # Imported only now: moto reads its settings, and takes seconds, while it is imported.
-    from sandbox.emulator import clock  # noqa: PLC0415
-    from sandbox.emulator.additions import install_all  # noqa: PLC0415
-    from sandbox.emulator.runtime import runtime  # noqa: PLC0415
-    from sandbox.emulator.server import Emulator, Listeners  # noqa: PLC0415
-
     runtime.standalone = options.standalone
     install_all()
     clock.start()
