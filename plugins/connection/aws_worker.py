@@ -62,7 +62,7 @@ from ansible.module_utils import ansible_release
 from ansible.plugins.connection import ensure_connect
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.display import Display
-from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_server
+from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_protocol, worker_server
 
 SUPPORTED_CORE = ("2.21",)
 COLLECTIONS = ("amazon.aws", "community.aws", "indivillage.infra")
@@ -81,10 +81,10 @@ class Connection(LocalConnection):
         require_supported_core()
         environment = None if self.become else interpreter_environment(cmd)
         if in_data and environment is not None and sys.platform == "linux":
-            request = worker_server.Request({**os.environ, **environment}, str(self.cwd or Path.cwd()), current_umask(), in_data)
+            request = worker_protocol.Request({**os.environ, **environment}, str(self.cwd or Path.cwd()), current_umask(), in_data)
             try:
                 result = run(request)
-            except worker_server.ColdError as reason:
+            except worker_protocol.ColdError as reason:
                 display.vvv(f"AWS WORKER leaves this task to the local connection: {reason}", host=self._play_context.remote_addr)
             else:
                 display.vvv(f"AWS WORKER: {cmd}", host=self._play_context.remote_addr)
@@ -123,14 +123,14 @@ def current_umask() -> int:
     return umask
 
 
-def run(request: worker_server.Request) -> tuple[int, bytes, bytes]:
+def run(request: worker_protocol.Request) -> tuple[int, bytes, bytes]:
     """Have a task run: its return code, stdout and stderr. Raises ColdError when nothing was run, with the reason."""
     with connect(request.payload) as worker:
         stdout, stdout_end = os.pipe()
         stderr, stderr_end = os.pipe()
         try:
             with suppress(BrokenPipeError, ConnectionResetError):  # the answer, or its absence, tells more
-                worker_server.send_request(worker, request, stdout_end, stderr_end)
+                worker_protocol.send_request(worker, request, stdout_end, stderr_end)
         finally:
             os.close(stdout_end)
             os.close(stderr_end)
@@ -138,7 +138,7 @@ def run(request: worker_server.Request) -> tuple[int, bytes, bytes]:
         with worker.makefile() as answers:
             word, _space, detail = answers.readline().rstrip("\n").partition(" ")
     if word == "cold":
-        raise worker_server.ColdError(detail)
+        raise worker_protocol.ColdError(detail)
     if word == "exit":
         return int(detail), *outputs
     raise AnsibleConnectionFailure("The AWS worker ended during this task: whether the module did its work is unknown. Run the play again.")
@@ -162,7 +162,7 @@ def read_to_end(stdout: int, stderr: int) -> tuple[bytes, bytes]:
 
 def connect(payload: bytes) -> socket.socket:
     """Connect to this run's server, which the first caller starts. Raises ColdError when there is none to be had."""
-    line = worker_server.call_line(payload)
+    line = worker_protocol.call_line(payload)
     directory = os.open(C.DEFAULT_LOCAL_TMP, os.O_RDONLY | os.O_DIRECTORY)
     try:
         worker = dial(directory)
@@ -179,7 +179,7 @@ def connect(payload: bytes) -> socket.socket:
                 worker = dial(directory)
         if problem or not worker:
             display.warning(f"The AWS worker does not start; tasks take the slower local connection, with the same results: {problem}")
-            raise worker_server.ColdError(problem)
+            raise worker_protocol.ColdError(problem)
         return worker
     finally:
         os.close(directory)
@@ -189,7 +189,7 @@ def dial(directory: int) -> socket.socket | None:
     worker = socket.socket(socket.AF_UNIX)
     try:
         # By way of /proc, since the path of a socket may have no more than 107 characters.
-        worker.connect(f"/proc/self/fd/{directory}/{worker_server.SOCKET_NAME}")
+        worker.connect(f"/proc/self/fd/{directory}/{worker_protocol.SOCKET_NAME}")
     except OSError:
         worker.close()
         return None
@@ -217,7 +217,7 @@ def start(directory: int, line: int) -> str:
     finally:
         os.close(run_pidfd)
     return (
-        "" if server.stdout == worker_server.READY else server.stdout.decode(errors="replace").strip() or f"exit code {server.returncode}"
+        "" if server.stdout == worker_protocol.READY else server.stdout.decode(errors="replace").strip() or f"exit code {server.returncode}"
     )
 
 

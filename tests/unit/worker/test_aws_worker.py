@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.indivillage.infra.plugins.connection import aws_worker
-from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_server
-from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_server import ColdError, Library
+from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_protocol, worker_server, worker_task
+from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import Library
+from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_protocol import ColdError
 
 WRAPPER = "#!/usr/bin/python\nimport datetime\n_ANSIBALLZ_WRAPPER = True\ndef _ansiballz_main(**arguments):\n    print(sorted(arguments))\n"
 
@@ -100,8 +101,8 @@ GOOD = {
 
 def test_a_payload_of_known_code_is_called_as_it_would_call_itself(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
     data = payload(GOOD)
-    worker_server.prepare(data, library, worker_server.call_line(data))()
-    assert capsys.readouterr().out.strip() == str(sorted(worker_server.PAYLOAD_ARGUMENTS))
+    worker_task.prepare(data, library, worker_protocol.call_line(data))()
+    assert capsys.readouterr().out.strip() == str(sorted(worker_task.PAYLOAD_ARGUMENTS))
 
 
 @pytest.mark.parametrize(
@@ -117,36 +118,36 @@ def test_a_payload_of_known_code_is_called_as_it_would_call_itself(library: Libr
 def test_code_that_is_not_what_is_loaded_is_cold(library: Library, changed: dict[str, str]) -> None:
     data = payload({**GOOD, **changed})
     with pytest.raises(ColdError, match=next(iter(changed))):
-        worker_server.prepare(data, library, worker_server.call_line(data))
+        worker_task.prepare(data, library, worker_protocol.call_line(data))
 
 
 def test_a_loaded_module_whose_file_changed_at_the_start_is_cold(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ansible_collections.a.b.plugins.on_disk", worker_server)
     data = payload(GOOD)
     with pytest.raises(ColdError, match="on_disk"):
-        worker_server.prepare(data, library, worker_server.call_line(data))
+        worker_task.prepare(data, library, worker_protocol.call_line(data))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff", b"#!/bin/sh\necho hi\n", payload(GOOD, wrapper="def _ansiballz_main(**a): ...\n")])
 def test_what_ansiballz_has_not_packed_is_cold(data: bytes) -> None:
     with pytest.raises(ColdError, match="not a module that AnsiballZ"):
-        worker_server.call_line(data)
+        worker_protocol.call_line(data)
 
 
 def test_a_wrapper_of_another_form_is_cold(library: Library) -> None:
     data = payload(GOOD)
     with pytest.raises(ColdError, match="length"):
-        worker_server.prepare(data, library, worker_server.call_line(data) + 1)
+        worker_task.prepare(data, library, worker_protocol.call_line(data) + 1)
     more = payload(GOOD, surprise=1)
     with pytest.raises(ColdError, match="arguments"):
-        worker_server.prepare(more, library, worker_server.call_line(more))
+        worker_task.prepare(more, library, worker_protocol.call_line(more))
 
 
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "LANG"])
 def test_variables_that_an_interpreter_reads_at_its_start_are_cold(name: str) -> None:
-    worker_server.require_same_start({**os.environ, "AWS_REGION": "x", "TZ": "UTC", "LANGUID": "x"})
+    worker_task.require_same_start({**os.environ, "AWS_REGION": "x", "TZ": "UTC", "LANGUID": "x"})
     with pytest.raises(ColdError):
-        worker_server.require_same_start({**os.environ, name: "other"})
+        worker_task.require_same_start({**os.environ, name: "other"})
 
 
 # ---- How they talk ---------------------------------------------------------------------------------------------------------------
@@ -155,10 +156,10 @@ def test_variables_that_an_interpreter_reads_at_its_start_are_cold(name: str) ->
 def test_a_request_arrives_whole_with_its_descriptors() -> None:
     client, server = socket.socketpair()
     reading, writing = os.pipe()
-    request = worker_server.Request({"A": "ü\n"}, "/tmp", 0o022, b"x" * 50_000)
+    request = worker_protocol.Request({"A": "ü\n"}, "/tmp", 0o022, b"x" * 50_000)
     with client, server:
-        worker_server.send_request(client, request, writing, writing)
-        received, stdout, stderr = worker_server.receive_request(server)
+        worker_protocol.send_request(client, request, writing, writing)
+        received, stdout, stderr = worker_protocol.receive_request(server)
     assert received == request
     os.write(stdout, b"out")
     for descriptor in (stdout, stderr, writing):
@@ -173,7 +174,7 @@ def test_a_client_that_goes_away_is_noticed() -> None:
         client.send(b"abc")
         client.close()
         with pytest.raises(EOFError):
-            worker_server.receive_request(server)
+            worker_protocol.receive_request(server)
 
 
 def test_both_outputs_are_read_to_their_end() -> None:

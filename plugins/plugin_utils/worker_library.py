@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The code that the worker's server has loaded before the first task, and how a payload is compared with it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import pkgutil
+import sys
+import time
+import types
+import zipfile
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .worker_protocol import ColdError
+
+# Clients built ahead of the first task: the first client of a process costs ten times what the following ones cost.
+SERVICES = ("ec2", "sts", "iam", "kms", "s3", "sqs", "elbv2", "autoscaling", "rds", "elasticache", "logs", "ssm", "secretsmanager", "acm")
+# Written by AnsiballZ itself in place of the files on disk; `load_packages` has made the same.
+PAYLOAD_PACKAGES = {"ansible/__init__.py", "ansible/module_utils/__init__.py"}
+
+
+@dataclass(frozen=True)
+class Library:
+    """The code loaded before the first task."""
+
+    roots: Mapping[str, Path]  # package name, such as ansible or ansible_collections.amazon.aws -> its directory
+    checksums: Mapping[str, int]  # file name in a payload -> CRC of the source that is loaded
+
+    def checksum(self, name: str) -> int | None:
+        """The CRC of what an import of this payload file gives here; None when that is unknown."""
+        if name in self.checksums:
+            return self.checksums[name]
+        if _module_name(name) in sys.modules:
+            return None  # loaded, from a file that has changed meanwhile
+        source = _source(self.roots, name)
+        return zlib.crc32(source.read_bytes()) if source else None
+
+    def require_same(self, archive: zipfile.ZipFile) -> None:
+        """Raise ColdError unless every file of the payload is the one that would be imported here."""
+        for entry in archive.infolist():
+            is_package_marker = entry.file_size == 0 or entry.filename in PAYLOAD_PACKAGES
+            if not is_package_marker and self.checksum(entry.filename) != entry.CRC:
+                raise ColdError(f"{entry.filename} is not what the worker has loaded")
+
+
+def _source(roots: Mapping[str, Path], name: str) -> Path | None:
+    """The file on this machine that a payload's file was made from, if there is one."""
+    for package, directory in roots.items():
+        prefix = package.replace(".", "/") + "/"
+        if name.startswith(prefix):
+            source = directory / name.removeprefix(prefix)
+            return source if source.is_file() else None
+    return None
+
+
+def _module_name(name: str) -> str:
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def load_library(roots: Mapping[str, Path]) -> Library:
+    """Import module_utils of ansible and of the collections, boto3, and the models of the services in use."""
+    started = time.time()
+    load_packages(roots)
+    importlib.import_module("ansible.module_utils._internal._ansiballz._loader")
+    for package, directory in roots.items():
+        if package != "ansible":
+            load_all(f"{package}.plugins.module_utils", directory / "plugins/module_utils")
+    load_clients()
+    checksums = {}
+    for module in [name for name in sys.modules if name.startswith(("ansible.", "ansible_collections."))]:
+        for name in (module.replace(".", "/") + ".py", module.replace(".", "/") + "/__init__.py"):
+            source = _source(roots, name)
+            # A file written since the start may differ from what was imported: it is left out, which makes its users cold.
+            if source and source.stat().st_mtime < started:
+                checksums[name] = zlib.crc32(source.read_bytes())
+    return Library(roots, checksums)
+
+
+def load_packages(roots: Mapping[str, Path]) -> None:
+    """Make the packages above module_utils and modules as a payload holds them: without the control node's own code."""
+    for package, directory in roots.items():
+        parts = package.split(".")
+        for depth in range(1, len(parts) + 1):
+            name = ".".join(parts[:depth])
+            if name in sys.modules:
+                continue
+            module = types.ModuleType(name)
+            if depth == len(parts):
+                module.__file__ = str(directory / "__init__.py")
+                module.__path__ = [str(directory)]
+            else:
+                module.__path__ = []
+            module.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+            module.__spec__.submodule_search_locations = module.__path__
+            sys.modules[name] = module
+            if depth > 1:
+                setattr(sys.modules[name.rpartition(".")[0]], parts[depth - 1], module)
+    release = importlib.import_module("ansible.module_utils.ansible_release")
+    ansible = sys.modules["ansible"]
+    ansible.__dict__.update(__version__=release.__version__, __author__=release.__author__)
+
+
+def load_all(package: str, directory: Path) -> None:
+    """Import every module of a package.
+
+    What cannot be imported here, or warns when it is imported, is left to the tasks that need it: they shall report that themselves.
+    """
+    messages = importlib.import_module("ansible.module_utils.common.warnings")
+    if not directory.is_dir():
+        return
+    for module in pkgutil.walk_packages([str(directory)], f"{package}.", onerror=lambda _name: None):
+        loaded = set(sys.modules)
+        with suppress(Exception):
+            importlib.import_module(module.name)
+        if messages.get_warnings() or messages.get_deprecations():
+            messages._global_warnings.clear()
+            messages._global_deprecations.clear()
+            for name in set(sys.modules) - loaded:
+                del sys.modules[name]
+
+
+def load_clients() -> None:
+    """Build one client of each service, which imports and parses what all later ones share."""
+    boto3 = importlib.import_module("boto3")
+    loaders = importlib.import_module("botocore.loaders")
+    read_file = loaders.JSONFileLoader.load_file
+    files: dict[str, Any] = {}
+
+    # Every module has a session of its own, and every session would read and parse the models again.
+    def load_file(self: Any, file_path: str) -> Any:
+        if file_path not in files:
+            files[file_path] = read_file(self, file_path)
+        return files[file_path]
+
+    loaders.JSONFileLoader.load_file = load_file
+    session = boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106  # never used
+    for service in SERVICES:
+        session.client(service)

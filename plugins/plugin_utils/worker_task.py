@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One task of the worker, in a process of its own: received, checked, and run as a fresh interpreter would run it."""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import ctypes
+import io
+import os
+import re
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, NoReturn
+
+from .worker_library import Library
+from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, ColdError, call_line, receive_request
+
+# What an interpreter reads when it starts, and cannot be told afterwards.
+STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
+PAYLOAD_ARGUMENTS = {"ansible_module", "module_fqn", "profile", "date_time", "rlimit_nofile", "params", "extensions", "zip_data"}
+PR_SET_PDEATHSIG = 1
+
+
+def prepare(payload: bytes, library: Library, line: int) -> Callable[[], None]:
+    """Define the payload's own wrapper and return the call of it; raises ColdError when it has to run elsewhere."""
+    if call_line(payload) != line:
+        raise ColdError("a wrapper of another length")
+    wrapper, _end, arguments = payload.partition(PAYLOAD_END + PAYLOAD_CALL)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(wrapper, "<stdin>", "exec"), namespace)  # noqa: S102  # the module that Ansible wants to have run
+    keywords = eval(b"dict(\n" + arguments.strip(), namespace)  # noqa: S307  # as above
+    if set(keywords) != PAYLOAD_ARGUMENTS:
+        raise ColdError("a wrapper with other arguments")
+    library.require_same(zipfile.ZipFile(io.BytesIO(base64.b64decode(keywords["zip_data"]))))
+    return partial(namespace["_ansiballz_main"], **keywords)
+
+
+def require_same_start(environment: Mapping[str, str]) -> None:
+    """Raise ColdError when the task's environment would make another interpreter of a fresh one."""
+
+    def relevant(variables: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in variables.items() if STARTUP_VARIABLES.match(name)}
+
+    if relevant(environment) != relevant(os.environ):
+        raise ColdError("an environment that changes the interpreter")
+
+
+def take(connection: socket.socket, library: Library, line: int, server: int) -> Callable[[], None]:
+    """Receive a task, in a child of the server, and become the process that its client would have started to run it."""
+    # The kernel ends this process when the server ends, however that happens.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
+    os.setpgid(0, 0)
+    try:
+        request, stdout, stderr = receive_request(connection)
+        require_same_start(request.environment)
+        call = prepare(request.payload, library, line)
+        os.chdir(request.directory)
+    except Exception as reason:
+        # Nothing has run yet, so any surprise is a reason for a fresh interpreter.
+        with suppress(OSError):
+            connection.sendall(f"cold {' '.join(str(reason).split())}\n".encode())
+        os._exit(0)
+    connection.close()
+    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (stdout, 1), (stderr, 2)):
+        os.dup2(source, target)
+        os.close(source)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    os.umask(request.umask)
+    time.tzset()
+    tempfile.tempdir = None  # decided anew from the environment
+    sys.argv = [""]
+    return call
+
+
+def finish(end: BaseException | None) -> NoReturn:
+    """End a child as an interpreter ends, without taking apart the memory that it shares with the server."""
+    code: Any = 0
+    if isinstance(end, SystemExit):
+        code = end.code
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+    elif end:
+        traceback.print_exception(end)
+        code = 1
+    with suppress(Exception):
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for the module's threads
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit((code or 0) & 0xFF)
