@@ -1,25 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The verify role against servers on loopback: what it accepts, what it finds out, and what it reports."""
 
-import datetime
 import http.server
 import json
 import os
 import socket
-import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from tests.support.servers import serving, silence
 
 ROOT = Path(__file__).parents[3]
 PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
@@ -51,54 +47,20 @@ class Page(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
-def certificate(path: Path) -> None:
-    """Write a self-signed certificate for localhost and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    path.with_suffix(".key").write_bytes(pem)
-
-
 class World:
     """A network on loopback: an app instance and a database that answers, a cache that is silent, and the page."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        certificate(directory / "ca.pem")
-        self.database = socket.create_server(("127.0.0.1", 0))
-        self.silent = socket.socket()
-        self.silent.bind(("127.0.0.1", 0))
-        self.silent.listen(0)
-        self.fillers = [socket.socket() for _ in range(4)]
-        for filler in self.fillers:
-            filler.setblocking(False)
-            filler.connect_ex(self.silent.getsockname())
-        self.page = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(directory / "ca.pem", directory / "ca.key")
-        self.page.socket = context.wrap_socket(self.page.socket, server_side=True)
-        threading.Thread(target=self.page.serve_forever, daemon=True).start()
         (directory / "systemctl").write_text(SYSTEMCTL)
         (directory / "systemctl").chmod(0o755)
+        self._open = ExitStack()
+        self.database = self._open.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        self.cache = self._open.enter_context(silence())[1]
+        self.page = self._open.enter_context(serving(Page, directory))
 
     def close(self) -> None:
-        self.page.shutdown()
-        for thing in (self.page.socket, self.database, self.silent, *self.fillers):
-            thing.close()
+        self._open.close()
 
     def inventory(self) -> dict[str, Any]:
         instance = {
@@ -118,11 +80,11 @@ class World:
             "domain_name": "test.example",
             "name_prefix": "indivillage-test",
             "instances_shortage": [],
-            "ports": {"postgresql": self.database.getsockname()[1], "redis": self.silent.getsockname()[1], "app": 9},
+            "ports": {"postgresql": self.database, "redis": self.cache, "app": 9},
             "security_flows": [{"name": "data", "source": "app", "destination": "database", "port": "postgresql"}],
             "verify_listening": {"database": ["postgresql"], "cache": ["redis"], "app": []},
             "verify_timeout_seconds": 1,
-            "verify_url": f"https://localhost:{self.page.server_address[1]}/",
+            "verify_url": f"https://localhost:{self.page}/",
             "verify_ca_file": str(self.directory / "ca.pem"),
             "verify_units": {"app": ["ssh.service", "indivillage-app.service"]},
         }

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The connectivity module against servers on loopback."""
 
-import datetime
 import http.server
 import json
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +14,9 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.indivillage.infra.plugins.modules import connectivity
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from sandbox import pki
+from tests.support.servers import serving, silence
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -40,68 +37,30 @@ class Answers(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
-def serve(server: http.server.ThreadingHTTPServer) -> Iterator[int]:
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture(scope="module")
 def plain() -> Iterator[int]:
-    yield from serve(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers))
+    with serving(Answers) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
 def ca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for localhost with its key beside it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "ca.pem"
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    path.with_suffix(".key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
+    """The certificate authority of the servers with TLS."""
+    authority = tmp_path_factory.mktemp("tls")
+    pki.issue(["localhost"], authority)
+    return authority / "ca.pem"
 
 
-@pytest.fixture(scope="module", params=["1.3"])
-def secure(ca_file: Path, request: pytest.FixtureRequest) -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(ca_file, ca_file.with_suffix(".key"))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    yield from serve(server)
+@pytest.fixture(scope="module")
+def secure(ca_file: Path) -> Iterator[int]:
+    with serving(Answers, ca_file.parent) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
 def silent() -> Iterator[tuple[str, int]]:
-    """An address that never answers: a listener whose queue is full."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        time.sleep(0.1)
-        yield listener.getsockname()
-        for filler in fillers:
-            filler.close()
+    with silence() as address:
+        yield address
 
 
 def closed_port() -> int:
@@ -185,12 +144,7 @@ def test_an_unknown_authority_or_another_name_is_invalid(
 
 
 def test_old_tls_is_refused_by_default(ca_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(ca_file, ca_file.with_suffix(".key"))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    for port in serve(server):
+    with serving(Answers, ca_file.parent, newest_tls=ssl.TLSVersion.TLSv1_2) as port:
         check = {"kind": "tls", "host": "localhost", "port": port, "ca_file": str(ca_file)}
         assert run(capsys, check)["failed"]
         assert run(capsys, {**check, "minimum_tls": "1.2"})["results"][0]["tls"] == "TLSv1.2"

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers on loopback for tests: plain ones, ones with TLS for localhost, and an address that never answers."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox import pki
+
+
+@contextmanager
+def serving(
+    handler: type[http.server.BaseHTTPRequestHandler],
+    authority: Path | None = None,
+    newest_tls: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+) -> Iterator[int]:
+    """Port of a server that answers by `handler`; over TLS, as localhost, when it is given a directory.
+
+    The directory gets the certificate authority that clients have to trust, as `ca.pem`, unless it is there already.
+    """
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if authority:
+        pki.issue(["localhost"], authority)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.maximum_version = newest_tls
+        context.load_cert_chain(authority / "localhost.pem", authority / "localhost.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def silence() -> Iterator[tuple[str, int]]:
+    """An address that takes no connection and refuses none: a listener whose queue is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        try:
+            yield listener.getsockname()
+        finally:
+            for filler in fillers:
+                filler.close()
