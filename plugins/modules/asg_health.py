@@ -23,11 +23,8 @@ options:
     description: How long to wait.
     type: int
     default: 900
-  poll_seconds:
-    description: Time between two looks.
-    type: int
-    default: 5
 extends_documentation_fragment:
+  - indivillage.infra.aws_resource.watch
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -36,11 +36,8 @@ options:
     description: How long a refresh may take before it is rolled back, and how long the rollback may take.
     type: int
     default: 1800
-  poll_seconds:
-    description: Time between two looks at the refresh.
-    type: int
-    default: 5
 extends_documentation_fragment:
+  - indivillage.infra.aws_resource.watch
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -14,11 +14,6 @@ description:
   - A flow log is identified by the resource it watches and the destination it writes to.
   - AWS cannot change a flow log. A changed property deletes the flow log and creates it anew; what was delivered stays where it is.
 options:
-  state:
-    description: Whether the flow log exists.
-    type: str
-    choices: [present, absent]
-    default: present
   resource_id:
     description: Id of the VPC, subnet or network interface.
     type: str
@@ -47,6 +42,7 @@ options:
     description: Fields of a record, in order. AWS's default format when left out.
     type: str
 extends_documentation_fragment:
+  - indivillage.infra.aws_resource
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags

@@ -13,11 +13,6 @@ description:
   - Creates, changes and deletes a Redis or Valkey replication group, a primary with its replicas.
   - Changes are applied at once, not in the maintenance window. A change that AWS has accepted and not yet finished is no difference.
 options:
-  state:
-    description: Whether the replication group exists.
-    type: str
-    choices: [present, absent]
-    default: present
   name:
     description: Id of the replication group.
     type: str
@@ -96,6 +91,7 @@ options:
     type: int
     default: 1800
 extends_documentation_fragment:
+  - indivillage.infra.aws_resource
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags

@@ -14,11 +14,6 @@ description:
   - Generates a field once, when it is missing. A generated value is never changed by this module and appears in no task.
   - Unlike M(community.aws.secretsmanager_secret) the caller need not know the whole secret to change a part of it.
 options:
-  state:
-    description: Whether the secret exists.
-    type: str
-    choices: [present, absent]
-    default: present
   name:
     description: Name of the secret.
     type: str
@@ -52,6 +47,7 @@ options:
     type: int
     default: 30
 extends_documentation_fragment:
+  - indivillage.infra.aws_resource
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags

@@ -10,15 +10,10 @@ module: log_group
 version_added: 0.1.0
 short_description: Manage a CloudWatch log group
 description:
-  - Creates, changes and deletes one log group with its retention, encryption key and tags.
+  - Creates, changes and deletes one log group with its retention, encryption key and tags. Deleting it deletes everything logged in it.
   - Use it instead of M(amazon.aws.cloudwatchlogs_log_group), which deletes an existing group, with all that was logged,
     when it is given a retention that its own list does not know, and which writes in check mode.
 options:
-  state:
-    description: Whether the log group exists. Deleting it deletes everything logged in it.
-    type: str
-    choices: [present, absent]
-    default: present
   name:
     description: Name of the log group.
     type: str
@@ -33,6 +28,7 @@ options:
       - ARN of the KMS key that encrypts new records. The empty string goes back to the key that AWS owns.
     type: str
 extends_documentation_fragment:
+  - indivillage.infra.aws_resource
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags

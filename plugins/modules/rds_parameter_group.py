@@ -15,11 +15,6 @@ description:
   - Unlike M(amazon.aws.rds_instance_param_group) it needs no list of engine defaults to decide what differs,
     and shows each changed parameter in its diff.
 options:
-  state:
-    description: Whether the parameter group exists.
-    type: str
-    choices: [present, absent]
-    default: present
   name:
     description: Name of the parameter group, in lower case.
     type: str
@@ -36,6 +31,7 @@ options:
       - A parameter that needs a restart is applied at the next one.
     type: dict
 extends_documentation_fragment:
+  - indivillage.infra.aws_resource
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags

@@ -1,0 +1,33 @@
+# Copyright: IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation that the collection's modules for AWS share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # What every module that creates, changes and deletes a resource has.
+    DOCUMENTATION = r"""
+options:
+  state:
+    description: Whether the resource exists.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  check_mode:
+    description: Reads what there is and reports what would be written.
+    support: full
+  diff_mode:
+    description: Returns every property that differs, before and after.
+    support: full
+"""
+
+    # What every module that watches a process of AWS has.
+    WATCH = r"""
+options:
+  poll_seconds:
+    description: Time between two looks.
+    type: int
+    default: 5
+"""
