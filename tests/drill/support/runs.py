@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs of the project's playbooks against a drill's emulator, and what each task said."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox import pki
+from tests.drill.support.emulator import DrillEmulator
+
+ROOT = Path(__file__).resolve().parents[3]
+TIMEOUT_SECONDS = 1800
+Change = tuple[str, str, str, str]  # host, role, task, item ("" without a loop)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its exit code, its output, one entry per task and host (callback_plugins/drill_record.py), and the plan of a check run."""
+
+    returncode: int
+    output: str
+    entries: list[dict[str, Any]]
+    seconds: float = 0.0
+
+    @property
+    def changes(self) -> set[Change]:
+        """What was, or would be, changed."""
+        found = set()
+        for entry in self.entries:
+            where = (entry["host"], entry["role"], entry["task"])
+            if entry["items"] is None:
+                if entry["changed"]:
+                    found.add((*where, ""))
+            else:
+                found |= {(*where, item["label"]) for item in entry["items"] if item["changed"]}
+        return found
+
+    @property
+    def failures(self) -> list[str]:
+        return [
+            f"{entry['host']} {entry['role']} : {entry['task']}: {entry['message']}"
+            for entry in self.entries
+            if entry["outcome"] == "failed"
+        ]
+
+
+@dataclass
+class Project:
+    """One environment of the project on one emulator."""
+
+    emulator: DrillEmulator
+    state_dir: Path
+    environment: str = "sandbox"
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self) -> Project:
+        """Make the certificates that the environment's declaration refers to."""
+        pki.prepare(self.state_dir / "pki")
+        return self
+
+    def command(self, *options: str, check: bool = False) -> list[str]:
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "site.yml", "-i", f"inventories/{self.environment}/hosts.yml"]
+        command += ["--tags", "provision", "--skip-tags", "images"]
+        if check:
+            command += ["--check", "--diff"]
+        if self.variables:
+            command += ["-e", json.dumps(self.variables)]
+        return [*command, *options]
+
+    def surroundings(self, record: Path) -> dict[str, str]:
+        """The environment of a run: nothing of the caller's own AWS or Ansible settings."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
+        return inherited | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": f"{_enabled_callbacks()},drill_record",
+            "ANSIBLE_NOCOLOR": "1",
+            "DRILL_RECORD": str(record),
+            "AWS_ENDPOINT_URL": self.emulator.endpoint,
+            "AWS_ACCESS_KEY_ID": "LOCALEMULATORONLY",
+            "AWS_SECRET_ACCESS_KEY": "no-secret-of-anyone",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "SANDBOX_EMULATOR_PORT": str(self.emulator.port),
+            "SANDBOX_STATE_DIR": str(self.state_dir),
+        }
+
+    def run(self, *options: str, check: bool = False, kill_after_writes: int | None = None) -> Run:
+        """Provision, or plan it; with `kill_after_writes` the whole process group is killed at that write."""
+        with tempfile.TemporaryDirectory() as directory:
+            record = Path(directory) / "record"
+            record.touch()
+            with tempfile.TemporaryFile("w+") as output:
+                process = subprocess.Popen(
+                    self.command(*options, check=check),
+                    cwd=ROOT,
+                    env=self.surroundings(record),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                if kill_after_writes is not None:
+                    self.emulator.kill_after(kill_after_writes, process.pid)
+                process.wait(timeout=TIMEOUT_SECONDS)
+                output.seek(0)
+                told = output.read()
+            lines = record.read_text().splitlines()
+        return Run(process.returncode, told, [json.loads(line) for line in lines if line.endswith("}")])
+
+    def plan(self, *options: str) -> Run:
+        return self.run(*options, check=True)
+
+    def apply(self, *options: str) -> Run:
+        run = self.run(*options)
+        assert run.returncode == 0, "\n".join(run.failures) + "\n" + run.output[-6000:]
+        return run
+
+
+def _enabled_callbacks() -> str:
+    (line,) = re.findall(r"^callbacks_enabled = (.*)$", (ROOT / "ansible.cfg").read_text(), re.MULTILINE)
+    return str(line)
