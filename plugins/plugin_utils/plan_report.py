@@ -24,6 +24,9 @@ NOTHING_TO_DO, FAILED, CHANGES = 0, 1, 2
 # Tokens that an SDK or a module invents anew for each call: two plans of the same world differ in them alone.
 VOLATILE_PARAMETERS = frozenset({"ClientToken", "ClientRequestToken", "CallerReference", "CreationToken", "IdempotencyToken"})
 
+# A run makes its own tables and bucket before it can ask for an approval: the approved plan may have them where the repeated one has not.
+UNDIGESTED_ROLES = frozenset({"aws_operations"})
+
 
 class PlanError(Exception):
     """A plan cannot be read; the text says which file, why, and what to do."""
@@ -105,6 +108,8 @@ class Plan:
     """Tasks and loop items that were looked at and would change nothing."""
     failed: list[Failure] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    declared: list[str] = field(default_factory=list)
+    """Identities (ARNs, ids, names) of all that the tasks manage, changed or not."""
 
     @property
     def totals(self) -> dict[str, int]:
@@ -136,8 +141,8 @@ class Plan:
         The same on every machine and at every time as long as neither moves; commit, user, time, checkout path and the order in which
         hosts answered have no part in it.
         """
-        parts = [sorted(map(_canonical_entry, self.entries)), sorted(map(_text, self.inputs)), sorted(map(_text, self.failed))]
-        return digest([self.environment, *parts])
+        entries, inputs = map(_canonical_entry, _digested(self.entries)), map(_text, _digested(self.inputs))
+        return digest([self.environment, sorted(entries), sorted(inputs), sorted(map(_text, self.failed))])
 
 
 def digest(value: Any) -> str:
@@ -151,6 +156,10 @@ def _text(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     return asdict(value) if hasattr(value, "__dataclass_fields__") else str(value)
+
+
+def _digested[Part: (Entry, Input)](parts: Iterable[Part]) -> Iterator[Part]:
+    return (part for part in parts if part.role not in UNDIGESTED_ROLES)
 
 
 def _canonical_entry(entry: Entry) -> str:
@@ -192,6 +201,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "totals": plan.totals,
         "unchanged": plan.unchanged,
         **{name: [asdict(part) for part in getattr(plan, name)] for name in ("failed", "notes", "entries", "inputs")},
+        "declared": plan.declared,
     }
 
 
@@ -209,6 +219,7 @@ def load(path: Path) -> Plan:
             unchanged=document["unchanged"],
             failed=[Failure(**failure) for failure in document["failed"]],
             notes=[Note(**note) for note in document["notes"]],
+            declared=document["declared"],
         )
     except OSError as error:
         raise PlanError(f"There is no plan to be read at {path}: {error.strerror}. Make one: ansible-playbook site.yml --check.") from error
@@ -267,7 +278,7 @@ def _moved_inputs(old: Iterable[Input], new: Iterable[Input], explained: set[str
 
 def _by_place[Part: (Entry, Input)](parts: Iterable[Part]) -> dict[str, list[Part]]:
     places: dict[str, list[Part]] = {}
-    for part in parts:
+    for part in _digested(parts):
         places.setdefault(_place(part), []).append(part)
     return places
 

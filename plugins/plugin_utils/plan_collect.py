@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the result of one task in check mode means for the plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import (
+    Change,
+    Entry,
+    Failure,
+    Input,
+    Note,
+    digest,
+    shorten,
+    without_volatile,
+)
+
+Result = Mapping[str, Any]
+
+HIDDEN = "(hidden)"
+# Which credentials and connection a module uses says who asks, not what is asked; the rest are names that Ansible invents for each run.
+UNDIGESTED_ARGUMENTS = frozenset(
+    {
+        "access_key",
+        "secret_key",
+        "session_token",
+        "profile",
+        "endpoint_url",
+        "aws_ca_bundle",
+        "aws_config",
+        "validate_certs",
+        "debug_botocore_endpoint_logs",
+        "_original_basename",
+    }
+)
+TEMPORARY = re.compile(r"""[^\s"']*/ansible-(?:tmp|local)-[^\s"']*""")
+# They change nothing but Ansible's own memory.
+CONTROLLER_ACTIONS = frozenset({"ansible.builtin.add_host", "ansible.builtin.group_by"})
+MODE_WORD = "ansible_check_mode"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a result comes from."""
+
+    host: str
+    role: str
+    task: str
+    module: str
+    no_log: bool = False
+
+
+@dataclass
+class Findings:
+    """What was learnt from one or more results, in the order in which they came."""
+
+    entries: list[Entry] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    declared: set[str] = field(default_factory=set)
+    unchanged: int = 0
+
+
+class Collector:
+    """Takes results in, host by host.
+
+    C(roots) are directories whose place differs between machines, such as the checkout: arguments are digested as if they stood nowhere.
+    """
+
+    def __init__(self, roots: Iterable[str]) -> None:
+        self._roots = sorted({root.rstrip("/") for root in roots}, key=len, reverse=True)
+        self._findings: dict[str, Findings] = {}
+
+    def of(self, host: str) -> Findings:
+        """What was found on one host."""
+        return self._findings.setdefault(host, Findings())
+
+    def add(self, place: Place, outcome: str, result: Result, item: str = "") -> None:
+        """Take in the result of a task, or of one item of its loop: C(outcome) is ok, failed or skipped.
+
+        A result that is made like a loop's, with C(results) that carry a loop variable, is taken in item by item.
+        """
+        items = result.get("results")
+        if isinstance(items, list) and items and all(isinstance(one, Mapping) and "ansible_loop_var" in one for one in items):
+            for one in items:
+                self._add_one(place, "failed" if one.get("failed") else "skipped" if one.get("skipped") else "ok", one, label_of(one))
+        else:
+            self._add_one(place, outcome, result, item)
+
+    def fail(self, place: Place, message: str, item: str = "") -> None:
+        """Note that the plan is not whole."""
+        self.of(place.host).failed.append(Failure(place.host, place.role, place.task, item, message))
+
+    def note(self, host: str, text: str) -> None:
+        """Note once what the reader has to know."""
+        note = Note(host, text)
+        if note not in self.of(host).notes:
+            self.of(host).notes.append(note)
+
+    def _add_one(self, place: Place, outcome: str, result: Result, item: str) -> None:
+        item = HIDDEN if item and place.no_log else item
+        if outcome == "failed":
+            self.fail(place, HIDDEN if place.no_log else message_of(result), item)
+            return
+        findings, plan = self.of(place.host), result.get("plan") or {}
+        self._add_input(place, item, result)
+        findings.declared.update(plan.get("identities", ()))
+        if outcome == "skipped":
+            self._add_skipped(place, item, result)
+        elif place.module not in CONTROLLER_ACTIONS and (result.get("changed") or not plan.get("certain", True)):
+            findings.entries.append(planned(place, item, result) if plan else reported(place, item, result))
+        elif plan or "invocation" in result:
+            findings.unchanged += 1
+
+    def _add_skipped(self, place: Place, item: str, result: Result) -> None:
+        condition = result.get("false_condition")
+        if condition is None:
+            if "skip_reason" not in result and "skipped_reason" not in result:
+                # The module itself has stepped back: it cannot tell in check mode.
+                reason = HIDDEN if place.no_log else str(result.get("msg") or f"{place.module} has no check mode")
+                self.of(place.host).entries.append(
+                    Entry(place.host, place.role, place.task, item, place.module, "change", certain=False, reason=reason)
+                )
+        elif MODE_WORD in str(condition):
+            self.note(
+                place.host, f"{place.role + ': ' if place.role else ''}{place.task}: only when changes are applied (when: {condition})"
+            )
+
+    def _add_input(self, place: Place, item: str, result: Result) -> None:
+        if place.no_log:
+            # Nothing but the worker's plan of it, in which secrets are hashes.
+            given: Any = without_volatile(result.get("plan"))
+        else:
+            given = result.get("invocation", {}).get("module_args")
+        if given:
+            digested = digest([place.module, self._placeless(given)])
+            self.of(place.host).inputs.append(Input(place.host, place.role, place.task, item, digested))
+
+    def _placeless(self, value: Any) -> Any:
+        """The value without what differs between two machines or runs that do the same."""
+        if isinstance(value, Mapping):
+            return {key: self._placeless(item) for key, item in value.items() if item is not None and key not in UNDIGESTED_ARGUMENTS}
+        if isinstance(value, (list, tuple)):
+            return [self._placeless(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        for root in self._roots:
+            value = value.replace(root, ".")
+        return TEMPORARY.sub("(temporary)", value)
+
+
+def label_of(item: Result) -> str:
+    """How Ansible would call a loop item."""
+    return shorten(item.get("_ansible_item_label", item.get(item["ansible_loop_var"])), 120)
+
+
+def message_of(result: Result) -> str:
+    """Why a task failed, in its own words."""
+    parts = [result.get("msg"), result.get("stderr") or result.get("module_stderr")]
+    return "\n".join(str(part).strip() for part in parts if part) or "it failed without a message"
+
+
+def planned(place: Place, item: str, result: Result) -> Entry:
+    """The entry of a module that ran under the worker's write guard."""
+    plan = result["plan"]
+    calls = [dict(call) for call in plan.get("calls", ())]
+    changes = [Change(change["field"], change.get("before"), change.get("after")) for change in plan.get("changes", ())]
+    resource, reason = plan.get("resource") or "", plan.get("reason")
+    if place.no_log:
+        calls = [{**call, "parameters": {}} for call in calls]
+        changes = [Change(change.field, HIDDEN, HIDDEN) for change in changes]
+        resource, reason = "", reason and HIDDEN
+    action = plan.get("action", "none")
+    return Entry(
+        host=place.host,
+        role=place.role,
+        task=place.task,
+        item=item,
+        module=place.module,
+        # The task's own changed_when may call a change what its module does not.
+        action="change" if action == "none" and result.get("changed") else action,
+        resource=resource,
+        calls=calls,
+        changes=changes,
+        certain=plan.get("certain", True),
+        reason=reason,
+        stateful=plan.get("stateful"),
+    )
+
+
+def reported(place: Place, item: str, result: Result) -> Entry:
+    """The entry of a module that has its own check mode, from the differences that it reports."""
+    diffs = result.get("diff") or []
+    changes = [] if place.no_log else list(differences(diffs if isinstance(diffs, list) else [diffs]))
+    return Entry(place.host, place.role, place.task, item, place.module, action_of(changes), changes=changes)
+
+
+def differences(diffs: Iterable[Result]) -> Iterator[Change]:
+    """The fields, or whole texts, that differ; a text's field is its header, mostly a path."""
+    for diff in diffs:
+        before, after = diff.get("before"), diff.get("after")
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _fields(before, after, "")
+        elif before != after:
+            yield Change(str(diff.get("after_header") or diff.get("before_header") or ""), before, after)
+        if diff.get("prepared"):
+            yield Change(str(diff.get("after_header") or ""), None, diff["prepared"])
+
+
+def _fields(before: Result, after: Result, prefix: str) -> Iterator[Change]:
+    for key in [*before, *(key for key in after if key not in before)]:
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _fields(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield Change(f"{prefix}{key}", old, new)
+
+
+def action_of(changes: list[Change]) -> str:
+    """Whether something comes, goes or changes, as far as the differences tell."""
+    states = [change for change in changes if change.field == "state"]
+    comes = [change.before in (None, "", {}, "absent") for change in states or changes]
+    goes = [change.after in (None, "", {}, "absent") for change in states or changes]
+    if comes and all(comes):
+        return "create"
+    return "delete" if goes and all(goes) else "change"
