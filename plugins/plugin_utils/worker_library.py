@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from . import worker_botocore
 from .worker_protocol import ColdError
 
 # Clients built ahead of the first task: the first client of a process costs ten times what the following ones cost.
@@ -127,18 +127,12 @@ def load_all(package: str, directory: Path) -> None:
 
 def load_clients() -> None:
     """Build one client of each service, which imports and parses what all later ones share."""
+    worker_botocore.share()
     boto3 = importlib.import_module("boto3")
-    loaders = importlib.import_module("botocore.loaders")
-    read_file = loaders.JSONFileLoader.load_file
-    files: dict[str, Any] = {}
-
-    # Every module has a session of its own, and every session would read and parse the models again.
-    def load_file(self: Any, file_path: str) -> Any:
-        if file_path not in files:
-            files[file_path] = read_file(self, file_path)
-        return files[file_path]
-
-    loaders.JSONFileLoader.load_file = load_file
     session = boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106  # never used
+    loader = session._session.get_component("data_loader")
     for service in SERVICES:
         session.client(service)
+        for kind in ("paginators-1", "waiters-2"):
+            with suppress(Exception):  # few services have both
+                loader.load_service_model(service, kind)
