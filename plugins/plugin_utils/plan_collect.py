@@ -14,8 +14,10 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report impo
     Failure,
     Input,
     Note,
+    Plan,
     digest,
     shorten,
+    title,
     without_volatile,
 )
 
@@ -81,7 +83,8 @@ class Collector:
         return self._findings.setdefault(host, Findings())
 
     def add(self, place: Place, outcome: str, result: Result, item: str = "") -> None:
-        """Take in the result of a task, or of one item of its loop: C(outcome) is ok, failed or skipped.
+        """Take in the result of a task, or of one item of its loop: C(outcome) is ok, skipped, failed, or rescued
+        when it failed and the playbook goes on by a rescue.
 
         A result that is made like a loop's, with C(results) that carry a loop variable, is taken in item by item.
         """
@@ -102,10 +105,29 @@ class Collector:
         if note not in self.of(host).notes:
             self.of(host).notes.append(note)
 
+    def plan(self, environment: str, commit: str, order: Iterable[str]) -> Plan:
+        """All that was found, with the hosts in the given order; hosts that are not named there come last."""
+        hosts = [host for host in dict.fromkeys(["", *order, *self._findings]) if host in self._findings]
+        found = [self._findings[host] for host in hosts]
+        return Plan(
+            environment,
+            commit,
+            entries=[entry for one in found for entry in one.entries],
+            inputs=[given for one in found for given in one.inputs],
+            unchanged=sum(one.unchanged for one in found),
+            failed=[failure for one in found for failure in one.failed],
+            notes=[note for one in found for note in one.notes],
+            declared=sorted({identity for one in found for identity in one.declared}),
+        )
+
     def _add_one(self, place: Place, outcome: str, result: Result, item: str) -> None:
         item = HIDDEN if item and place.no_log else item
+        message = HIDDEN if place.no_log else message_of(result)
         if outcome == "failed":
-            self.fail(place, HIDDEN if place.no_log else message_of(result), item)
+            self.fail(place, message, item)
+            return
+        if outcome == "rescued":
+            self.note(place.host, f"{title(place.role, place.task)}: it failed, and the run went on by its rescue: {message}")
             return
         findings, plan = self.of(place.host), result.get("plan") or {}
         self._add_input(place, item, result)
@@ -156,7 +178,7 @@ class Collector:
 
 def label_of(item: Result) -> str:
     """How Ansible would call a loop item."""
-    return shorten(item.get("_ansible_item_label", item.get(item["ansible_loop_var"])), 120)
+    return shorten(item.get("_ansible_item_label", item.get(item.get("ansible_loop_var", "item"))), 120)
 
 
 def message_of(result: Result) -> str:

@@ -290,7 +290,12 @@ def _both(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 
 def _place(part: Entry | Input | Failure) -> str:
     item = f" ({part.item})" if part.item else ""
-    return f"{part.host}: {part.role + ' : ' if part.role else ''}{part.task}{item}"
+    return f"{part.host}: {title(part.role, part.task)}{item}"
+
+
+def title(role: str, task: str) -> str:
+    """A task as Ansible itself calls it."""
+    return f"{role} : {task}" if role else task
 
 
 def _outlines(entries: list[Entry]) -> str:

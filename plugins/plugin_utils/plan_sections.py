@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plan as its readers see it, whatever it is written in: hosts with the same entries together, roles below them, values in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import ACTIONS, Change, Entry, Plan, digest, shorten
+
+SYMBOLS = {"create": "+", "change": "~", "replace": "-/+", "delete": "-", "none": "?"}
+VERBS = {"create": "to create", "change": "to change", "replace": "to replace", "delete": "to delete"}
+
+
+@dataclass(frozen=True)
+class RoleSection:
+    """What one role would do."""
+
+    role: str
+    """Empty for tasks outside of roles."""
+    entries: list[Entry]
+
+
+@dataclass(frozen=True)
+class HostSection:
+    """What would be done on one host, or on each of several hosts alike."""
+
+    hosts: list[str]
+    roles: list[RoleSection]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The entries of one of the hosts."""
+        return [entry for section in self.roles for entry in section.entries]
+
+
+def sections(plan: Plan) -> list[HostSection]:
+    """The plan's entries, by host and role; each role comes where its first entry came."""
+    alike: dict[str, list[tuple[str, list[Entry]]]] = {}
+    for host, entries in groupby(plan.entries, key=lambda entry: entry.host):
+        own = list(entries)
+        signature = digest([dataclasses.replace(entry, host="") for entry in own])
+        alike.setdefault(signature, []).append((host, own))
+    return [HostSection([host for host, _entries in members], _roles(members[0][1])) for members in alike.values()]
+
+
+def _roles(entries: list[Entry]) -> list[RoleSection]:
+    roles: dict[str, list[Entry]] = {}
+    for entry in entries:
+        roles.setdefault(entry.role, []).append(entry)
+    return [RoleSection(role, own) for role, own in roles.items()]
+
+
+def by_task(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Neighbours that are items of one task with the same action, for which one line is enough when their fields do not matter."""
+    for _key, group in groupby(entries, key=lambda entry: (entry.task, entry.action, entry.certain, entry.stateful)):
+        yield list(group)
+
+
+def counts(entries: Iterable[Entry]) -> str:
+    """How many of each action, such as C(+ 12  ~ 1); nothing for nothing."""
+    numbers = Counter(entry.action for entry in entries)
+    return "  ".join(f"{SYMBOLS[action]} {numbers[action]}" for action in (*ACTIONS, "none") if numbers[action])
+
+
+def verdict(plan: Plan) -> str:
+    """The one sentence to read when there is time for no more."""
+    if plan.failed:
+        many = "A task" if len(plan.failed) == 1 else f"{len(plan.failed)} tasks"
+        return f"NOT A WHOLE PLAN: {many} failed in check mode. What follows is only what was found besides."
+    if not plan.entries:
+        return f"Nothing to do: {plan.unchanged} tasks and items are as declared."
+    numbers = ", ".join(f"{number} {VERBS[action]}" for action, number in plan.totals.items())
+    return f"{numbers}; {plan.unchanged} unchanged."
+
+
+def subject(entry: Entry) -> str:
+    """What an entry is about, besides its task: the resource, or the loop item."""
+    return entry.resource or entry.item
+
+
+def call_lines(entry: Entry, length: int) -> list[str]:
+    """The API calls with their parameters, each cut to a length."""
+    lines = []
+    for call in entry.calls:
+        parameters = ", ".join(f"{name}={shorten(value, length // 2)}" for name, value in call["parameters"].items())
+        lines.append(shorten(f"{call['service']}:{call['operation']}({parameters})", length))
+    return lines
+
+
+def text_diff(change: Change) -> list[str] | None:
+    """The lines of a unified diff when the change is one of texts of several lines; None for any other value."""
+    sides: list[Any] = [change.before, change.after]
+    if not all(isinstance(side, str) or side is None for side in sides) or not any(side and "\n" in side.rstrip("\n") for side in sides):
+        return None
+    before, after = ((side or "").splitlines() for side in sides)
+    return list(difflib.unified_diff(before, after, n=2, lineterm=""))[2:]
