@@ -75,6 +75,7 @@ display = Display()
 
 class Connection(LocalConnection):
     # transport stays `local`: Ansible asks for that name where it decides in which directory a command runs.
+    runs_side_by_side = True  # exec_command may be called from several threads
 
     @ensure_connect
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
@@ -118,9 +119,9 @@ def interpreter_environment(command: str) -> dict[str, str] | None:
 
 
 def current_umask() -> int:
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return umask
+    # Asking the operating system instead would mean to set it for a moment, for all threads.
+    (umask,) = re.findall(r"^Umask:\s*([0-7]+)$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    return int(umask, 8)
 
 
 def run(request: worker_protocol.Request) -> tuple[int, bytes, bytes]:
