@@ -132,6 +132,9 @@ class Collector:
         findings, plan = self.of(place.host), result.get("plan") or {}
         self._add_input(place, item, result)
         findings.declared.update(plan.get("identities", ()))
+        # How a playbook tells the reader something itself: set_stats with a list called plan_notes.
+        for text in result.get("ansible_stats", {}).get("data", {}).get("plan_notes", ()):
+            self.note("", text)
         if outcome == "skipped":
             self._add_skipped(place, item, result)
         elif place.module not in CONTROLLER_ACTIONS and (result.get("changed") or not plan.get("certain", True)):

@@ -30,6 +30,7 @@ def render(plan: Plan) -> str:
         actions=[action for action in (*ACTIONS, "none") if any(entry.action == action for entry in plan.entries)],
         hosts=[host for section in sections for host in section.hosts],
         roles=sorted({entry.role for entry in plan.entries}),
+        notes=plan_sections.notes(plan),
         symbols=plan_sections.SYMBOLS,
         title=title,
     )

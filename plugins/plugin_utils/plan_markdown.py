@@ -11,6 +11,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_sections im
     HostSection,
     call_lines,
     counts,
+    notes,
     sections,
     subject,
     text_diff,
@@ -54,7 +55,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         )
     if plan.notes:
         yield from ("", "### Not in this plan", "")
-        yield from (f"- {_code(note.host) + ': ' if note.host else ''}{_escape(note.text)}" for note in plan.notes)
+        yield from (f"- {', '.join(map(_code, hosts)) + ': ' if hosts else ''}{_escape(text)}" for hosts, text in notes(plan))
     if parts:
         yield from ("", "| | " + " | ".join(ACTIONS) + " |", "| --- |" + " ---: |" * len(ACTIONS))
         for section in parts:

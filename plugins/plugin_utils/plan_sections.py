@@ -68,6 +68,14 @@ def counts(entries: Iterable[Entry]) -> str:
     return "  ".join(f"{SYMBOLS[action]} {numbers[action]}" for action in (*ACTIONS, "none") if numbers[action])
 
 
+def notes(plan: Plan) -> list[tuple[list[str], str]]:
+    """What the plan does not cover, each text once, with the hosts that it holds for; no hosts when it holds for the run."""
+    texts: dict[str, list[str]] = {}
+    for note in plan.notes:
+        texts.setdefault(note.text, []).extend([note.host] if note.host else [])
+    return [(hosts, text) for text, hosts in texts.items()]
+
+
 def verdict(plan: Plan) -> str:
     """The one sentence to read when there is time for no more."""
     if plan.failed:

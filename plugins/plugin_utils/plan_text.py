@@ -12,6 +12,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_sections im
     by_task,
     call_lines,
     counts,
+    notes,
     sections,
     subject,
     text_diff,
@@ -125,4 +126,4 @@ def _notes(plan: Plan) -> Iterator[str]:
     if plan.notes:
         yield ""
         yield "Not in this plan:"
-        yield from (f"  {note.host + ': ' if note.host else ''}{note.text}" for note in plan.notes)
+        yield from (f"  {', '.join(hosts) + ': ' if hosts else ''}{text}" for hosts, text in notes(plan))
