@@ -6,18 +6,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sandbox import pki
 from tests.drill.support.emulator import DrillEmulator
+from tests.drill.support.snapshot import Snapshot, take
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_SECONDS = 1800
+PRIMARY_REGION = "us-east-1"
+BASE_IMAGE = "debian-13-amd64-sandbox"
+TIERS = ("web", "app")
 Change = tuple[str, str, str, str]  # host, role, task, item ("" without a loop)
 
 
@@ -46,9 +51,13 @@ class Run:
     @property
     def failures(self) -> list[str]:
         return [
-            f"{entry['host']} {entry['role']} : {entry['task']}: {entry['message']}"
+            f"{entry['host']} {entry['role']} : {entry['task']}{where}: {message}"
             for entry in self.entries
             if entry["outcome"] == "failed"
+            for where, message in [
+                ("", entry["message"]),
+                *((f" [{item['label']}]", item["message"]) for item in entry["items"] or [] if item["failed"]),
+            ]
         ]
 
 
@@ -62,9 +71,30 @@ class Project:
     variables: dict[str, Any] = field(default_factory=dict)
 
     def prepare(self) -> Project:
-        """Make the certificates that the environment's declaration refers to."""
+        """Make what is there before a first run: the certificates that the declaration refers to, and the tiers' images."""
         pki.prepare(self.state_dir / "pki")
+        ec2, ssm = self.emulator.client("ec2"), self.emulator.client("ssm")
+        (base,) = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [BASE_IMAGE]}])["Images"]
+        for tier in TIERS:
+            image = ec2.copy_image(
+                SourceImageId=base["ImageId"], SourceRegion=PRIMARY_REGION, Name=f"indivillage-{self.environment}-{tier}"
+            )
+            ssm.put_parameter(Name=f"/indivillage/{self.environment}/images/{tier}", Value=image["ImageId"], Type="String")
         return self
+
+    def at(self, emulator: DrillEmulator, state_dir: Path) -> Project:
+        """The same environment on another emulator."""
+        return replace(self, emulator=emulator, state_dir=state_dir)
+
+    def copy(self) -> Project:
+        """The same environment on a copy of its emulator, with a copy of its files."""
+        emulator = self.emulator.copy()
+        state_dir = self.state_dir.with_name(f"{self.state_dir.name}-{emulator.port}")
+        shutil.copytree(self.state_dir, state_dir)
+        return self.at(emulator, state_dir)
+
+    def snapshot(self) -> Snapshot:
+        return take(self.emulator.client)
 
     def command(self, *options: str, check: bool = False) -> list[str]:
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "site.yml", "-i", f"inventories/{self.environment}/hosts.yml"]

@@ -14,11 +14,11 @@ description:
   - Independent of what the project's own reports are made from, since it is used to prove them.
 """
 
-import json
-import os
-from typing import Any
+import json  # noqa: E402 - Ansible's documentation blocks stand before the imports
+import os  # noqa: E402
+from typing import Any  # noqa: E402
 
-from ansible.plugins.callback import CallbackBase
+from ansible.plugins.callback import CallbackBase  # noqa: E402
 
 
 class CallbackModule(CallbackBase):
@@ -64,8 +64,14 @@ class CallbackModule(CallbackBase):
 
 def _item(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
-        return {"label": "", "changed": False, "failed": False}
+        return {"label": "", "changed": False, "failed": False, "message": ""}
     label = item.get("_ansible_item_label", item.get("item"))
     if not isinstance(label, str):
         label = json.dumps(label, sort_keys=True, default=str)[:200]
-    return {"label": label, "changed": bool(item.get("changed")), "failed": bool(item.get("failed"))}
+    failed = bool(item.get("failed"))
+    return {
+        "label": label,
+        "changed": bool(item.get("changed")),
+        "failed": failed,
+        "message": str(item.get("msg", ""))[:2000] if failed else "",
+    }

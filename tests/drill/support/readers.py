@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How each type of resource is read to the last property that the project declares. Data for snapshot.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A property that has a call of its own.
+
+    `arguments`: parameter of the call -> field of the resource; one that starts with "=" is a constant, "[]" before it makes it a list.
+    `key` is the part of the answer that counts, all of it if empty.
+    """
+
+    operation: str
+    arguments: dict[str, str]
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """All resources of one type in one region.
+
+    `key` leads to the list in the answer; `identity` names the fields that are random, `name` those that are not and tell resources apart
+    (the tag Name, if it is empty). Elements that are plain strings become {"Value": string}.
+    """
+
+    type: str
+    service: str
+    operation: str
+    key: str
+    identity: tuple[str, ...] = ()
+    name: tuple[str, ...] = ()
+    arguments: dict[str, object] = field(default_factory=dict)
+    details: tuple[Detail, ...] = ()
+    everywhere: bool = True  # False: global in the account
+    ignored: tuple[str, ...] = ()  # fields that are left to chance
+
+
+# In which of its zones a scaling group starts an instance is chosen anew each time.
+_ZONE = ("AvailabilityZone", "SubnetId")
+
+READERS: tuple[Reader, ...] = (
+    # --- networks ---
+    Reader(
+        "VPC",
+        "ec2",
+        "describe_vpcs",
+        "Vpcs",
+        ("VpcId",),
+        details=tuple(
+            Detail("describe_vpc_attribute", {"VpcId": "VpcId", "Attribute": f"={attribute}"}, f"{attribute[0].upper()}{attribute[1:]}")
+            for attribute in ("enableDnsSupport", "enableDnsHostnames")
+        ),
+    ),
+    Reader("subnet", "ec2", "describe_subnets", "Subnets", ("SubnetId",), ("AvailabilityZone", "CidrBlock")),
+    Reader("internet gateway", "ec2", "describe_internet_gateways", "InternetGateways", ("InternetGatewayId",)),
+    Reader("NAT gateway", "ec2", "describe_nat_gateways", "NatGateways", ("NatGatewayId",)),
+    Reader("address", "ec2", "describe_addresses", "Addresses", ("AllocationId", "PublicIp")),
+    Reader("route table", "ec2", "describe_route_tables", "RouteTables", ("RouteTableId",)),
+    Reader("network ACL", "ec2", "describe_network_acls", "NetworkAcls", ("NetworkAclId",)),
+    Reader("VPC endpoint", "ec2", "describe_vpc_endpoints", "VpcEndpoints", ("VpcEndpointId",), ("ServiceName", "VpcId")),
+    Reader("security group", "ec2", "describe_security_groups", "SecurityGroups", ("GroupId",), ("GroupName", "VpcId")),
+    Reader("flow log", "ec2", "describe_flow_logs", "FlowLogs", ("FlowLogId",), ("LogGroupName",)),
+    Reader(
+        "network interface",
+        "ec2",
+        "describe_network_interfaces",
+        "NetworkInterfaces",
+        ("NetworkInterfaceId",),
+        ("Description",),
+        ignored=_ZONE,
+    ),
+    # --- machines ---
+    Reader("key pair", "ec2", "describe_key_pairs", "KeyPairs", ("KeyPairId", "KeyFingerprint"), ("KeyName",)),
+    Reader("image", "ec2", "describe_images", "Images", ("ImageId",), ("Name",), {"Owners": ["self"]}),
+    Reader(
+        "launch template",
+        "ec2",
+        "describe_launch_templates",
+        "LaunchTemplates",
+        ("LaunchTemplateId",),
+        ("LaunchTemplateName",),
+        details=(Detail("describe_launch_template_versions", {"LaunchTemplateId": "LaunchTemplateId"}, "LaunchTemplateVersions"),),
+    ),
+    Reader("instance", "ec2", "describe_instances", "Reservations.Instances", ("InstanceId",), ignored=_ZONE),
+    Reader("volume", "ec2", "describe_volumes", "Volumes", ("VolumeId",), ignored=_ZONE),
+    Reader("snapshot", "ec2", "describe_snapshots", "Snapshots", ("SnapshotId",), ("Description",), {"OwnerIds": ["self"]}),
+    Reader(
+        "Auto Scaling group",
+        "autoscaling",
+        "describe_auto_scaling_groups",
+        "AutoScalingGroups",
+        (),
+        ("AutoScalingGroupName",),
+        ignored=_ZONE,
+    ),
+    Reader("scaling policy", "autoscaling", "describe_policies", "ScalingPolicies", ("PolicyARN",), ("PolicyName",)),
+    Reader("alarm", "cloudwatch", "describe_alarms", "MetricAlarms", (), ("AlarmName",)),
+    # --- load balancers ---
+    Reader(
+        "load balancer",
+        "elbv2",
+        "describe_load_balancers",
+        "LoadBalancers",
+        ("LoadBalancerArn",),
+        ("LoadBalancerName",),
+        details=(
+            Detail("describe_load_balancer_attributes", {"LoadBalancerArn": "LoadBalancerArn"}, "Attributes"),
+            Detail("describe_listeners", {"LoadBalancerArn": "LoadBalancerArn"}, "Listeners"),
+            Detail("describe_tags", {"ResourceArns": "[]LoadBalancerArn"}, "TagDescriptions"),
+        ),
+    ),
+    Reader(
+        "target group",
+        "elbv2",
+        "describe_target_groups",
+        "TargetGroups",
+        ("TargetGroupArn",),
+        ("TargetGroupName",),
+        details=(
+            Detail("describe_target_group_attributes", {"TargetGroupArn": "TargetGroupArn"}, "Attributes"),
+            Detail("describe_tags", {"ResourceArns": "[]TargetGroupArn"}, "TagDescriptions"),
+        ),
+    ),
+    Reader(
+        "certificate",
+        "acm",
+        "list_certificates",
+        "CertificateSummaryList",
+        ("CertificateArn",),
+        ("DomainName",),
+        details=(Detail("list_tags_for_certificate", {"CertificateArn": "CertificateArn"}, "Tags"),),
+    ),
+    # --- data ---
+    Reader("database", "rds", "describe_db_instances", "DBInstances", ("DbiResourceId",), ("DBInstanceIdentifier",)),
+    Reader(
+        "database subnet group",
+        "rds",
+        "describe_db_subnet_groups",
+        "DBSubnetGroups",
+        (),
+        ("DBSubnetGroupName",),
+        details=(Detail("list_tags_for_resource", {"ResourceName": "DBSubnetGroupArn"}, "TagList"),),
+    ),
+    Reader(
+        "database parameter group",
+        "rds",
+        "describe_db_parameter_groups",
+        "DBParameterGroups",
+        (),
+        ("DBParameterGroupName",),
+        details=(
+            Detail("describe_db_parameters", {"DBParameterGroupName": "DBParameterGroupName", "Source": "=user"}, "Parameters"),
+            Detail("list_tags_for_resource", {"ResourceName": "DBParameterGroupArn"}, "TagList"),
+        ),
+    ),
+    Reader(
+        "cache",
+        "elasticache",
+        "describe_replication_groups",
+        "ReplicationGroups",
+        (),
+        ("ReplicationGroupId",),
+        details=(Detail("list_tags_for_resource", {"ResourceName": "ARN"}, "TagList"),),
+    ),
+    Reader("cache subnet group", "elasticache", "describe_cache_subnet_groups", "CacheSubnetGroups", (), ("CacheSubnetGroupName",)),
+    Reader(
+        "bucket",
+        "s3",
+        "list_buckets",
+        "Buckets",
+        (),
+        ("Name",),
+        everywhere=False,
+        details=(
+            Detail("get_bucket_location", {"Bucket": "Name"}, "LocationConstraint"),
+            Detail("get_bucket_versioning", {"Bucket": "Name"}, "Status"),
+            Detail("get_bucket_encryption", {"Bucket": "Name"}, "ServerSideEncryptionConfiguration"),
+            Detail("get_bucket_policy", {"Bucket": "Name"}, "Policy"),
+            Detail("get_public_access_block", {"Bucket": "Name"}, "PublicAccessBlockConfiguration"),
+            Detail("get_bucket_ownership_controls", {"Bucket": "Name"}, "OwnershipControls"),
+            Detail("get_bucket_logging", {"Bucket": "Name"}, "LoggingEnabled"),
+            Detail("get_bucket_tagging", {"Bucket": "Name"}, "TagSet"),
+            Detail("get_bucket_lifecycle_configuration", {"Bucket": "Name"}, "Rules"),
+            Detail("get_bucket_cors", {"Bucket": "Name"}, "CORSRules"),
+            Detail("get_bucket_notification_configuration", {"Bucket": "Name"}),
+        ),
+    ),
+    Reader(
+        "queue",
+        "sqs",
+        "list_queues",
+        "QueueUrls",
+        (),
+        ("Value",),
+        details=(
+            Detail("get_queue_attributes", {"QueueUrl": "Value", "AttributeNames": "=[]All"}, "Attributes"),
+            Detail("list_queue_tags", {"QueueUrl": "Value"}, "Tags"),
+        ),
+    ),
+    Reader(
+        "table",
+        "dynamodb",
+        "list_tables",
+        "TableNames",
+        (),
+        ("Value",),
+        details=(
+            Detail("describe_table", {"TableName": "Value"}, "Table"),
+            Detail("describe_time_to_live", {"TableName": "Value"}, "TimeToLiveDescription"),
+            Detail("describe_continuous_backups", {"TableName": "Value"}, "ContinuousBackupsDescription"),
+        ),
+    ),
+    # --- secrets and keys ---
+    Reader(
+        "KMS key",
+        "kms",
+        "list_keys",
+        "Keys",
+        ("KeyId",),
+        ("KeyMetadata.Description",),
+        details=(
+            Detail("describe_key", {"KeyId": "KeyId"}, "KeyMetadata"),
+            Detail("get_key_policy", {"KeyId": "KeyId", "PolicyName": "=default"}, "Policy"),
+            Detail("get_key_rotation_status", {"KeyId": "KeyId"}, "KeyRotationEnabled"),
+            Detail("list_resource_tags", {"KeyId": "KeyId"}, "Tags"),
+        ),
+    ),
+    Reader("key alias", "kms", "list_aliases", "Aliases", (), ("AliasName",)),
+    Reader(
+        "secret",
+        "secretsmanager",
+        "list_secrets",
+        "SecretList",
+        ("ARN",),
+        ("Name",),
+        details=(Detail("get_secret_value", {"SecretId": "ARN"}, "SecretString"),),
+    ),
+    Reader(
+        "parameter",
+        "ssm",
+        "describe_parameters",
+        "Parameters",
+        (),
+        ("Name",),
+        {"ParameterFilters": [{"Key": "Name", "Option": "BeginsWith", "Values": ["/indivillage"]}]},
+        details=(
+            Detail("get_parameter", {"Name": "Name"}, "Parameter"),
+            Detail("list_tags_for_resource", {"ResourceType": "=Parameter", "ResourceId": "Name"}, "TagList"),
+        ),
+    ),
+    Reader(
+        "log group",
+        "logs",
+        "describe_log_groups",
+        "logGroups",
+        (),
+        ("logGroupName",),
+        details=(Detail("list_tags_for_resource", {"resourceArn": "logGroupArn"}, "tags"),),
+    ),
+    # --- identities ---
+    Reader(
+        "role",
+        "iam",
+        "get_account_authorization_details",
+        "RoleDetailList",
+        ("RoleId",),
+        ("RoleName",),
+        {"Filter": ["Role"]},
+        details=(Detail("list_role_tags", {"RoleName": "RoleName"}, "Tags"),),
+        everywhere=False,
+    ),
+    Reader(
+        "instance profile",
+        "iam",
+        "list_instance_profiles",
+        "InstanceProfiles",
+        ("InstanceProfileId",),
+        ("InstanceProfileName",),
+        everywhere=False,
+    ),
+    Reader("policy", "iam", "list_policies", "Policies", ("PolicyId",), ("PolicyName",), {"Scope": "Local"}, everywhere=False),
+    Reader("topic", "sns", "list_topics", "Topics", (), ("TopicArn",)),
+)
