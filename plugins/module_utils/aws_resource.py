@@ -5,6 +5,9 @@
 The engine compares only what the task declared, at every depth, because AWS fills in defaults that are not drift.
 Both sides pass the same normaliser before they are compared. Nothing is written in check mode, a diff names each
 changed field, and after a write the resource is read back: a change that AWS accepted but does not report fails.
+
+Under the worker's write guard check mode makes its calls all the same, for they are recorded instead of sent and seen by
+the tasks that follow; only what would be waited for is left out.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import compare_aws_tags
+from ansible_collections.indivillage.infra.plugins.module_utils import planning
 
 try:
     from botocore.config import Config
@@ -185,11 +189,15 @@ def ensure_absent(resource: Resource, current: Properties | None) -> Properties:
     """Delete the resource if it exists; the module's result."""
     if current is None:
         return {"changed": False, "resource": {}, "diff": {"before": {}, "after": {}}}
-    if not resource.module.check_mode:
+    if _may_write(resource):
         with reporting(resource.module, f"delete {resource}"):
             resource.delete(current)
             wait_until(lambda: resource.find() is None, f"{resource} to disappear", READ_BACK_SECONDS)
     return {"changed": True, "resource": {}, "diff": {"before": resource.shown(current), "after": {}}}
+
+
+def _may_write(resource: Resource) -> bool:
+    return planning.active or not resource.module.check_mode
 
 
 def ensure_present(resource: Resource, current: Properties | None) -> Properties:
@@ -208,11 +216,11 @@ def ensure_present(resource: Resource, current: Properties | None) -> Properties
 def _create(resource: Resource, wanted: Properties, tags: dict[str, str]) -> Properties:
     after = {**wanted, "tags": tags}
     result = {"changed": True, "resource": resource.shown(after), "diff": {"before": {}, "after": resource.shown(after)}}
-    if resource.module.check_mode:
+    if not _may_write(resource):
         return result
     with reporting(resource.module, f"create {resource}"):
         resource.create(wanted, tags)
-        created = resource.settle(_read_back(resource, after))
+        created = _written(resource, after)
     return {**result, "resource": resource.shown(created)}
 
 
@@ -231,7 +239,7 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
             msg=f"AWS cannot change this on the existing {resource}: {listing}. Declare what exists, or delete it with state=absent first.",
             **result,
         )
-    if not after or resource.module.check_mode:
+    if not after or not _may_write(resource):
         return {**result, "resource": resource.shown({**current, **after})}
 
     with reporting(resource.module, f"change {', '.join(sorted(after))} of {resource}"):
@@ -243,8 +251,15 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
                 resource.update(current, changes)
             if add or remove:
                 resource.tag(current, add, remove)
-        updated = resource.settle(_read_back(resource, after))
+        updated = _written(resource, after)
     return {**result, "resource": resource.shown(updated)}
+
+
+def _written(resource: Resource, after: Properties) -> Properties:
+    """The resource after a write, as soon as it is what the module waits for; of a plan, as far as it can be told."""
+    if not resource.module.check_mode:
+        return resource.settle(_read_back(resource, after))
+    return {**(resource.find() or {}), **after}
 
 
 def _read_back(resource: Resource, written: Properties) -> Properties:

@@ -97,6 +97,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
+from ansible_collections.indivillage.infra.plugins.module_utils import planning
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
 
 ALPHABET = string.ascii_letters + string.digits
@@ -122,8 +123,13 @@ class JsonSecret(Resource):
 
     def declared(self) -> Properties:
         missing = [name for name in self.params["generate"] if name not in self.held]
-        generated = {name: "".join(secrets.choice(ALPHABET) for _ in range(self.params["length"])) for name in missing}
+        generated = {name: self._generated(name) for name in missing}
         return super().declared() | {"fields": generated | self.params["fields"]}
+
+    def _generated(self, name: str) -> str:
+        if planning.active:  # a plan is the same every time, and keeps no secret that will never be one
+            return planning.placeholder(self.name, name)
+        return "".join(secrets.choice(ALPHABET) for _ in range(self.params["length"]))
 
     def find(self) -> Properties | None:
         try:

@@ -41,6 +41,10 @@ class Library:
         source = _source(self.roots, name)
         return zlib.crc32(source.read_bytes()) if source else None
 
+    def source(self, module: str) -> Path | None:
+        """The file of a module on this machine."""
+        return _source(self.roots, module.replace(".", "/") + ".py")
+
     def require_same(self, archive: zipfile.ZipFile) -> None:
         """Raise ColdError unless every file of the payload is the one that would be imported here."""
         for entry in archive.infolist():

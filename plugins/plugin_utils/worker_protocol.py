@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 SOCKET_NAME = "aws_worker.sock"
+CALLS_NAME = "aws_worker.calls"
 READY = b"ready\n"
 # How a payload of AnsiballZ ends: its wrapper is defined above, the arguments follow, one a line.
 PAYLOAD_END = b'\n\nif __name__ == "__main__":\n'
@@ -22,17 +23,22 @@ class ColdError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One task: the environment, directory and file mode mask that a fresh interpreter would be started with, and its standard input."""
+    """One task: the environment, directory and file mode mask that a fresh interpreter would be started with, and its standard input.
+
+    `approved` names what holds data and may be deleted all the same.
+    """
 
     environment: dict[str, str]
     directory: str
     umask: int
     payload: bytes
+    approved: tuple[str, ...] = ()
 
 
 def send_request(connection: socket.socket, request: Request, stdout: int, stderr: int) -> None:
     """Send a task, with the descriptors that shall become the module's stdout and stderr."""
-    head = json.dumps({"environment": request.environment, "directory": request.directory, "umask": request.umask}).encode()
+    values = {"environment": request.environment, "directory": request.directory, "umask": request.umask, "approved": request.approved}
+    head = json.dumps(values).encode()
     socket.send_fds(connection, [HEADER.pack(len(head), len(request.payload))], [stdout, stderr])
     connection.sendall(head)
     connection.sendall(request.payload)
@@ -45,6 +51,7 @@ def receive_request(connection: socket.socket) -> tuple[Request, int, int]:
     head_size, payload_size = HEADER.unpack(start)
     head = json.loads(_receive(connection, head_size))
     stdout, stderr = descriptors
+    head["approved"] = tuple(head["approved"])
     return Request(**head, payload=_receive(connection, payload_size)), stdout, stderr
 
 

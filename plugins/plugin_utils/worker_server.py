@@ -18,6 +18,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import pickle
 import select
 import signal
 import socket
@@ -26,10 +27,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from .planning.state import State
 from .worker_library import Library, load_library
-from .worker_protocol import READY, SOCKET_NAME
-from .worker_task import take
+from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME
+from .worker_task import Surroundings, take
 
+MAXIMAL_WRITES_BYTES = 16 << 20
 PACKAGE = "aws_worker"  # what the server calls the directory of this file
 
 
@@ -39,16 +42,20 @@ class Task:
 
     pid: int
     connection: socket.socket
+    writes: int
+    """The memory in which the child leaves what it would have written."""
 
 
 class Server:
     """Accepts, forks, and reports exits until the run ends."""
 
-    def __init__(self, listener: socket.socket, run_pidfd: int, library: Library, line: int) -> None:
+    def __init__(self, listener: socket.socket, run_pidfd: int, library: Library, line: int, calls: int) -> None:
         self._listener = listener
         self._run_pidfd = run_pidfd
         self._library = library
         self._line = line
+        self._calls = calls
+        self._state = State()
         self._by_exit: dict[int, Task] = {}
         self._by_client: dict[int, Task] = {}
         self._events = select.epoll()
@@ -75,14 +82,14 @@ class Server:
 
     def _start(self) -> Callable[[], None] | None:
         connection, _address = self._listener.accept()
-        server = os.getpid()
+        server, writes = os.getpid(), os.memfd_create("writes")
         pid = os.fork()
         if pid == 0:
             self._close()
-            return take(connection, self._library, self._line, server)
+            return take(connection, self._library, self._line, server, Surroundings(self._state, self._calls, writes))
         with suppress(OSError):  # the child does the same; whoever comes first
             os.setpgid(pid, pid)
-        task = Task(pid, connection)
+        task = Task(pid, connection, writes)
         pidfd = os.pidfd_open(pid)
         self._by_exit[pidfd] = self._by_client[connection.fileno()] = task
         self._events.register(pidfd, select.EPOLLIN)
@@ -94,6 +101,10 @@ class Server:
         del self._by_client[task.connection.fileno()]
         os.close(pidfd)
         _pid, status = os.waitpid(task.pid, 0)
+        with os.fdopen(task.writes, "rb") as memory:
+            memory.seek(0)
+            if written := memory.read(MAXIMAL_WRITES_BYTES):
+                self._state.writes.extend(pickle.loads(written))  # noqa: S301  # written by a fork of this very process
         with suppress(OSError):
             task.connection.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
         task.connection.close()
@@ -105,6 +116,7 @@ class Server:
         os.close(self._run_pidfd)
         for pidfd, task in self._by_exit.items():
             os.close(pidfd)
+            os.close(task.writes)
             task.connection.close()
 
 
@@ -146,6 +158,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(SOCKET_NAME)
     listener.listen(128)
+    calls = os.open(CALLS_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.chdir("/")
     gc.collect()
     gc.freeze()  # children never touch the memory of what was loaded before them
@@ -156,7 +169,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     os.close(null)
-    call = Server(listener, int(run_pidfd), library, options["line"]).serve_until_the_run_ends()
+    call = Server(listener, int(run_pidfd), library, options["line"], calls).serve_until_the_run_ends()
     if call:
         os.close(directory)
         return call

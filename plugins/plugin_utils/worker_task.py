@@ -7,6 +7,7 @@ import atexit
 import base64
 import ctypes
 import io
+import json
 import os
 import re
 import signal
@@ -19,10 +20,14 @@ import traceback
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
+from .planning.state import State
+from .worker_calls import CallLog, deletion_check, nothing_to_check, watch
 from .worker_library import Library
+from .worker_planning import Planner, is_planned
 from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, ColdError, call_line, receive_request
 
 # What an interpreter reads when it starts, and cannot be told afterwards.
@@ -31,7 +36,19 @@ PAYLOAD_ARGUMENTS = {"ansible_module", "module_fqn", "profile", "date_time", "rl
 PR_SET_PDEATHSIG = 1
 
 
-def prepare(payload: bytes, library: Library, line: int) -> Callable[[], None]:
+@dataclass(frozen=True)
+class Surroundings:
+    """What a task gets from the server beside the code."""
+
+    state: State
+    """What earlier tasks of this run would have written."""
+    calls: int
+    """The descriptor of the file to which AWS calls are logged."""
+    writes: int
+    """The descriptor of the memory by which the task hands its own recorded writes to the server."""
+
+
+def prepare(payload: bytes, library: Library, line: int) -> partial[None]:
     """Define the payload's own wrapper and return the call of it; raises ColdError when it has to run elsewhere."""
     if call_line(payload) != line:
         raise ColdError("a wrapper of another length")
@@ -55,7 +72,24 @@ def require_same_start(environment: Mapping[str, str]) -> None:
         raise ColdError("an environment that changes the interpreter")
 
 
-def take(connection: socket.socket, library: Library, line: int, server: int) -> Callable[[], None]:
+def oversee(call: partial[None], approved: tuple[str, ...], library: Library, surroundings: Surroundings) -> partial[None]:
+    """Have the AWS calls of a task watched, and in check mode planned; the call of the payload that has to be made now."""
+    path = str(call.keywords["module_fqn"])
+    module = path.removeprefix("ansible_collections.").replace(".plugins.modules.", ".")
+    arguments = json.loads(call.keywords["params"])
+    parameters = arguments["ANSIBLE_MODULE_ARGS"]
+    planned = is_planned(module, parameters)
+    log = CallLog(surroundings.calls, module, "check" if planned else "apply")
+    watch(log, nothing_to_check if planned else deletion_check(approved))
+    if not planned:
+        return call
+    planner = Planner(module, parameters, library.source(path), surroundings.state, log)
+    arguments["ANSIBLE_MODULE_ARGS"] = planner.prepare()
+    atexit.register(planner.hand_over, surroundings.writes)
+    return partial(call.func, **{**call.keywords, "params": json.dumps(arguments)})
+
+
+def take(connection: socket.socket, library: Library, line: int, server: int, surroundings: Surroundings) -> Callable[[], None]:
     """Receive a task, in a child of the server, and become the process that its client would have started to run it."""
     # The kernel ends this process when the server ends, however that happens.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -82,7 +116,7 @@ def take(connection: socket.socket, library: Library, line: int, server: int) ->
     time.tzset()
     tempfile.tempdir = None  # decided anew from the environment
     sys.argv = [""]
-    return call
+    return oversee(call, request.approved, library, surroundings)
 
 
 def finish(end: BaseException | None) -> NoReturn:

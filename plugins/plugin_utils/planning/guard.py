@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The write guard: in check mode a module runs its real code, and nothing but reads leaves this process.
+
+Two locks, one below the other. The upper one is botocore's own entrance for calls: reads on the reviewed list are sent, and every other
+call is recorded, validated by botocore as if it were sent, and answered from its output's shape. The lower one is the HTTP client of the
+Python library, through which all of boto3 and of Ansible's own URL functions go: a request that does not belong to an allowed read, or to
+a look-up of credentials, is refused there. A third one keeps modules, whose check mode is switched off for their real code to run, from
+writing files and starting programs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import operations, requests
+from .placeholders import holds
+from .shapes import Synthesis, is_not_found, not_found_code
+from .state import Read, State, Trace, Write, home, lay_over, plain, synthesis
+
+# Where credentials of machines come from.
+METADATA_HOSTS = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23"}
+# What a module may ask and wait for after its first recorded write, before it is taken to wait for something that will not happen.
+MAXIMAL_WAITS = 60
+MAXIMAL_READS = 2000
+THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown", "InternalError"}
+FILE_EVENTS = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.chown", "os.truncate"}
+PROCESS_EVENTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.startfile"}
+
+
+class StopError(BaseException):
+    """Ends a module that cannot go on without what is only planned; passes by its error handling."""
+
+
+class RefusedError(BaseException):
+    """Something tried to get around the guard."""
+
+
+class Guard:
+    """What one task of a plan reads and would write."""
+
+    def __init__(self, state: State, log: Callable[[str, str, str], None]) -> None:
+        self.state = state
+        self.reads: list[tuple[Read, dict[str, Any]]] = []
+        self.recorded: list[tuple[Write, Trace]] = []
+        self._log = log
+        self._inside = threading.local()
+        self._waits = 0
+        self._reads_since_write = 0
+        self._throttled = False
+        self._sleep = time.sleep
+
+    # ---- The upper lock ----
+
+    def call(self, client: Any, operation_name: str, parameters: dict[str, Any], send: Callable[..., Any]) -> Any:
+        """Answer one AWS call of the module; `send` is botocore's own way."""
+        service = client.meta.service_model.service_name
+        kind = operations.classify(service, operation_name)
+        if kind == operations.SESSION:
+            with self._allowed():
+                return send(client, operation_name, parameters)
+        if kind == operations.READ:
+            return self._read(client, operation_name, parameters, send)
+        return self._write(client, operation_name, parameters, send)
+
+    def _read(self, client: Any, operation_name: str, parameters: dict[str, Any], send: Callable[..., Any]) -> Any:
+        if self.recorded:
+            self._reads_since_write += 1
+            if self._reads_since_write > MAXIMAL_READS:
+                raise StopError("it goes on asking for what is only planned")
+        model = client.meta.service_model.operation_model(operation_name)
+        parameters = self._resolved(client, parameters)
+        read = Read(client.meta.service_model.service_name, client.meta.region_name or "", model, plain(parameters))
+        answer = self._ask(client, read, parameters, send)
+        self.state.lay_over(read, answer)
+        self.reads.append((read, answer))
+        return answer
+
+    def _ask(self, client: Any, read: Read, parameters: dict[str, Any], send: Callable[..., Any]) -> dict[str, Any]:
+        """What AWS answers, or what it would answer of things that are only planned."""
+        real = requests.without_placeholders(parameters)
+        error: Any = None
+        self._throttled = False
+        if self.state.deleted(read):
+            raise self._not_found(client, read)
+        if real is not None:
+            try:
+                with self._allowed():
+                    return send(client, read.operation.name, real)
+            except client.exceptions.ClientError as failure:
+                code = str(failure.response.get("Error", {}).get("Code", ""))
+                self._throttled = code in THROTTLED
+                if not is_not_found(code):
+                    raise
+                error = failure
+        planned = self.state.planned(read)
+        if planned:
+            return answered(synthesis(planned).structure(read.shape, planned.noun))
+        if lists(read.shape) and (real is None or self.state.knows(read)):
+            return answered(Synthesis(read.service, read.region, "", {}).structure(read.shape, ""))
+        raise error or self._not_found(client, read)
+
+    def _resolved(self, client: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+        """A request that names a planned KMS key by its alias names the key itself, which is what AWS makes of it."""
+        alias = str(parameters.get("KeyId", ""))
+        if client.meta.service_model.service_name == "kms" and "alias/" in alias:
+            for write in self.state.concerning("kms", client.meta.region_name or ""):
+                if write.operation == "CreateAlias" and alias.endswith(write.parameters["AliasName"]):
+                    return {**parameters, "KeyId": write.parameters["TargetKeyId"]}
+        return parameters
+
+    def _not_found(self, client: Any, read: Read) -> Exception:
+        code = not_found_code(read.service, read.operation)
+        answer = {"Error": {"Code": code, "Message": "It is only planned."}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+        kind: type[Exception] = client.exceptions.from_code(code)
+        return kind(answer, read.operation.name)
+
+    def _write(self, client: Any, operation_name: str, parameters: dict[str, Any], send: Callable[..., Any]) -> Any:
+        model = client.meta.service_model.operation_model(operation_name)
+        service, region = client.meta.service_model.service_name, client.meta.region_name or ""
+        seed = self.state.seed(service, region, operation_name, plain(parameters))
+        fields = plain(parameters)
+        noun = Write(service, region, operation_name, fields, {}, seed).noun
+        response: dict[str, Any] = {}
+        if model.output_shape is not None:
+            response = Synthesis(service, region, seed, fields).structure(model.output_shape, noun)
+        write = Write(service, home(service, region), operation_name, fields, plain(response), seed)
+        trace = Trace()
+        for read, answer in self.reads:
+            if read.service == service and home(read.service, read.region) == write.region:
+                lay_over(write, read, plain(answer), trace)
+        self._inside.answer = response
+        try:
+            answer = send(client, operation_name, parameters)  # botocore validates it, and `answer_instead` answers
+        finally:
+            self._inside.answer = None
+        self.recorded.append((write, trace))
+        self.state.writes.append(write)
+        self._reads_since_write = 0
+        self._log(service, operation_name, region)
+        return answer
+
+    def answer_instead(self) -> tuple[Any, dict[str, Any]] | None:
+        """The answer to the write that botocore is about to send; None for a read."""
+        response = getattr(self._inside, "answer", None)
+        if response is None:
+            return None
+        http = importlib.import_module("botocore.awsrequest").AWSResponse("https://planned.invalid/", 200, {}, None)
+        return http, answered(response)
+
+    # ---- The lower locks ----
+
+    @contextmanager
+    def _allowed(self) -> Iterator[None]:
+        self._inside.allowed = True
+        try:
+            yield
+        finally:
+            self._inside.allowed = False
+
+    def require_allowed(self, host: str) -> None:
+        """Raise RefusedError unless a read is under way, or credentials are looked up on the machine itself."""
+        if not getattr(self._inside, "allowed", False) and host.strip("[]") not in METADATA_HOSTS:
+            raise RefusedError(f"A request to {host} that is not a reviewed AWS read was refused: nothing else leaves a plan.")
+
+    def require_harmless(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Python's audit hook: StopError for a file that would be written or a program that would be started."""
+        if event == "open":
+            path, _mode, flags = arguments
+            writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            if writes and isinstance(path, (str, bytes)) and not _is_scratch(os.fsdecode(path)):
+                raise StopError(f"it would write {os.fsdecode(path)}")
+        elif event in FILE_EVENTS and isinstance(arguments[0], (str, bytes)) and not _is_scratch(os.fsdecode(arguments[0])):
+            raise StopError(f"it would change {os.fsdecode(arguments[0])}")
+        elif event in PROCESS_EVENTS:
+            raise StopError("it would start a program")
+
+    # ---- Waiting ----
+
+    def sleep(self, seconds: float) -> None:
+        """Nothing that was only planned will happen, so there is nothing to wait for; what AWS slows down is waited for as ever."""
+        if not self.recorded or self._throttled or getattr(self._inside, "allowed", False):
+            self._sleep(seconds)
+            return
+        self._waits += 1
+        if self._waits > MAXIMAL_WAITS:
+            raise StopError("it waits for what is only planned")
+
+    def waits(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a botocore waiter shall wait."""
+        return not self.recorded and not holds(plain(arguments))
+
+
+def lists(shape: Any) -> bool:
+    """Whether an answer is a list of things, which may be empty."""
+    return shape is not None and any(part.type_name == "list" for part in shape.members.values())
+
+
+def answered(response: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"HTTPStatusCode": 200, "RequestId": "planned", "HTTPHeaders": {}, "RetryAttempts": 0}
+    return {**response, "ResponseMetadata": metadata}
+
+
+def _is_scratch(path: str) -> bool:
+    path = os.path.abspath(path)  # noqa: PTH100  # runs within an audit hook: the fewer events it makes, the better
+    return path.startswith(("/dev/", "/proc/self/", tempfile.gettempdir() + "/", os.path.expanduser("~/.aws/")))  # noqa: PTH111
+
+
+def install(guard: Guard, harmless: bool) -> None:
+    """Put the guard into this process, for good; with `harmless`, files and programs are locked too."""
+    client = importlib.import_module("botocore.client").BaseClient
+    send, request = client._make_api_call, client._make_request
+    client._make_api_call = lambda self, operation_name, api_params: guard.call(self, operation_name, api_params, send)
+    client._make_request = lambda self, *arguments: guard.answer_instead() or request(self, *arguments)
+
+    waiter = importlib.import_module("botocore.waiter").Waiter
+    wait = waiter.wait
+    waiter.wait = lambda self, **arguments: wait(self, **arguments) if guard.waits(arguments) else None
+    time.sleep = guard.sleep
+
+    connection = importlib.import_module("http.client").HTTPConnection
+    put_request = connection.putrequest
+
+    def putrequest(self: Any, method: str, url: str, *arguments: Any, **options: Any) -> Any:
+        guard.require_allowed(urlsplit(url).hostname or self.host)
+        return put_request(self, method, url, *arguments, **options)
+
+    connection.putrequest = putrequest
+    if harmless:
+        sys.dont_write_bytecode = True
+        tempfile.gettempdir()
+        sys.addaudithook(guard.require_harmless)

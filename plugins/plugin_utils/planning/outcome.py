@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a planned task reports: the module's own result, and under `plan` what an apply would do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from . import operations, requests
+from .guard import Guard
+from .placeholders import digest, holds
+from .returns import facts, snake
+from .shapes import bare, identifies
+from .state import Trace, Write
+
+# What is part of something greater: to create one is to change that.
+PARTS = {
+    *("tag", "route", "networkaclentry", "listener", "rule", "launchtemplateversion", "policyversion", "alias", "grant", "flowlogs"),
+    *("rolepolicy", "routetableassociation", "defaultroute", "scalingpolicyattachment", "vpccidrblock"),
+}
+SECRET = re.compile(r"(password|secret(?!s?arn|id|name)|private_?key|auth_?token|credential(?!s?arn))", re.IGNORECASE)
+SECRET_NAMES = {"secretstring", "secretbinary", "authtoken", "privatekey", "masteruserpassword"}
+
+
+def fingerprint(value: Any) -> str:
+    """What stands for a secret: the same for the same secret, on every machine; a placeholder stands for itself."""
+    return value if isinstance(value, str) and holds(value) else f"sha256:{digest('secret', value)}"
+
+
+def is_secret(name: str) -> bool:
+    return bare(name) in SECRET_NAMES or SECRET.search(name) is not None
+
+
+def hidden(value: Any, name: str = "", secrets: frozenset[str] = frozenset()) -> Any:
+    """A value without secrets, whether their names tell them or the module was given them as such."""
+    if isinstance(value, Mapping):
+        return {key: hidden(item, str(key), secrets) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [hidden(item, name, secrets) for item in value]
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "":
+        if is_secret(name) or str(value) in secrets:
+            return fingerprint(value)
+        if isinstance(value, str) and any(secret in value for secret in secrets if len(secret) >= 8):
+            return fingerprint(value)
+    return value
+
+
+class Outcome:
+    """Turns what a guard has recorded into the report of one task."""
+
+    def __init__(self, guard: Guard, module: str, parameters: Mapping[str, Any]) -> None:
+        self.guard = guard
+        self.module = module
+        self.parameters = parameters
+        self.secrets: frozenset[str] = frozenset()
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the module only ever reads."""
+        return self.module.endswith(("_info", "_facts"))
+
+    @property
+    def effective(self) -> list[tuple[Write, Trace]]:
+        """The recorded writes but those that would write what is there already."""
+        return [(write, trace) for write, trace in self.guard.recorded if not without_effect(write, trace)]
+
+    def depends(self) -> bool:
+        """Whether the task was given something that is only planned."""
+        return holds({name: value for name, value in self.parameters.items() if not name.startswith("_ansible_")})
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Complete the result of a module that ran to its end."""
+        says = bool(result.get("changed"))
+        effective = self.effective
+        overruled = any(trace.changes and not write.creates for write, trace in effective)
+        changed = (says or overruled) and not self.is_question
+        entry = self.entry(effective if changed else [], changed, None)
+        if changed and not entry["changes"] and isinstance(result.get("diff"), dict):
+            entry["changes"] = self._own_changes(result["diff"])
+        self._report(result, entry)
+
+    def stop(self, reason: str) -> dict[str, Any]:
+        """The plan's part of the result of a module that was ended."""
+        result: dict[str, Any] = {}
+        effective = self.effective
+        changed = not self.is_question and (bool(effective) or self.depends())
+        self._report(result, self.entry(effective, changed, reason))
+        return result
+
+    def _report(self, result: dict[str, Any], entry: dict[str, Any]) -> None:
+        result["changed"] = entry["action"] != "none"
+        result["plan"] = entry
+        changes = entry["changes"]
+        if changes and not (self.module.startswith("indivillage.") and "diff" in result):
+            result["diff"] = {
+                side: "".join(f"{change['field']}: {change[side]}\n" for change in changes if change[side] is not None)
+                for side in ("before", "after")
+            }
+
+    def entry(self, effective: list[tuple[Write, Trace]], changed: bool, reason: str | None) -> dict[str, Any]:
+        return {
+            "action": self._action([write for write, _trace in effective]) if changed else "none",
+            "resource": self._resource([write for write, _trace in effective]),
+            "calls": [self._call(write) for write, _trace in effective],
+            "changes": list(self._changes(effective)) if changed else [],
+            "certain": reason is None,
+            "reason": reason,
+            "stateful": next((loss for write, _trace in effective if (loss := _loss(write))), None) if changed else None,
+        }
+
+    def _call(self, write: Write) -> dict[str, Any]:
+        parameters = hidden(requests.without_tokens(write.parameters), secrets=self.secrets)
+        return {"service": write.service, "operation": write.operation, "region": write.region, "parameters": parameters}
+
+    def _changes(self, effective: list[tuple[Write, Trace]]) -> Iterator[dict[str, Any]]:
+        seen = set()
+        for write, trace in effective:
+            found = [(change.field, change.before, change.after) for change in trace.changes]
+            if not found:
+                found = [
+                    (name, None, value)
+                    for name, value in requests.without_tokens(write.parameters).items()
+                    if value is not None and not (identifies(name, write.noun) and not write.creates)
+                ]
+            for name, before, after in found:
+                secret = any(is_secret(part) for part in name.split("."))
+                sides = [fingerprint(side) if secret and side is not None else hidden(side, name, self.secrets) for side in (before, after)]
+                key = (name, str(sides))
+                if key not in seen:
+                    seen.add(key)
+                    yield {"field": name, "before": sides[0], "after": sides[1]}
+
+    def _own_changes(self, diff: Mapping[str, Any]) -> list[dict[str, Any]]:
+        before, after = (side if isinstance(side := diff.get(name), dict) else {} for name in ("before", "after"))
+        return [
+            {"field": name, "before": hidden(old, name, self.secrets), "after": hidden(new, name, self.secrets)}
+            for member in dict.fromkeys([*before, *after])
+            for name, old, new in requests.differences(member, before.get(member), after.get(member))
+        ]
+
+    def _action(self, writes: list[Write]) -> str:
+        if not writes:
+            return "create" if self.depends() else "delete" if self.parameters.get("state") == "absent" else "change"
+        created = {bare(write.noun) for write in writes if write.creates}
+        deleted = {bare(write.noun) for write in writes if write.deletes}
+        if (created & deleted) - PARTS:
+            return "replace"
+        if self.parameters.get("state") in ("absent", "deleted", "terminated"):
+            return "delete"
+        first = writes[0]
+        if first.creates and first.verb != "Put" and bare(first.noun) not in PARTS:
+            return "create"
+        if first.verb == "Put" and bare(first.noun) in CREATED_BY_PUT:
+            return "create" if not self._was_there(first) else "change"
+        return "delete" if first.deletes and bare(first.noun) not in PARTS and not created else "change"
+
+    def _was_there(self, write: Write) -> bool:
+        return any(trace.compared for other, trace in self.guard.recorded if other is write)
+
+    def _resource(self, writes: list[Write]) -> str:
+        main = next((write for write in writes if write.creates), writes[0] if writes else None)
+        short = self.module.rpartition(".")[2].removesuffix("_info")
+        kind = snake(main.noun).replace("_", " ") if main and main.creates and bare(main.noun) not in PARTS else short.replace("_", " ")
+        return f"{kind} {self._name(main)}".strip()
+
+    def _name(self, main: Write | None) -> str:
+        given = facts([{name: value for name, value in self.parameters.items() if not name.startswith("_ansible_")}])
+        tags = given.get("tags")
+        for name in ("name", "id", "alias", "db_instance_identifier", "template_name", "iam_name", "resource_id"):
+            if isinstance(given.get(name), str) and given[name]:
+                return str(given[name])
+        if isinstance(tags, dict) and isinstance(tags.get("name", tags.get("Name")), str):
+            return str(tags.get("name", tags.get("Name")))
+        texts = [value for name, value in given.items() if isinstance(value, str) and value and name.endswith(("_id", "_name", "_arn"))]
+        return texts[0] if texts else next((text for text in sorted(main.identifiers)), "") if main else ""
+
+
+CREATED_BY_PUT = {"metricalarm", "parameter", "scalingpolicy", "rolepolicy", "userpolicy", "grouppolicy", "rule", "dashboard"}
+
+
+def without_effect(write: Write, trace: Trace) -> bool:
+    """Whether a write was seen to write only what is there already."""
+    if write.creates and write.verb != "Put" or write.deletes or trace.changes:
+        return False
+    return set(requests.without_tokens(write.parameters)) <= trace.compared
+
+
+def _loss(write: Write) -> str | None:
+    found = operations.stateful(write.service, write.operation, write.parameters)
+    return found[0].kind if found else None

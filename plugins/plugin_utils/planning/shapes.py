@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What botocore's service models tell about names: which things an operation is about, what names a thing, and how an answer is built."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from .placeholders import placeholder
+
+VERB = re.compile(r"(BatchGet|BatchDescribe|CreateOrUpdate|[A-Z][a-z]+)")
+CREATING = {"Allocate", "Copy", "Create", "CreateOrUpdate", "Import", "Publish", "Put", "Register", "Request", "Restore", "Run", "Start"}
+DELETING = {"Delete", "Deregister", "Release", "Terminate"}
+ROLE_SUFFIXES = ("description", "metadata", "listentry", "entry", "summary", "info", "detail", "details", "configuration")
+ATTRIBUTE_SUFFIXES = ("attributes", "attribute", "options", "settings")
+NAMING = ("", "id", "arn", "name", "identifier", "url")
+# Names of a thing that do not follow from the name of its shape.
+OTHER_NAMES = {"address": {"allocationid", "publicip"}, "keypair": {"keyname", "keyfingerprint"}, "bucket": {"bucket"}}
+SETTLED = ("available", "active", "running", "in-service", "inservice", "enabled", "issued", "attached", "associated", "in-sync", "insync")
+MAXIMAL_DEPTH = 8
+BIRTH = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+
+
+def normal(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
+
+
+def singular(noun: str) -> str:
+    """The name of one of them: Policies -> Policy, Vpcs -> Vpc, Addresses -> Address."""
+    for ending, one in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("ses", "s"), ("ss", "ss"), ("us", "us"), ("is", "is"), ("s", "")):
+        if noun.endswith(ending):
+            # Databases, Leases: the e belongs to the word.
+            return noun[:-1] if ending == "ses" and noun[-4] in "aei" else noun.removesuffix(ending) + one
+    return noun
+
+
+@cache
+def split(operation: str) -> tuple[str, str]:
+    """An operation's verb and what it is about, in the singular: DescribeDBInstances -> Describe, DBInstance."""
+    verb = VERB.match(operation)
+    if not verb:
+        return operation, ""
+    return verb[0], singular(operation[verb.end() :])
+
+
+@cache
+def bare(name: str) -> str:
+    """The thing behind the name of a shape or of an operation's noun, normalised: KeyMetadata -> key, SubnetAttribute -> subnet."""
+    thing = normal(name)
+    for suffix in (*ROLE_SUFFIXES, *ATTRIBUTE_SUFFIXES):
+        if thing.endswith(suffix) and thing != suffix:
+            return thing.removesuffix(suffix)
+    return thing
+
+
+@cache
+def tails(name: str) -> tuple[str, ...]:
+    """The ends of a name by its words, normalised, longest first: DBSubnetGroup -> dbsubnetgroup, subnetgroup, group."""
+    words = re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z]?[a-z0-9]+", name[:1].upper() + name[1:])
+    words = [word for word in words if normal(word) not in ROLE_SUFFIXES]
+    return tuple(normal("".join(words[start:])) for start in range(len(words)))
+
+
+@cache
+def names(member: str, thing: str) -> bool:
+    """Whether a member, or a parameter, names the thing itself in particular: GroupId a SecurityGroup, but not its VpcId."""
+    name = normal(member)
+    if name in OTHER_NAMES.get(bare(thing), ()):
+        return True
+    return any(name.startswith(tail) and name[len(tail) :] in NAMING for tail in tails(thing))
+
+
+@cache
+def identifies(member: str, thing: str) -> bool:
+    """Whether a member of a thing's own structure tells it from others."""
+    return names(member, thing) or normal(member) in NAMING[1:]
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            if isinstance(item, str):
+                yield item
+
+
+def identifiers(thing: str, structure: Mapping[str, Any]) -> set[str]:
+    """The names, ids and ARNs by which a structure that describes a thing is known."""
+    return {text for member, value in structure.items() if identifies(member, thing) for text in strings(value) if text}
+
+
+def same(left: str, right: str) -> bool:
+    """Whether two identifiers name the same: an ARN or a URL ends with the name or id."""
+    if left == right:
+        return True
+    longer, shorter = (left, right) if len(left) > len(right) else (right, left)
+    return longer.startswith(("arn:", "http")) and longer.endswith((f":{shorter}", f"/{shorter}"))
+
+
+def meet(left: set[str], right: set[str]) -> bool:
+    return bool(left & right) or any(same(one, other) for one in left for other in right)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One structure within an answer."""
+
+    value: dict[str, Any]
+    shape: Any
+    thing: str
+    """The name of the shape; of the whole answer, what the operation is about."""
+    identifiers: frozenset[str]
+    path: tuple[str, ...]
+
+
+def nodes(answer: dict[str, Any], shape: Any, noun: str, asked: set[str]) -> Iterator[Node]:
+    """Every structure of an answer, the whole first; `asked` are the identifiers that the request gave."""
+    yield Node(answer, shape, noun, frozenset(asked), ())
+    yield from _inner(answer, shape, ())
+
+
+def _inner(value: Any, shape: Any, path: tuple[str, ...]) -> Iterator[Node]:
+    if shape is None:
+        return
+    if shape.type_name == "structure" and isinstance(value, dict):
+        for member, member_shape in shape.members.items():
+            if member in value:
+                yield from _structures(value[member], member_shape, (*path, member))
+    elif shape.type_name == "map" and isinstance(value, dict):
+        for key, item in value.items():
+            yield from _structures(item, shape.value, (*path, str(key)))
+
+
+def _structures(value: Any, shape: Any, path: tuple[str, ...]) -> Iterator[Node]:
+    if shape.type_name == "list" and isinstance(value, list):
+        for item in value:
+            yield from _structures(item, shape.member, path)
+    elif isinstance(value, dict):
+        if shape.type_name == "structure":
+            yield Node(value, shape, shape.name, frozenset(identifiers(shape.name, value)), path)
+        yield from _inner(value, shape, path)
+
+
+def lookup(fields: Mapping[str, Any], member: str) -> Any:
+    """The field of that name, in whatever case and number the API writes it here; None when there is none."""
+    wanted = normal(member)
+    for name, value in fields.items():
+        if normal(name) == wanted:
+            return value
+    return None
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """Builds structures of things that do not exist: what was asked for, settled states, and placeholders."""
+
+    service: str
+    region: str
+    seed: str
+    fields: Mapping[str, Any]
+    """What is known of the thing, by names of the request and of the answer."""
+
+    def structure(self, shape: Any, thing: str, depth: int = 0) -> dict[str, Any]:
+        """The structure with every member that can be told; lists are empty unless the request filled them."""
+        result = {}
+        for member, member_shape in shape.members.items():
+            value = self.known(member, member_shape, thing) if depth == 0 or bare(shape.name) == bare(thing) else None
+            if value is None and depth < MAXIMAL_DEPTH:
+                value = self.value(member_shape, member, thing, depth)
+            if value is not None:
+                result[member] = value
+        return result
+
+    def known(self, member: str, shape: Any, thing: str) -> Any:
+        """What the request said of a member, where it has the member's type."""
+        for name in (member, *(f"{prefix}{member}" for prefix in (thing,)), *_short(member, thing)):
+            value = lookup(self.fields, name)
+            if value is not None and fits(value, shape):
+                return fit(value, shape)
+        return None
+
+    def value(self, shape: Any, member: str, thing: str, depth: int) -> Any:
+        kind = shape.type_name
+        if kind == "structure":
+            return self.structure(shape, thing if bare(shape.name) == bare(thing) else shape.name, depth + 1)
+        if kind == "list":
+            return self.list(shape, member, thing, depth)
+        if kind == "map":
+            return {}
+        if kind == "string":
+            return self.text(shape, member)
+        return {"boolean": False, "timestamp": BIRTH, "blob": b"", "float": 0.0, "double": 0.0}.get(kind, 0)
+
+    def list(self, shape: Any, member: str, thing: str, depth: int) -> list[Any]:
+        """A list holds the thing itself, or its id, where it is a list of such things; else nothing."""
+        if shape.member.type_name == "structure" and bare(shape.member.name) == bare(thing):
+            return [self.structure(shape.member, thing, depth + 1)]
+        if shape.member.type_name == "string" and names(singular(member), thing):
+            return [self.text(shape.member, singular(member))]
+        return []
+
+    def text(self, shape: Any, member: str) -> str | None:
+        choices = getattr(shape, "enum", None) or []
+        settled = next((choice for state in SETTLED for choice in choices if choice.lower() == state), None)
+        if settled or choices:
+            return settled or choices[0]
+        if normal(member).endswith(("state", "status")):
+            return "active" if self.service in ("elbv2", "ecs", "lambda") else "available"
+        if normal(member).endswith(("marker", "nexttoken", "token")):
+            return None
+        return placeholder(self.service, self.region, member, self.seed)
+
+
+def _short(member: str, thing: str) -> Iterator[str]:
+    """Other names for a member that names the thing: RoleArn is Arn, GroupId is SecurityGroupId, QueueUrl is Url."""
+    if identifies(member, thing):
+        ending = next((end for end in NAMING[1:] if normal(member).endswith(end)), "")
+        for tail in tails(thing):
+            yield f"{tail}{ending}"
+        yield ending or member
+
+
+def fits(value: Any, shape: Any) -> bool:
+    kind = shape.type_name
+    if kind == "structure" or kind == "map":
+        return isinstance(value, Mapping) or (kind == "structure" and "Value" in shape.members and not isinstance(value, (list, Mapping)))
+    if kind == "list":
+        return isinstance(value, (list, tuple)) and all(fits(item, shape.member) for item in value)
+    if isinstance(value, (Mapping, list, tuple)):
+        return False
+    return kind != "boolean" or isinstance(value, bool)
+
+
+def fit(value: Any, shape: Any) -> Any:
+    """A request's value in the form that the answer's shape has."""
+    kind = shape.type_name
+    if kind == "structure" and not isinstance(value, Mapping):
+        return {"Value": value}
+    if kind == "structure":
+        return {
+            member: fit(value[member], part) if fits(value[member], part) else value[member]
+            for member, part in shape.members.items()
+            if member in value
+        }
+    if kind == "list":
+        return [fit(item, shape.member) for item in value]
+    if kind == "string":
+        return value if isinstance(value, str) else str(value)
+    return value
+
+
+def not_found_code(service: str, operation: Any) -> str:
+    """The error with which a service says that the thing an operation asks for does not exist."""
+    for error in operation.error_shapes:
+        code = error.metadata.get("error", {}).get("code", error.name)
+        if re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist", code):
+            return str(code)
+    noun = split(operation.name)[1]
+    return {"ec2": f"Invalid{noun}ID.NotFound", "s3": f"NoSuch{noun}"}.get(service, "ResourceNotFoundException")
+
+
+def is_not_found(code: str) -> bool:
+    return re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|404|Unknown", code) is not None or code in ("ValidationError",)

@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account as it would be: writes that were recorded instead of sent, laid over what AWS answers.
+
+Every rule works on botocore's shapes, so it holds for any service: a thing that was created appears in the lists that hold things of its
+kind, a field that was written is read back from the structure that has this field and this identifier, a thing that was deleted is gone.
+`relations` holds what cannot be told from the shapes.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import relations, requests
+from .placeholders import digest
+from .shapes import (
+    CREATING,
+    DELETING,
+    Node,
+    Synthesis,
+    bare,
+    fit,
+    fits,
+    identifiers,
+    identifies,
+    lookup,
+    meet,
+    names,
+    nodes,
+    normal,
+    singular,
+    split,
+    strings,
+)
+
+# One account for all regions, whatever region a client was built for.
+GLOBAL = {"iam", "route53", "cloudfront", "s3", "sts", "organizations", "budgets"}
+
+
+def home(service: str, region: str) -> str:
+    """The region in which a service keeps what a client of the given region writes."""
+    return "" if service in GLOBAL else region
+
+
+@dataclass(frozen=True)
+class Write:
+    """One call that was not sent: plain data, so that it passes between processes."""
+
+    service: str
+    region: str
+    operation: str
+    parameters: dict[str, Any]
+    response: dict[str, Any]
+    seed: str
+
+    @property
+    def verb(self) -> str:
+        return split(self.operation)[0]
+
+    @property
+    def noun(self) -> str:
+        return split(self.operation)[1]
+
+    @property
+    def creates(self) -> bool:
+        return self.verb in CREATING and not self.tags
+
+    @property
+    def deletes(self) -> bool:
+        return self.verb in DELETING and not self.tags
+
+    @property
+    def tags(self) -> relations.Tags | None:
+        return relations.tags(self.service, self.operation, self.parameters)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What is known of the thing that a call creates: what was asked for, and what was answered."""
+        known = {**self.parameters, **{name: value for name, value in self.response.items() if not isinstance(value, (dict, list))}}
+        for value in self.response.values():
+            one = value[0] if isinstance(value, list) and value else value
+            if isinstance(one, dict) and any(identifies(member, self.noun) for member in one):
+                known = {**known, **one, **{name: item for name, item in self.parameters.items() if not identifies(name, self.noun)}}
+        return known
+
+    @property
+    def identifiers(self) -> set[str]:
+        return identifiers(self.noun, self.fields)
+
+
+@dataclass(frozen=True)
+class Read:
+    """One question to AWS: the request and what its answer looks like."""
+
+    service: str
+    region: str
+    operation: Any
+    parameters: dict[str, Any]
+
+    @property
+    def noun(self) -> str:
+        return split(self.operation.name)[1]
+
+    @property
+    def shape(self) -> Any:
+        return self.operation.output_shape
+
+    @property
+    def asked(self) -> set[str]:
+        """The identifiers that the request gives."""
+        return {text for value in self.parameters.values() for text in strings(value)}
+
+
+@dataclass(frozen=True)
+class Change:
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass
+class Trace:
+    """What laying one write over what was read has shown."""
+
+    changes: list[Change] = field(default_factory=list)
+    compared: set[str] = field(default_factory=set)
+    """The parameters whose field was seen."""
+    inserted: list[dict[str, Any]] = field(default_factory=list)
+    """The structures of created things."""
+
+    def note(self, name: str, before: Any, after: Any) -> None:
+        if not requests.alike(before, after):
+            change = Change(name, before, after)
+            if change not in self.changes:
+                self.changes.append(change)
+
+
+@dataclass
+class State:
+    """Every write that was recorded, oldest first."""
+
+    writes: list[Write] = field(default_factory=list)
+
+    def concerning(self, service: str, region: str) -> Iterator[Write]:
+        place = home(service, region)
+        return (write for write in self.writes if write.service == service and write.region == place)
+
+    def seed(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> str:
+        """What tells the thing that a call creates from all others, the same in every run."""
+        key = digest(service, home(service, region), operation, requests.without_tokens(parameters))
+        return f"{key}.{sum(write.seed.partition('.')[0] == key for write in self.writes)}"
+
+    def lay_over(self, read: Read, answer: dict[str, Any]) -> None:
+        """Change an answer into what it would be after the recorded writes."""
+        trace = Trace()
+        for write in self.concerning(read.service, read.region):
+            lay_over(write, read, answer, trace)
+        # Only now have the created things all that was written to them, such as the tags by which a request may choose.
+        if trace.inserted:
+            _choose(answer, read.shape, read, trace.inserted)
+
+    def planned(self, read: Read) -> Write | None:
+        """The recorded creation of the very thing that a request names; None when there is none, or it was deleted again."""
+        found = None
+        for write in self.concerning(read.service, read.region):
+            if write.creates and requests.about(write.noun, read.noun) and meet(write.identifiers, read.asked):
+                found = write
+            elif write.deletes and found and bare(write.noun) == bare(found.noun) and meet(_targets(write), found.identifiers):
+                found = None
+        return found
+
+    def knows(self, read: Read) -> bool:
+        """Whether a request names anything that is only planned, if only as the owner of what it asks for."""
+        return any(write.creates and meet(write.identifiers, read.asked) for write in self.concerning(read.service, read.region))
+
+    def deleted(self, read: Read) -> bool:
+        """Whether the very thing that a request names was deleted by a recorded write."""
+        gone = False
+        for write in self.concerning(read.service, read.region):
+            if bare(write.noun) == bare(read.noun) and meet(_targets(write), read.asked):
+                gone = write.deletes
+        return gone
+
+
+def synthesis(write: Write) -> Synthesis:
+    return Synthesis(write.service, write.region, write.seed, relations.known(write.service, write.noun, write.fields))
+
+
+def lay_over(write: Write, read: Read, answer: dict[str, Any], trace: Trace | None = None) -> None:
+    """Lay one write over one answer; the trace tells what that changed."""
+    trace = trace or Trace()
+    if read.shape is None:
+        return
+    found = list(nodes(answer, read.shape, read.noun, read.asked))
+    if write.tags:
+        for node in found:
+            _tag(node, write, trace)
+        return
+    if relations.apply(write, read, found, trace):
+        return
+    if write.deletes:
+        _remove(answer, read.shape, write)
+        return
+    for node in found:
+        if _concerns(write, node):
+            _merge(node, write, trace)
+    if write.creates:
+        _insert(answer, read.shape, write, read, trace)
+
+
+def _targets(write: Write) -> set[str]:
+    return {text for value in write.parameters.values() for text in strings(value)}
+
+
+def _concerns(write: Write, node: Node) -> bool:
+    """Whether a write is about the very thing that a structure describes."""
+    kind, thing = bare(write.noun), bare(node.thing)
+    related = kind == thing or (not node.path and kind.startswith(thing)) or (kind.startswith(thing) and not write.creates)
+    for name, value in write.parameters.items():
+        told = set(strings(value))
+        if not told or not meet(told, set(node.identifiers)):
+            continue
+        if related and (identifies(name, node.thing) or not node.path):
+            return True
+        if names(name, node.thing) and not (write.creates and write.verb != "Put"):
+            return True
+    return False
+
+
+def _merge(node: Node, write: Write, trace: Trace) -> None:
+    for name, value in relations.fields(write):
+        if set(strings(value)) & node.identifiers:
+            trace.compared.add(name)
+            continue
+        member = _member(node, name)
+        if member:
+            trace.compared.add(name)
+            _set(node, member, value, trace)
+        elif isinstance(value, Mapping) and not node.path and bare(write.noun) == bare(node.thing):
+            for inner, item in value.items():
+                member = _member(node, inner)
+                if member:
+                    trace.compared.add(name)
+                    _set(node, member, item, trace)
+
+
+def _member(node: Node, name: str) -> str | None:
+    if name in node.shape.members:
+        return name
+    return next((member for member in node.shape.members if normal(member) == normal(name)), None)
+
+
+def _set(node: Node, member: str, value: Any, trace: Trace) -> None:
+    shape = node.shape.members[member]
+    before = node.value.get(member)
+    if isinstance(before, (dict, list)) and isinstance(value, str):
+        document = requests.document(value)
+        value = value if document is None else document
+    elif fits(value, shape):
+        value = fit(value, shape)
+    after = requests.merged(before, value)
+    for name, old, new in requests.differences(member, before, after):
+        trace.note(name, old, new)
+    node.value[member] = copy.deepcopy(after)
+
+
+def _tag(node: Node, write: Write, trace: Trace) -> None:
+    tags = write.tags
+    if tags is None or not meet(tags.resources, set(node.identifiers)):
+        return
+    for member, shape in node.shape.members.items():
+        if normal(member) in relations.TAG_MEMBERS:
+            before = relations.read_tags(node.value.get(member))
+            after = {**{key: value for key, value in before.items() if key not in tags.remove}, **tags.add}
+            node.value[member] = relations.shaped_tags(after, shape)
+            trace.compared |= set(write.parameters)
+            for key in sorted({*before, *after}):
+                trace.note(f"Tags.{key}", before.get(key), after.get(key))
+
+
+def _remove(value: dict[str, Any], shape: Any, write: Write) -> None:
+    """Take a deleted thing out of every list of such things, and its name out of every list of their names."""
+    targets = _targets(write)
+    for member, part in shape.members.items():
+        if part.type_name == "list" and isinstance(value.get(member), list):
+            kept = []
+            for item in value[member]:
+                if isinstance(item, dict) and part.member.type_name == "structure":
+                    if bare(part.member.name) == bare(write.noun) and meet(identifiers(part.member.name, item), targets):
+                        continue
+                    _remove(item, part.member, write)
+                elif isinstance(item, str) and names(singular(member), write.noun) and item in targets:
+                    continue
+                kept.append(item)
+            value[member] = kept
+        elif part.type_name == "structure" and isinstance(value.get(member), dict):
+            _remove(value[member], part, write)
+
+
+def _insert(answer: dict[str, Any], shape: Any, write: Write, read: Read, trace: Trace) -> None:
+    """Put a created thing where an answer holds things of its kind."""
+    builder = synthesis(write)
+    for member, part in shape.members.items():
+        if part.type_name == "list":
+            _insert_in_list(answer, member, part, write, read, trace)
+        elif part.type_name == "structure" and bare(part.name) == bare(write.noun) and member not in answer:
+            if meet(write.identifiers, read.asked):
+                answer[member] = builder.structure(part, write.noun)
+        elif part.type_name == "structure" and member in answer:
+            _insert(answer[member], part, write, read, trace)
+
+
+def _insert_in_list(answer: dict[str, Any], member: str, shape: Any, write: Write, read: Read, trace: Trace) -> None:
+    element, builder = shape.member, synthesis(write)
+    if element.type_name == "structure" and bare(element.name) == bare(write.noun):
+        item = builder.structure(element, write.noun)
+        items = answer.setdefault(member, [])
+        if not any(meet(identifiers(element.name, other), identifiers(element.name, item)) for other in items):
+            items.append(item)
+            trace.inserted.append(item)
+    elif element.type_name == "structure":
+        inner = next((name for name, part in element.members.items() if _holds(part, write)), None)
+        if inner:
+            wrapper: dict[str, Any] = {}
+            _insert_in_list(wrapper, inner, element.members[inner], write, read, trace)
+            if wrapper.get(inner):
+                answer.setdefault(member, []).append(wrapper)
+    elif element.type_name == "string" and names(singular(member), write.noun) and bare(read.noun) in (bare(write.noun), bare(member)):
+        text = lookup(builder.fields, singular(member))
+        if (
+            isinstance(text, str)
+            and text not in answer.setdefault(member, [])
+            and requests.wants(read.parameters, builder.fields, write.noun)
+        ):
+            answer[member].append(text)
+
+
+def _choose(value: dict[str, Any], shape: Any, read: Read, inserted: list[dict[str, Any]]) -> None:
+    """Take the created things that the request does not ask for out again."""
+    for member, part in shape.members.items():
+        if part.type_name == "structure" and isinstance(value.get(member), dict):
+            _choose(value[member], part, read, inserted)
+        elif part.type_name == "list" and part.member.type_name == "structure" and isinstance(value.get(member), list):
+            kept = []
+            for item in value[member]:
+                held = any(_is_in(one, item) for one in inserted)
+                _choose(item, part.member, read, inserted)
+                if any(item is one for one in inserted):
+                    held = not requests.wants(read.parameters, item, part.member.name)
+                elif held:
+                    held = not any(isinstance(inner, list) and inner for inner in item.values())
+                if not held:
+                    kept.append(item)
+            value[member] = kept
+
+
+def _is_in(one: dict[str, Any], item: dict[str, Any]) -> bool:
+    return any(isinstance(inner, list) and any(one is other for other in inner) for inner in item.values())
+
+
+def _holds(part: Any, write: Write) -> bool:
+    return part.type_name == "list" and part.member.type_name == "structure" and bare(part.member.name) == bare(write.noun)
+
+
+def plain(value: Any) -> Any:
+    """A copy of a request or an answer that passes between processes: streams and odd types become text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool, datetime.datetime)):
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return f"({len(value)} bytes, {digest(bytes(value).hex())})"
+    return str(value) if not hasattr(value, "read") else "(a stream)"
