@@ -98,9 +98,16 @@ paths:
   type: list
   elements: str
   sample: [/etc/ssh/sshd_config.d/50-base.conf]
+created:
+  description: Those of RV(paths) that did not exist before. In check mode they still do not exist.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/ssh/sshd_config.d/50-base.conf]
 """
 
 import glob
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -196,11 +203,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    diffs, effects = [], []
+    diffs, effects, created = [], [], []
     for entry in module.params["files"]:
+        is_new = not os.path.lexists(entry["path"])
         if diff := keep(module, entry):
             diffs.append(diff)
             effects.append(entry["effect"])
+            created += [entry["path"]] * is_new
     removed = purge(module, {entry["path"] for entry in module.params["files"]})
     if removed:
         effects.append(module.params["purge_effect"])
@@ -209,6 +218,7 @@ def main() -> None:
         changed=bool(diffs),
         effects=sorted({effect for effect in effects if effect}),
         paths=[diff["after_header"] for diff in diffs],
+        created=created,
         diff=diffs,
     )
 

@@ -41,6 +41,7 @@ def test_a_plan_tells_the_text_before_and_after_and_writes_nothing(tmp_path: Pat
     files = [{"path": str(path), "content": "new\n"} for path in (changed, missing)]
     result = run(capsys, *files, check=True)
     assert [(diff["before"], diff["after"]) for diff in result["diff"]] == [("old\n", "new\n"), ("", "new\n")]
+    assert result["created"] == [str(missing)]
     assert changed.read_text() == "old\n"
     assert not missing.parent.exists()
 
