@@ -23,6 +23,8 @@ MAGIC = {
     *("groups", "group_names", "hostvars", "inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"),
     *("omit", "playbook_dir", "play_hosts", "role_names"),
 }
+# Not declared by anybody here: private names, Ansible's own, and what AWX gives each of its jobs.
+FOREIGN = ("__", "ansible_", "awx_", "tower_")
 CHECKED_DEFAULTS = ("aws_network_tiers", "aws_network_acls")  # role defaults that the network checks look at
 
 
@@ -57,7 +59,7 @@ class ActionModule(ActionBase):
         everywhere = {name: self._network(name, variables) for name in variables["groups"].get("stacks", names)}
         directory = variables.get("inventory_dir")
         declarations = read_declarations(Path(directory)) if directory else []
-        declarations += [Declaration(name, COMMAND_LINE) for name in load_extra_vars(self._loader)]
+        declarations += [Declaration(name, COMMAND_LINE) for name in load_extra_vars(self._loader) if not name.startswith(FOREIGN[2:])]
         problems = find_problems(stacks, catalogue, declarations, everywhere)
         if problems:
             environment = next(
@@ -72,7 +74,7 @@ class ActionModule(ActionBase):
         values: dict[str, Any] = {}
         failures: dict[str, str] = {}
         for key, value in raw.items():
-            if key in MAGIC or key.startswith(("__", "ansible_")):
+            if key in MAGIC or key.startswith(FOREIGN):
                 continue
             try:
                 values[key] = plain(templar.template(value)) if catalogue.find(key) else None

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TableId in DescribeTable.
+"""TableId in DescribeTable, and conditional writes that are atomic.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
-moto 5.2.5 leaves it out; community.aws.dynamodb_table reads it after every call.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
+moto 5.2.5 leaves the first out (community.aws.dynamodb_table reads it after every call); between a condition and its write it lets other
+requests in, so that two clients could both win what only one may.
 """
 
 from __future__ import annotations
 
+import threading
 import uuid
 from typing import Any
 
+from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 
 from sandbox.emulator.additions.patching import wrap
@@ -21,3 +25,12 @@ def install() -> None:
         description = original(self, base_key)
         description[base_key]["TableId"] = str(uuid.uuid5(uuid.NAMESPACE_URL, self.table_arn))
         return description
+
+    writing = threading.RLock()  # a transaction calls the single writes
+
+    for operation in ("put_item", "update_item", "delete_item", "transact_write_items"):
+
+        @wrap(DynamoDBBackend, operation)
+        def write(original: Any, *arguments: Any, **keywords: Any) -> Any:
+            with writing:
+                return original(*arguments, **keywords)
