@@ -192,7 +192,8 @@ def place_of(result: CallbackTaskResult) -> Place:
     task = result.task
     role = task._role.get_name().rpartition(".")[2] if task._role else ""
     no_log = bool(task.no_log) or "censored" in result.result
-    return Place(result.host.get_name(), role, task.name or task.action, task.resolved_action or task.action, no_log)
+    name, module = task.name or task.action, task.resolved_action or task.action
+    return Place(result.host.get_name(), role, name, module, no_log, never_changes=task.changed_when == [False])
 
 
 def visible(result: CallbackTaskResult) -> Mapping[str, Any]:

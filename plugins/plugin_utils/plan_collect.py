@@ -42,6 +42,8 @@ UNDIGESTED_ARGUMENTS = frozenset(
 TEMPORARY = re.compile(r"""[^\s"']*/ansible-(?:tmp|local)-[^\s"']*""")
 # They change nothing but Ansible's own memory.
 CONTROLLER_ACTIONS = frozenset({"ansible.builtin.add_host", "ansible.builtin.group_by"})
+# What command and shell answer in check mode: that they run is certain, and all that anybody knows.
+COMMAND_RUNS = "Command would have run if not in check mode"
 MODE_WORD = "ansible_check_mode"
 
 
@@ -54,6 +56,8 @@ class Place:
     task: str
     module: str
     no_log: bool = False
+    never_changes: bool = False
+    """Whether the task declares itself to be a read: changed_when is false."""
 
 
 @dataclass
@@ -146,15 +150,20 @@ class Collector:
         condition = result.get("false_condition")
         if condition is None:
             if "skip_reason" not in result and "skipped_reason" not in result:
-                # The module itself has stepped back: it cannot tell in check mode.
-                reason = HIDDEN if place.no_log else str(result.get("msg") or f"{place.module} has no check mode")
-                self.of(place.host).entries.append(
-                    Entry(place.host, place.role, place.task, item, place.module, "change", certain=False, reason=reason)
-                )
+                self._add_silent(place, item, str(result.get("msg") or f"{place.module} has no check mode"))
         elif MODE_WORD in str(condition):
             self.note(
                 place.host, f"{place.role + ': ' if place.role else ''}{place.task}: only when changes are applied (when: {condition})"
             )
+
+    def _add_silent(self, place: Place, item: str, message: str) -> None:
+        """Take in that a module does nothing in check mode, not even tell what it would do."""
+        if place.never_changes:
+            return
+        runs = message == COMMAND_RUNS
+        reason = "a command runs; what it changes is known only then" if runs else HIDDEN if place.no_log else message
+        entry = Entry(place.host, place.role, place.task, item, place.module, "change", certain=runs, reason=reason)
+        self.of(place.host).entries.append(entry)
 
     def _add_input(self, place: Place, item: str, result: Result) -> None:
         if place.no_log:
