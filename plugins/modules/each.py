@@ -43,8 +43,8 @@ options:
     description: How many items are under way at most. The variable C(stack_concurrency) when left out, or else 8.
     type: int
 notes:
-  - "Keywords of the task that hold for the task as a whole, not item by item: C(when), C(changed_when), C(failed_when), C(environment),
-    C(delegate_to). C(until), C(retries), C(async) and C(loop) are refused, and facts that a module returns are not kept: use a loop."
+  - "The task's C(changed_when) and C(failed_when) judge each item. Its C(when), C(environment) and C(delegate_to) hold for the task
+    as a whole. C(until), C(retries), C(async) and C(loop) are refused, and facts that a module returns are not kept: use a loop."
 attributes:
   check_mode:
     description: The module's own.

@@ -62,6 +62,8 @@ class Loop:
         with item.messages:
             try:
                 result = UnifiedTaskResult.from_action_result_dict(item.result(outcome))
+                if not item.skipped:
+                    self._judge(item, result)
                 result.maybe_raise_on_result()
             except Exception as error:
                 failure = AnsibleTaskError(obj=self._task.get_ds())
@@ -72,6 +74,20 @@ class Loop:
             result.false_condition = item.condition
         result.finalize_warnings(item.messages)
         self._tell(item, result)
+
+    def _judge(self, item: Item, result: UnifiedTaskResult) -> None:
+        """Let C(changed_when) and C(failed_when) have their say, which see the item's result under the name that is registered."""
+        context = TaskContext.current()
+        context._record_result(result)
+        variables = {**item.variables, **(context.get_register_projections() or {})}
+        judgements = ((self._task.changed_when, result.set_changed_when_result), (self._task.failed_when, result.set_failed_when_result))
+        for conditions, judge in judgements:
+            try:
+                if conditions:
+                    judge(self._task._resolve_conditional(conditions, variables))
+            except AnsibleError as error:
+                judge(error)
+                break
 
     def _tell(self, item: Item, result: UnifiedTaskResult) -> None:
         self._task.args = item.arguments
@@ -96,6 +112,7 @@ class Loop:
     def complete(self, values: list[Any]) -> None:
         """Make the task's own result, which ansible-core has just recorded, the one of a loop over these values."""
         self._task.loop = values  # callbacks ask it whether the items have had events of their own
+        self._task.changed_when = self._task.failed_when = []  # the items have been judged
         (result,) = TaskContext.current()._raw_loop_results
         result.loop_results = self._results
         messages = DeferredWarningContext.current()
@@ -126,4 +143,4 @@ def module_arguments(task: Task, module: str, arguments: Any, templar: TemplateE
     try:
         return finalizer.finalize(lambda _name, value, templar, _context: templar.template(value), context=None)
     except Exception as error:
-        raise AnsibleError(f"Finalization of task args for {module!r} failed.", obj=task.action) from error
+        raise AnsibleError(f"Finalization of task args for {module!r} failed.", obj=task.get_ds()) from error
