@@ -85,6 +85,9 @@ class Keeper:
                 key.data(key.fileobj)
             if self._due is not None and time.monotonic() >= self._due and not self._over:
                 self._tick()
+        for client in self._clients:
+            client.close()
+        self._selector.close()
 
     # ---- the lease
 
