@@ -31,7 +31,6 @@ notes:
   - Needs one of the ansible-core versions that the connection P(indivillage.infra.aws_worker#connection) supports.
 """
 
-import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -58,7 +57,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 COLORS = {plan_report.NOTHING_TO_DO: C.COLOR_OK, plan_report.CHANGES: C.COLOR_CHANGED, plan_report.FAILED: C.COLOR_ERROR}
 # What of a result that no_log censors may be used: what is done, and the plan, of which only names of fields and operations are shown.
-UNCENSORED = ("changed", "failed", "skipped", "skip_reason", "skipped_reason", "false_condition", "plan", "ansible_loop_var")
+UNCENSORED = ("changed", "failed", "skipped", "skip_reason", "skipped_reason", "false_condition", "plan", "results", "ansible_loop_var")
 
 
 def fail_closed[**Arguments](method: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -201,11 +200,10 @@ def visible(result: CallbackTaskResult) -> Mapping[str, Any]:
     if "censored" not in result.result:
         return result.result
     # Not public, since nobody but a plan needs to know what a censored task would do; a test holds it to the supported ansible-core.
-    data = result._CallbackTaskResult__utr.result_data
-    kept = {**_kept(data), "changed": result.is_changed()}
-    if isinstance(data.get("results"), list):
-        kept["results"] = [_kept(one) for one in data["results"]]
-    return json.loads(json.dumps(kept, default=str))
+    kept = _kept(result._CallbackTaskResult__utr.as_result_dict(for_callback=True))
+    if isinstance(kept.get("results"), list):
+        kept["results"] = [_kept(one) for one in kept["results"]]
+    return kept
 
 
 def _kept(data: Mapping[str, Any]) -> dict[str, Any]:

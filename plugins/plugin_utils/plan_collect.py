@@ -152,9 +152,7 @@ class Collector:
             if "skip_reason" not in result and "skipped_reason" not in result:
                 self._add_silent(place, item, str(result.get("msg") or f"{place.module} has no check mode"))
         elif MODE_WORD in str(condition):
-            self.note(
-                place.host, f"{place.role + ': ' if place.role else ''}{place.task}: only when changes are applied (when: {condition})"
-            )
+            self.note(place.host, f"{title(place.role, place.task)}: only when changes are applied (when: {condition})")
 
     def _add_silent(self, place: Place, item: str, message: str) -> None:
         """Take in that a module does nothing in check mode, not even tell what it would do."""

@@ -104,9 +104,8 @@ def _field(change: Change) -> Iterator[str]:
 
 
 def _code(text: str) -> str:
-    """Text that Markdown shall leave as it is, also in a table's cell."""
-    ticks = "``" if "`" in text else "`"
-    return f"{ticks}{text}{ticks}".replace("|", "\\|")
+    """Text that Markdown shall leave as it is."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def _escape(text: str) -> str:
