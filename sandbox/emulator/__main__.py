@@ -11,6 +11,7 @@ import sys
 
 from sandbox.emulator import clock
 from sandbox.emulator.additions import install_all
+from sandbox.emulator.authorization import ROOT_ACCESS_KEY
 from sandbox.emulator.runtime import runtime
 from sandbox.emulator.server import Emulator, Listeners
 
@@ -28,7 +29,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default=os.environ.get("SANDBOX_EMULATOR_STANDALONE") == "1",
         help="no reconciler runs: databases, caches and images become available at once and targets count as healthy",
     )
+    parser.add_argument(
+        "--enforce-iam",
+        action="store_true",
+        help=f"refuse what the caller's policies do not allow; the access key {ROOT_ACCESS_KEY} may do everything (needs --standalone)",
+    )
     options = parser.parse_args(arguments)
+    if options.enforce_iam and not options.standalone:
+        parser.error("--enforce-iam needs --standalone: the sandbox's own processes sign with keys that nobody made")
     if not options.loopback.startswith("127."):
         parser.error(f"--loopback must be a loopback address, not {options.loopback}")
     return options
@@ -44,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> None:
     """Answer until SIGTERM or SIGINT."""
-    runtime.standalone = options.standalone
+    runtime.standalone, runtime.enforce_iam = options.standalone, options.enforce_iam
     install_all()
     clock.start()
     emulator = Emulator()

@@ -18,6 +18,8 @@ class Runtime:
     """Process-wide state; `lock` guards every field and all control-plane state of moto."""
 
     standalone: bool = False  # nobody runs real servers: databases, caches and images are ready at once, targets healthy
+    enforce_iam: bool = False  # each call needs the permission of its caller's policies
+    calls: dict[str, int] = field(default_factory=dict)  # with enforcement: service:Operation -> how often it was called
     version: int = 0  # number of changes seen by observers
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     reboots: dict[str, int] = field(default_factory=dict)  # instance id -> RebootInstances calls

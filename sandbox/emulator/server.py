@@ -19,6 +19,8 @@ from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from sandbox.emulator import api_call, authorization
+from sandbox.emulator.authorization import Refusal
 from sandbox.emulator.control import control_application
 from sandbox.emulator.runtime import CONTROL_PLANE, runtime
 from sandbox.settings import ACCOUNT_ID, REGIONS
@@ -68,6 +70,9 @@ class Emulator:
         return self._call_aws(environ, start_response)
 
     def _call_aws(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if runtime.enforce_iam and (refusal := self._authorize(environ)):
+            start_response(f"{refusal.status.value} {refusal.status.phrase}", [("Content-Type", refusal.content_type)])
+            return [refusal.body]
         service, region, operation = describe_request(environ)
         writes = not _READS.match(operation)
         began = time.monotonic()
@@ -93,6 +98,17 @@ class Emulator:
             level = logging.ERROR if status.startswith("5") else logging.INFO
             LOG.log(level, "%s %s %s %s %.0f ms", service or "-", region or "-", operation, status[:3], milliseconds)
         return answer
+
+    def _authorize(self, environ: dict[str, Any]) -> Refusal | None:
+        call = api_call.read(environ)
+        if call is None:
+            return None  # not signed by an AWS client: nobody's permission to ask for
+        with runtime.lock:
+            refusal = authorization.refuse(call, environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""))
+            runtime.calls[call.name] = runtime.calls.get(call.name, 0) + 1
+        if refusal:
+            LOG.info("%s refused: %s", call.name, refusal.message)
+        return refusal
 
 
 class _Quiet(MotoRequestHandler):

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IAM enforcement: what each call of the AWS API demands, and whether its caller's identity policies allow it.
+
+moto's own enforcement looks at the names of actions only, and takes its own names for AWS's; here each demand has a resource and
+condition keys too. Which permissions a call needs beside its own, says the table that policies are generated from.
+
+Not looked at: resource policies, permissions boundaries, service control policies, session policies; signatures; who is an instance.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from xml.sax.saxutils import escape
+
+from moto.core.utils import get_service_model
+from moto.ec2.models import ec2_backends
+from moto.iam.access_control import CreateAccessKeyFailure, IAMPolicy, create_access_key
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+from moto.secretsmanager.models import secretsmanager_backends
+
+from plugins.plugin_utils import iam_actions
+from sandbox.emulator.api_call import ApiCall
+from sandbox.emulator.iam_evaluation import Context, allows
+from sandbox.settings import ACCOUNT_ID
+
+# The key of the account's root user, whom nothing is refused: whoever makes the roles and policies to be tried needs it.
+ROOT_ACCESS_KEY = "LOCALEMULATORROOT"
+
+# Parameters that name a call's resources, by service -> what follows the account in the ARN. A value that is an ARN stays as it is.
+# `Operation:Parameter` is for that operation alone.
+_NAMES: Mapping[str, Mapping[str, str]] = {
+    "acm": {"CertificateArn": ""},
+    "autoscaling": {
+        "AutoScalingGroupName": "autoScalingGroup:0:autoScalingGroupName/{}",
+        "Tags.ResourceId": "autoScalingGroup:0:autoScalingGroupName/{}",
+    },
+    "cloudwatch": {"AlarmName": "alarm:{}", "AlarmNames": "alarm:{}", "ResourceARN": ""},
+    "dynamodb": {"TableName": "table/{}", "ResourceArn": ""},
+    "elasticache": {
+        "CacheParameterGroupName": "parametergroup:{}",
+        "CacheSubnetGroupName": "subnetgroup:{}",
+        "ReplicationGroupId": "replicationgroup:{}",
+        "ResourceName": "",
+        "SnapshotName": "snapshot:{}",
+    },
+    "elbv2": {
+        "CreateLoadBalancer:Name": "loadbalancer/app/{}/0",
+        "CreateTargetGroup:Name": "targetgroup/{}/0",
+        "ListenerArn": "",
+        "LoadBalancerArn": "",
+        "ResourceArns": "",
+        "RuleArn": "",
+        "TargetGroupArn": "",
+    },
+    "iam": {"InstanceProfileName": "instance-profile/{}", "RoleName": "role/{}"},
+    "kms": {"AliasName": "{}"},
+    "logs": {"logGroupName": "log-group:{}", "resourceArn": ""},
+    "rds": {
+        "DBInstanceIdentifier": "db:{}",
+        "DBParameterGroupName": "pg:{}",
+        "DBSnapshotIdentifier": "snapshot:{}",
+        "DBSubnetGroupName": "subgrp:{}",
+        "FinalDBSnapshotIdentifier": "snapshot:{}",
+        "ResourceName": "",
+    },
+    "secretsmanager": {"Name": "secret:{}-000000", "SecretId": "secret:{}-000000"},
+    "sns": {"Name": "{}", "ResourceArn": "", "TopicArn": ""},
+    "sqs": {"QueueName": "{}", "QueueUrl": "{}"},
+    "ssm": {"Name": "parameter{}", "Names": "parameter{}", "Path": "parameter{}", "ResourceId": "parameter{}"},
+}
+_ROLE_PATHS = ("DeliverLogsPermissionArn", "IamInstanceProfile.Arn", "IamInstanceProfile.Name", "MonitoringRoleArn", "RoleName")
+_KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId")
+_GLOBAL_SERVICES = frozenset({"iam"})
+_EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,17}")
+# To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
+_PASSED_TO = {"ec2:CreateFlowLogs": "vpc-flow-logs", "rds:CreateDBInstance": "monitoring.rds", "rds:ModifyDBInstance": "monitoring.rds"}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """One permission that a call needs: on this resource, under these condition keys."""
+
+    permission: str
+    resource: str = "*"
+    context: Context = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The answer to a call that is not allowed, in the form of its service's protocol."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+    message: str
+
+
+def refuse(call: ApiCall, session_token: str) -> Refusal | None:
+    """What a call is answered that its caller may not make; None when it may. Users have no session token: it is empty then."""
+    if call.access_key == ROOT_ACCESS_KEY:
+        return None
+    try:
+        caller = create_access_key(ACCOUNT_ID, "aws", call.access_key, {"X-Amz-Security-Token": session_token} if session_token else {})
+    except CreateAccessKeyFailure:
+        return _refusal(call, "InvalidClientTokenId", "The security token included in the request is invalid.")
+    policies = [IAMPolicy(policy)._policy_json for policy in caller.collect_policies()]
+    for demand in demands(call):
+        if not allows(policies, demand.permission, demand.resource, demand.context):
+            message = (
+                f"User: {caller.arn} is not authorized to perform: {demand.permission} on resource: {demand.resource} "
+                f"because no identity-based policy allows the {demand.permission} action"
+            )
+            return _refusal(call, _code(call.service), message)
+    return None
+
+
+# ---- What a call demands ---------------------------------------------------------------------------------------------------------
+
+
+def demands(call: ApiCall) -> Iterator[Demand]:
+    """Every permission that a call needs."""
+    table = iam_actions.table()
+    permissions = list(table.permissions(call.name))
+    for implied in table.implied.get(call.name, ()):
+        if not implied.parameter or any(_values(call.parameters, implied.parameter)):
+            permissions += implied.permissions
+    for permission in permissions:
+        for resource, keys in _resources(call, permission, table.prefixes[call.service]):
+            yield Demand(permission, resource, {"aws:RequestedRegion": call.region, **keys})
+
+
+def _resources(call: ApiCall, permission: str, prefix: str) -> list[tuple[str, Context]]:
+    """ARN and condition keys of each resource on which a call needs a permission; `*` stands for none in particular."""
+    everything: list[tuple[str, Context]] = [("*", {})]
+    found: list[tuple[str, Context]]
+    service, action = permission.split(":")
+    if action == "PassRole":
+        receiver = f"{_PASSED_TO.get(call.name, 'ec2')}.amazonaws.com"
+        found = [(_arn("iam", call, f"role/{role}"), {"iam:PassedToService": receiver}) for role in _roles(call)]
+    elif action == "CreateServiceLinkedRole":
+        owner = f"{prefix}.amazonaws.com"
+        found = [(_arn("iam", call, f"role/aws-service-role/{owner}/AWSServiceRole"), {"iam:AWSServiceName": owner})]
+    elif service == "kms" and prefix != "kms":
+        found = [(arn, {**keys, "kms:GrantIsForAWSResource": "true"}) for arn, keys in _keys(call, *_KEY_PATHS)]
+    elif service == "ec2" and prefix == "autoscaling":
+        found = everything if list(_templates(call)) else []
+    else:
+        found = (_own(call) if service == prefix else []) or everything
+    return found
+
+
+def _own(call: ApiCall) -> list[tuple[str, Context]]:
+    match call.service:
+        case "ec2":
+            return _ec2(call)
+        case "kms":
+            return _keys(call, "KeyId", "TargetKeyId") + _named(call)
+        case "s3":
+            return [(f"arn:aws:s3:::{name}", {}) for name in _s3(call.parameters)]
+    return _named(call)
+
+
+def _named(call: ApiCall) -> list[tuple[str, Context]]:
+    found: list[tuple[str, Context]] = []
+    for key, form in _NAMES[call.service].items():
+        operation, _colon, path = key.rpartition(":")
+        if operation in ("", call.operation):
+            for value in _values(call.parameters, path):
+                name = str(value).rpartition("/")[2] if path == "QueueUrl" else str(value)
+                found.append((name if name.startswith("arn:") else _arn(call.service, call, form.format(name)), {}))
+    return found
+
+
+def _ec2(call: ApiCall) -> list[tuple[str, Context]]:
+    """Resources by the ids that stand anywhere in the parameters, with their tags."""
+    tags = ec2_backends[ACCOUNT_ID][call.region].tags
+    ids = sorted({text for text in _texts(call.parameters) if _EC2_ID.fullmatch(text)})
+    return [
+        (
+            _arn("ec2", call, f"{text.rpartition('-')[0]}/{text}"),
+            {f"aws:ResourceTag/{key}": value for key, value in tags.get(text, {}).items()},
+        )
+        for text in ids
+    ]
+
+
+def _s3(parameters: Mapping[str, Any]) -> list[str]:
+    buckets = list(_values(parameters, "Bucket"))
+    objects = list(_values(parameters, "Key")) + list(_values(parameters, "Delete.Objects.Key"))
+    return [f"{bucket}/{key}" for bucket in buckets for key in objects] or buckets
+
+
+def _keys(call: ApiCall, *paths: str) -> list[tuple[str, Context]]:
+    """KMS keys that parameters name, with their tags and aliases; a key that does not exist is left to the call itself."""
+    backend = kms_backends[ACCOUNT_ID][call.region]
+    found: list[tuple[str, Context]] = []
+    for name in [*_values(call.parameters, *paths), *_secret_keys(call)]:
+        alias, identifier = backend.get_alias_name(name), name.rpartition("/")[2]
+        for key in [key for key in backend.keys.values() if key.id == identifier or alias in key.aliases]:
+            tags = {f"aws:ResourceTag/{tag}": value for tag, value in backend.tagger.get_tag_dict_for_resource(key.id).items()}
+            found.append((key.arn, {**tags, "kms:ResourceAliases": list(key.aliases)}))
+    return found
+
+
+def _secret_keys(call: ApiCall) -> list[str]:
+    if call.service != "secretsmanager" or "SecretId" not in call.parameters:
+        return []
+    secrets = secretsmanager_backends[ACCOUNT_ID][call.region].secrets
+    key = getattr(secrets.get(call.parameters["SecretId"]), "kms_key_id", None)
+    return [key] if key else []
+
+
+def _templates(call: ApiCall) -> Iterator[Any]:
+    """Launch templates that a call names, by id or name."""
+    templates = ec2_backends[ACCOUNT_ID][call.region]
+    texts = set(_texts(call.parameters))
+    return (found for found in templates.launch_templates.values() if found.id in texts or found.name in texts)
+
+
+def _roles(call: ApiCall) -> list[str]:
+    """Names of the roles that a call hands over, itself or by an instance profile or a launch template."""
+    profiles = iam_backends[ACCOUNT_ID]["aws"].instance_profiles.values()
+    named = set(_values(call.parameters, *_ROLE_PATHS))
+    for template in _templates(call):
+        for version in template.versions:
+            named |= set(_texts(version.data.get("IamInstanceProfile", {})))
+    names = {text.rpartition("/")[2] for text in named}
+    of_profiles = {role.name for profile in profiles if profile.name in names for role in profile.roles}
+    return sorted(of_profiles or names)
+
+
+def _arn(service: str, call: ApiCall, rest: str) -> str:
+    prefix = iam_actions.table().prefixes[service]
+    return f"arn:aws:{prefix}:{'' if service in _GLOBAL_SERVICES else call.region}:{ACCOUNT_ID}:{rest}"
+
+
+def _values(parameters: Mapping[str, Any], *paths: str) -> Iterator[Any]:
+    """What stands in the parameters at these paths of names; lists are followed into each element."""
+    for path in paths:
+        found: list[Any] = [parameters]
+        for name in path.split("."):
+            found = [below for item in found if isinstance(item, Mapping) and name in item for below in _elements(item[name])]
+        yield from found
+
+
+def _elements(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text anywhere in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+# ---- How a refusal is said -------------------------------------------------------------------------------------------------------
+
+
+def _code(service: str) -> str:
+    protocol = get_service_model(service).protocol
+    if service == "ec2":
+        return "UnauthorizedOperation"
+    return "AccessDeniedException" if protocol == "json" else "AccessDenied"
+
+
+def _refusal(call: ApiCall, code: str, message: str) -> Refusal:
+    if get_service_model(call.service).protocol in ("json", "rest-json"):
+        body = json.dumps({"__type": code, "message": message})
+        return Refusal(HTTPStatus.BAD_REQUEST, "application/x-amz-json-1.1", body.encode(), message)
+    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    match call.service:
+        case "ec2":
+            body = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>0</RequestID></Response>"
+        case "s3":
+            body = f"<Error>{error}<RequestId>0</RequestId></Error>"
+        case _:
+            body = f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>0</RequestId></ErrorResponse>"
+    return Refusal(HTTPStatus.FORBIDDEN, "text/xml", body.encode(), message)
