@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .planning import returns
+from .planning import placeholders, returns
 from .planning.guard import Guard, StopError, install
 from .planning.outcome import Outcome
 from .planning.placeholders import digest
@@ -68,7 +68,7 @@ class Planner:
                 self._stop(str(result.get("msg", "it failed")), report)
             if not failed:
                 self._outcome.finish(result)
-            report(module, result)
+            report(module, placeholders.outward(result))
 
         basic.__init__, basic._return_formatted = __init__, _return_formatted
         self._report = report
@@ -97,7 +97,7 @@ class Planner:
         if self._instance is None or not hasattr(self._instance, "no_log_values"):
             print(json.dumps(plan, default=str))
         else:
-            report(self._instance, {**self._values(), **plan})
+            report(self._instance, placeholders.outward({**self._values(), **plan}))
         sys.exit(0)
 
     def _values(self) -> dict[str, Any]:

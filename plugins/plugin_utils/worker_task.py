@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
+from .planning.placeholders import inward
 from .planning.state import State
 from .worker_calls import CallLog, deletion_check, nothing_to_check, watch
 from .worker_library import Library
@@ -76,7 +77,7 @@ def oversee(call: partial[None], approved: tuple[str, ...], library: Library, su
     """Have the AWS calls of a task watched, and in check mode planned; the call of the payload that has to be made now."""
     path = str(call.keywords["module_fqn"])
     module = path.removeprefix("ansible_collections.").replace(".plugins.modules.", ".")
-    arguments = json.loads(call.keywords["params"])
+    arguments = json.loads(inward(call.keywords["params"]))
     parameters = arguments["ANSIBLE_MODULE_ARGS"]
     planned = is_planned(module, parameters)
     log = CallLog(surroundings.calls, module, "check" if planned else "apply")

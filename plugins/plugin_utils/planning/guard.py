@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import operations, requests
+from . import operations, relations, requests
 from .placeholders import holds
-from .shapes import Synthesis, is_not_found, not_found_code
+from .shapes import Synthesis, is_not_found, not_found_code, split
 from .state import Read, State, Trace, Write, home, lay_over, plain, synthesis
 
 # Where credentials of machines come from.
@@ -103,9 +103,14 @@ class Guard:
                 error = failure
         planned = self.state.planned(read)
         if planned:
-            return answered(synthesis(planned).structure(read.shape, planned.noun))
-        if lists(read.shape) and (real is None or self.state.knows(read)):
+            answer = synthesis(planned).structure(read.shape, planned.noun) if read.shape else {}
+            return answered({**answer, **relations.default_answer(read, planned)})
+        if self.state.written(read) or (lists(read.shape) and (real is None or self.state.knows(read))):
             return answered(Synthesis(read.service, read.region, "", {}).structure(read.shape, ""))
+        if read.operation.name in relations.ABSENT and self.state.knows(read):
+            raise self._not_found(client, read)
+        if read.shape is None or (read.service == "s3" and self.state.knows(read)):
+            return answered({})
         raise error or self._not_found(client, read)
 
     def _resolved(self, client: Any, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +123,7 @@ class Guard:
         return parameters
 
     def _not_found(self, client: Any, read: Read) -> Exception:
-        code = not_found_code(read.service, read.operation)
+        code = relations.ABSENT.get(read.operation.name) or not_found_code(read.service, read.operation)
         answer = {"Error": {"Code": code, "Message": "It is only planned."}, "ResponseMetadata": {"HTTPStatusCode": 404}}
         kind: type[Exception] = client.exceptions.from_code(code)
         return kind(answer, read.operation.name)
@@ -128,10 +133,7 @@ class Guard:
         service, region = client.meta.service_model.service_name, client.meta.region_name or ""
         seed = self.state.seed(service, region, operation_name, plain(parameters))
         fields = plain(parameters)
-        noun = Write(service, region, operation_name, fields, {}, seed).noun
-        response: dict[str, Any] = {}
-        if model.output_shape is not None:
-            response = Synthesis(service, region, seed, fields).structure(model.output_shape, noun)
+        response = answer_to(service, region, model, fields, seed)
         write = Write(service, home(service, region), operation_name, fields, plain(response), seed)
         trace = Trace()
         for read, answer in self.reads:
@@ -143,10 +145,14 @@ class Guard:
         finally:
             self._inside.answer = None
         self.recorded.append((write, trace))
-        self.state.writes.append(write)
+        self.state.writes += [write, *self._implied(write)]
         self._reads_since_write = 0
         self._log(service, operation_name, region)
         return answer
+
+    def _implied(self, write: Write) -> Iterator[Write]:
+        for number, (operation, parameters, response) in enumerate(relations.implied(write)):
+            yield Write(write.service, write.region, operation, parameters, response, f"{write.seed}.{number}")
 
     def answer_instead(self) -> tuple[Any, dict[str, Any]] | None:
         """The answer to the write that botocore is about to send; None for a read."""
@@ -197,6 +203,16 @@ class Guard:
     def waits(self, arguments: Mapping[str, Any]) -> bool:
         """Whether a botocore waiter shall wait."""
         return not self.recorded and not holds(plain(arguments))
+
+
+def answer_to(service: str, region: str, model: Any, parameters: dict[str, Any], seed: str) -> dict[str, Any]:
+    """What AWS would answer to a write."""
+    if model.output_shape is None:
+        return {}
+    noun = split(model.name)[1]
+    first = Synthesis(service, region, seed, parameters).structure(model.output_shape, noun)
+    fields = Write(service, region, model.name, parameters, plain(first), seed).fields
+    return Synthesis(service, region, seed, relations.known(service, noun, fields)).structure(model.output_shape, noun)
 
 
 def lists(shape: Any) -> bool:

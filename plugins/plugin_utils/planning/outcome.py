@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import operations, requests
+from . import operations, relations, requests
 from .guard import Guard
 from .placeholders import digest, holds
 from .returns import facts, snake
-from .shapes import bare, identifies
+from .shapes import bare, identifies, strings
 from .state import Trace, Write
 
 # What is part of something greater: to create one is to change that.
@@ -71,6 +71,8 @@ class Outcome:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Complete the result of a module that ran to its end."""
+        if not self.guard.recorded and isinstance(result.get("plan"), dict):
+            return  # a module that removes things says itself what would go
         says = bool(result.get("changed"))
         effective = self.effective
         overruled = any(trace.changes and not write.creates for write, trace in effective)
@@ -93,17 +95,17 @@ class Outcome:
         result["plan"] = entry
         changes = entry["changes"]
         if changes and not (self.module.startswith("indivillage.") and "diff" in result):
-            result["diff"] = {
-                side: "".join(f"{change['field']}: {change[side]}\n" for change in changes if change[side] is not None)
-                for side in ("before", "after")
-            }
+            sides = ("before", "after")
+            result["diff"] = {side: {change["field"]: change[side] for change in changes if change[side] is not None} for side in sides}
 
     def entry(self, effective: list[tuple[Write, Trace]], changed: bool, reason: str | None) -> dict[str, Any]:
+        action = self._action([write for write, _trace in effective]) if changed else "none"
+        created = {name for write, _trace in effective if action == "create" and write.creates for name in write.identifiers}
         return {
-            "action": self._action([write for write, _trace in effective]) if changed else "none",
+            "action": action,
             "resource": self._resource([write for write, _trace in effective]),
             "calls": [self._call(write) for write, _trace in effective],
-            "changes": list(self._changes(effective)) if changed else [],
+            "changes": list(self._changes(effective, created)) if changed else [],
             "certain": reason is None,
             "reason": reason,
             "stateful": next((loss for write, _trace in effective if (loss := _loss(write))), None) if changed else None,
@@ -113,15 +115,19 @@ class Outcome:
         parameters = hidden(requests.without_tokens(write.parameters), secrets=self.secrets)
         return {"service": write.service, "operation": write.operation, "region": write.region, "parameters": parameters}
 
-    def _changes(self, effective: list[tuple[Write, Trace]]) -> Iterator[dict[str, Any]]:
+    def _changes(self, effective: list[tuple[Write, Trace]], created: set[str]) -> Iterator[dict[str, Any]]:
+        """The fields that change; of what is created there is nothing before, and its own names are not fields of it."""
         seen = set()
         for write, trace in effective:
-            found = [(change.field, change.before, change.after) for change in trace.changes]
+            found = [(change.field, None if created else change.before, change.after) for change in trace.changes]
             if not found:
+                told = relations.known(write.service, "", requests.without_tokens(write.parameters))
+                told = {name: value for name, value in told.items() if name not in ("TagList", "TagSet")}
                 found = [
-                    (name, None, value)
-                    for name, value in requests.without_tokens(write.parameters).items()
-                    if value is not None and not (identifies(name, write.noun) and not write.creates)
+                    field
+                    for name, value in told.items()
+                    if not set(strings(value)) & created and not (identifies(name, write.noun) and not write.creates)
+                    for field in requests.differences(name, None, value)
                 ]
             for name, before, after in found:
                 secret = any(is_secret(part) for part in name.split("."))

@@ -13,7 +13,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-MARK = re.compile(r"planned-[0-9a-f]{8}")
+# Modules tell ids of EC2 from names by their hexadecimal digits; within a module a placeholder has them too.
+SHAPED = "facade000"
+MARK = re.compile(rf"(planned-|{SHAPED})[0-9a-f]{{8}}")
+INWARD = re.compile(r"(?<![\w-])([a-z]+(?:-[a-z]+)*)-planned-([0-9a-f]{8})(?![\w-])")
+OUTWARD = re.compile(rf"-{SHAPED}([0-9a-f]{{8}})")
 ACCOUNT = "000000000000"
 # How ids of EC2 begin, by the name that the API gives the thing.
 PREFIXES = {
@@ -61,16 +65,32 @@ def placeholder(service: str, region: str, member: str, seed: str) -> str:
         return f"https://{mark}.invalid/"
     if service == "ec2" and name.endswith("id"):
         prefix = PREFIXES.get(name.removesuffix("id"))
-        return f"{prefix}-{mark}" if prefix else mark
+        return f"{prefix}-{SHAPED}{digest(seed)}" if prefix else mark
     return mark
 
 
 def holds(value: Any) -> bool:
     """Whether there is a placeholder anywhere in a value."""
     if isinstance(value, str):
-        return "planned-" in value and MARK.search(value) is not None
+        return MARK.search(value) is not None
     if isinstance(value, Mapping):
         return any(holds(item) for item in value.values()) or any(holds(key) for key in value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return any(holds(item) for item in value)
     return False
+
+
+def inward(text: str) -> str:
+    """A task's parameters as its module gets them: ids of EC2 look like ids of EC2."""
+    return INWARD.sub(rf"\1-{SHAPED}\2", text)
+
+
+def outward(value: Any) -> Any:
+    """A module's values as everybody else gets them."""
+    if isinstance(value, str):
+        return OUTWARD.sub(r"-planned-\1", value)
+    if isinstance(value, Mapping):
+        return {outward(key): outward(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [outward(item) for item in value]
+    return value

@@ -67,10 +67,13 @@ def shaped_tags(pairs: Mapping[str, str], shape: Any) -> Any:
 
 
 def known(service: str, noun: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a created thing under the names by which they are read."""
-    read = dict(fields)
+    """The fields of a created thing under the names by which they are read, with what every new one has."""
+    read = {**BORN_WITH.get((service, noun), lambda _fields: {})(fields), **fields}
+    for name, given in RENAMED.get((service, f"Create{noun}"), {}).items():
+        if name in read:
+            read.setdefault(given, read[name])
     for specification in read.pop("TagSpecifications", None) or []:
-        read.setdefault("Tags", specification.get("Tags", []))
+        read["Tags"] = specification.get("Tags", [])
     given = lookup(read, "Tags")
     if given:
         pairs = [{"Key": key, "Value": value, "TagKey": key, "TagValue": value} for key, value in read_tags(given).items()]
@@ -79,11 +82,47 @@ def known(service: str, noun: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     return read
 
 
+# ---- What AWS adds by itself -----------------------------------------------------------------------------------------------------
+
+EVERYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
+DENIED = {"CidrBlock": "0.0.0.0/0", "Protocol": "-1", "RuleAction": "deny", "RuleNumber": 32767}
+BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    ("ec2", "Vpc"): lambda fields: {
+        "CidrBlockAssociationSet": [
+            {
+                "AssociationId": str(fields.get("VpcId", "")).replace("vpc-", "vpc-cidr-assoc-"),
+                "CidrBlock": fields.get("CidrBlock"),
+                "CidrBlockState": {"State": "associated"},
+            }
+        ]
+    },
+    ("ec2", "SecurityGroup"): lambda _fields: {"IpPermissionsEgress": [EVERYWHERE]},
+    ("ec2", "NetworkAcl"): lambda _fields: {"Entries": [{**DENIED, "Egress": False}, {**DENIED, "Egress": True}], "IsDefault": False},
+    ("ec2", "RouteTable"): lambda _fields: {"Routes": [], "Associations": []},
+    ("ec2", "Address"): lambda fields: {"PublicIp": fields.get("PublicIp"), "Domain": "vpc"},
+    ("elbv2", "LoadBalancer"): lambda fields: {"State": {"Code": "active"}, "LoadBalancerName": fields.get("Name")},
+    ("kms", "Key"): lambda _fields: {"Enabled": True, "KeyState": "Enabled", "KeyManager": "CUSTOMER", "Origin": "AWS_KMS"},
+    ("secretsmanager", "Secret"): lambda fields: {"ARN": fields.get("ARN")},
+}
+
+
+def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """The writes that AWS makes by itself after a write: operation, parameters and answer."""
+    if (write.service, write.operation) == ("ec2", "CreateVpc"):
+        vpc = str(write.fields["VpcId"])
+        group = {"GroupName": "default", "Description": "default VPC security group", "VpcId": vpc}
+        yield "CreateSecurityGroup", group, {"GroupId": vpc.replace("vpc-", "sg-")}
+        yield "CreateNetworkAcl", {"VpcId": vpc}, {"NetworkAcl": {"NetworkAclId": vpc.replace("vpc-", "acl-"), "IsDefault": True}}
+        main = {"Main": True, "RouteTableAssociationId": vpc.replace("vpc-", "rtbassoc-"), "RouteTableId": vpc.replace("vpc-", "rtb-")}
+        yield "CreateRouteTable", {"VpcId": vpc}, {"RouteTable": {"RouteTableId": main["RouteTableId"], "Associations": [main]}}
+
+
 # ---- Writes whose parameters are called differently from the fields ---------------------------------------------------------------
 
 RENAMED = {
     ("iam", "UpdateAssumeRolePolicy"): {"PolicyDocument": "AssumeRolePolicyDocument"},
-    ("ec2", "ModifySubnetAttribute"): {},
+    ("rds", "ModifyDBInstance"): {"VpcSecurityGroupIds": "VpcSecurityGroups", "DBParameterGroupName": "DBParameterGroups"},
+    ("ec2", "CreateSecurityGroup"): {"Description": "GroupDescription"},
 }
 
 
@@ -117,12 +156,235 @@ def apply(write: Write, read: Read, found: list[Node], trace: Trace) -> bool:
     return own is not None
 
 
-def named(found: list[Node], member: str, write: Write, parameter: str = "") -> Iterator[Node]:
-    """The structures that have a member with the value of a write's parameter."""
-    wanted = write.parameters.get(parameter or member)
+def _node(found: list[Node], member: str, value: Any) -> Iterator[Node]:
+    """The structures that have a member of this value."""
+    return (node for node in found if value is not None and node.value.get(member) == value)
+
+
+def _put(node: Node, member: str, items: list[Any], trace: Trace, label: str | None = None) -> None:
+    before = node.value.get(member) or []
+    for item in before:
+        if item not in items:
+            trace.note(label or member, item, None)
+    for item in items:
+        if item not in before:
+            trace.note(label or member, None, item)
+    node.value[member] = items
+
+
+# Security groups: a permission of the API holds several sources, each of which is a rule of its own.
+SOURCES = {"IpRanges": "CidrIp", "Ipv6Ranges": "CidrIpv6", "PrefixListIds": "PrefixListId", "UserIdGroupPairs": "GroupId"}
+
+
+def _single(permissions: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    rules = {}
+    for permission in permissions:
+        about = {name: permission[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in permission}
+        for member, source in SOURCES.items():
+            for item in permission.get(member) or []:
+                rules[(*about.values(), member, item.get(source))] = {**about, **{name: [] for name in SOURCES}, member: [item]}
+    return rules
+
+
+@rule("ec2", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress")
+def _security_group_rules(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    member = "IpPermissionsEgress" if write.operation.endswith("Egress") else "IpPermissions"
+    given = _single(write.parameters.get("IpPermissions") or [])
+    for node in _node(found, "GroupId", write.parameters.get("GroupId")):
+        if member not in node.shape.members:
+            continue
+        rules = _single(node.value.get(member) or [])
+        for key, item in given.items():
+            before = rules.pop(key, None)
+            if write.verb == "Authorize":
+                rules[key] = item
+            elif before is None:
+                continue
+            trace.note(f"{member}.{_port(item)}.{key[-1]}", before and "allowed", "allowed" if write.verb == "Authorize" else None)
+        node.value[member] = list(rules.values())
+
+
+def _port(permission: Mapping[str, Any]) -> str:
+    low, high = permission.get("FromPort"), permission.get("ToPort")
+    if permission.get("IpProtocol") == "-1" or low is None:
+        return str(permission.get("IpProtocol")).replace("-1", "all")
+    return f"{permission['IpProtocol']}/{low}" if low == high else f"{permission['IpProtocol']}/{low}-{high}"
+
+
+@rule("ec2", "CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAclEntry")
+def _network_acl_entries(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    entry = {name: value for name, value in write.parameters.items() if name != "NetworkAclId"}
+    key = (entry.get("RuleNumber"), entry.get("Egress"))
+    for node in _node(found, "NetworkAclId", write.parameters["NetworkAclId"]):
+        if "Entries" in node.shape.members:
+            entries = {(item.get("RuleNumber"), item.get("Egress")): item for item in node.value.get("Entries") or []}
+            before = entries.pop(key, None)
+            if write.verb != "Delete":
+                entries[key] = entry
+            name = f"Entries.{'egress' if key[1] else 'ingress'}.{key[0]}"
+            for field, old, new in requests.differences(name, before, entries.get(key)):
+                trace.note(field, old, new)
+            node.value["Entries"] = list(entries.values())
+
+
+@rule("ec2", "ReplaceNetworkAclAssociation")
+def _network_acl_association(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    moved = next((node.value for node in _node(found, "NetworkAclAssociationId", write.parameters["AssociationId"])), None)
     for node in found:
-        if wanted is not None and node.value.get(member) == wanted:
-            yield node
+        if "Associations" in node.shape.members and "Entries" in node.shape.members:
+            kept = [item for item in node.value.get("Associations") or [] if item is not moved]
+            if node.value.get("NetworkAclId") == write.parameters["NetworkAclId"] and moved:
+                kept.append({**moved, "NetworkAclId": write.parameters["NetworkAclId"]})
+            _put(node, "Associations", kept, trace)
 
 
-__all__ = ["RULES", "Rule", "apply", "fields", "known", "meet", "named", "placeholder", "read_tags", "rule", "shaped_tags", "tags"]
+TARGETS = ("GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId")
+
+
+@rule("ec2", "CreateRoute", "ReplaceRoute", "DeleteRoute")
+def _routes(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    route = {name: value for name, value in write.parameters.items() if name != "RouteTableId"}
+    name, destination = next(((name, value) for name, value in route.items() if name.startswith("Destination")), ("", None))
+    for node in _node(found, "RouteTableId", write.parameters["RouteTableId"]):
+        if "Routes" in node.shape.members:
+            routes = node.value.get("Routes") or []
+            before = next((item for item in routes if item.get(name) == destination), None)
+            after = None if write.verb == "Delete" else {**route, "State": "active", "Origin": "CreateRoute"}
+            ways = [next((item.get(target) for target in TARGETS if item.get(target)), None) if item else None for item in (before, after)]
+            trace.note(f"Routes.{destination}", *ways)
+            node.value["Routes"] = [item for item in routes if item is not before] + ([after] if after else [])
+
+
+@rule("ec2", "AssociateRouteTable", "DisassociateRouteTable", "ReplaceRouteTableAssociation")
+def _route_table_associations(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    old = write.parameters.get("AssociationId")
+    moved = next((node.value for node in _node(found, "RouteTableAssociationId", old)), {})
+    subnet = write.parameters.get("SubnetId", moved.get("SubnetId"))
+    for node in found:
+        if "Associations" in node.shape.members and "Routes" in node.shape.members:
+            kept = [item for item in node.value.get("Associations") or [] if item.get("RouteTableAssociationId") != old or old is None]
+            table = write.parameters.get("RouteTableId")
+            if table and node.value.get("RouteTableId") == table:
+                identifier = write.response.get("AssociationId") or write.response.get("NewAssociationId")
+                state = {"State": "associated"}
+                one = {"RouteTableAssociationId": identifier, "RouteTableId": table, "SubnetId": subnet, "Main": False}
+                kept.append({**one, "AssociationState": state})
+            for item in node.value.get("Associations") or []:
+                if item not in kept:
+                    trace.note(f"Associations.{item.get('SubnetId')}", item.get("RouteTableId"), table)
+            for item in kept:
+                if item not in (node.value.get("Associations") or []):
+                    trace.note(f"Associations.{subnet}", moved.get("RouteTableId"), table)
+            node.value["Associations"] = kept
+
+
+@rule("ec2", "AttachInternetGateway", "DetachInternetGateway")
+def _internet_gateways(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    vpc = write.parameters.get("VpcId")
+    for node in _node(found, "InternetGatewayId", write.parameters["InternetGatewayId"]):
+        if "Attachments" in node.shape.members:
+            kept = [item for item in node.value.get("Attachments") or [] if item.get("VpcId") != vpc]
+            _put(node, "Attachments", kept + ([{"State": "available", "VpcId": vpc}] if write.verb == "Attach" else []), trace)
+
+
+@rule("iam", "AttachRolePolicy", "DetachRolePolicy")
+def _attached_policies(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name != "ListAttachedRolePolicies" or write.parameters["RoleName"] not in read.asked:
+        return
+    arn = write.parameters["PolicyArn"]
+    kept = [item for item in found[0].value.get("AttachedPolicies") or [] if item["PolicyArn"] != arn]
+    if write.verb == "Attach":
+        kept.append({"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn})
+    _put(found[0], "AttachedPolicies", kept, trace)
+
+
+@rule("iam", "AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile")
+def _profile_roles(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    role = {"RoleName": write.parameters["RoleName"], "Arn": placeholder("iam", "", "Arn", write.seed), "RoleId": write.seed, "Path": "/"}
+    for node in _node(found, "InstanceProfileName", write.parameters["InstanceProfileName"]):
+        kept = [item for item in node.value.get("Roles") or [] if item.get("RoleName") != role["RoleName"]]
+        _put(node, "Roles", kept + ([role] if write.verb == "Add" else []), trace)
+    if read.operation.name == "ListInstanceProfilesForRole" and role["RoleName"] in read.asked and write.verb == "Add":
+        found[0].value.setdefault("InstanceProfiles", []).append({"InstanceProfileName": write.parameters["InstanceProfileName"]})
+
+
+@rule("kms", "EnableKeyRotation", "DisableKeyRotation")
+def _key_rotation(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name == "GetKeyRotationStatus" and meet({write.parameters["KeyId"]}, read.asked):
+        after = write.verb == "Enable"
+        trace.note("KeyRotationEnabled", found[0].value.get("KeyRotationEnabled"), after)
+        found[0].value["KeyRotationEnabled"] = after
+
+
+@rule("kms", "ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey", "DisableKey")
+def _key_state(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    states = {"ScheduleKeyDeletion": "PendingDeletion", "EnableKey": "Enabled"}
+    for node in found:
+        if "KeyState" in node.shape.members and meet({write.parameters["KeyId"]}, set(node.identifiers)):
+            state = states.get(write.operation, "Disabled")
+            trace.note("KeyState", node.value.get("KeyState"), state)
+            node.value |= {"KeyState": state, "Enabled": state == "Enabled"}
+
+
+@rule("logs", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey")
+def _log_groups(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    member = "retentionInDays" if write.verb == "Delete" else "kmsKeyId"
+    for node in _node(found, "logGroupName", write.parameters["logGroupName"]):
+        trace.note(member, node.value.pop(member, None), write.parameters.get("kmsKeyId"))
+        if write.parameters.get("kmsKeyId"):
+            node.value[member] = write.parameters["kmsKeyId"]
+
+
+# ---- Answers about things that do not have what is asked for ----------------------------------------------------------------------
+
+ABSENT = {
+    "GetBucketCors": "NoSuchCORSConfiguration",
+    "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
+    "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
+    "GetBucketOwnershipControls": "OwnershipControlsNotFoundError",
+    "GetBucketPolicy": "NoSuchBucketPolicy",
+    "GetBucketReplication": "ReplicationConfigurationNotFoundError",
+    "GetBucketTagging": "NoSuchTagSet",
+    "GetBucketWebsite": "NoSuchWebsiteConfiguration",
+    "GetObjectLockConfiguration": "ObjectLockConfigurationNotFoundError",
+    "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
+}
+# What every new thing has, where AWS documents it and modules count on it.
+DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
+    ("elbv2", "DescribeTargetGroupAttributes"): {
+        "deregistration_delay.timeout_seconds": "300",
+        "load_balancing.algorithm.type": "round_robin",
+        "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
+        "slow_start.duration_seconds": "0",
+        "stickiness.app_cookie.cookie_name": "",
+        "stickiness.app_cookie.duration_seconds": "86400",
+        "stickiness.enabled": "false",
+        "stickiness.lb_cookie.duration_seconds": "86400",
+        "stickiness.type": "lb_cookie",
+    },
+    ("elbv2", "DescribeLoadBalancerAttributes"): {
+        "access_logs.s3.bucket": "",
+        "access_logs.s3.enabled": "false",
+        "access_logs.s3.prefix": "",
+        "deletion_protection.enabled": "false",
+        "idle_timeout.timeout_seconds": "60",
+        "load_balancing.cross_zone.enabled": "true",
+        "routing.http.desync_mitigation_mode": "defensive",
+        "routing.http.drop_invalid_header_fields.enabled": "false",
+        "routing.http.preserve_host_header.enabled": "false",
+        "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
+        "routing.http.xff_client_port.enabled": "false",
+        "routing.http.xff_header_processing.mode": "append",
+        "routing.http2.enabled": "true",
+        "waf.fail_open.enabled": "false",
+    },
+}
+
+
+def default_answer(read: Read, created: Write) -> dict[str, Any]:
+    """What the answer about something new holds that its creation does not tell."""
+    if (read.service, read.operation.name) == ("elbv2", "DescribeTags"):
+        pairs = [{"Key": key, "Value": value} for key, value in read_tags(lookup(created.fields, "Tags")).items()]
+        return {"TagDescriptions": [{"ResourceArn": arn, "Tags": list(pairs)} for arn in read.parameters["ResourceArns"]]}
+    pairs = [{"Key": key, "Value": value} for key, value in DEFAULTS.get((read.service, read.operation.name), {}).items()]
+    return {"Attributes": pairs} if pairs else {}

@@ -171,7 +171,14 @@ def merged(before: Any, written: Any) -> Any:
         for item in written:
             entries[item[name]] = {**entries.get(item[name], {}), **item}
         return list(entries.values())
+    if isinstance(before, list) and isinstance(written, list):
+        # What was read of an entry is more than what is written of it.
+        return [next((old for old in before if _holds(old, new)), new) for new in written]
     return written
+
+
+def _holds(old: Any, new: Any) -> bool:
+    return isinstance(old, Mapping) and isinstance(new, Mapping) and all(alike(old.get(name), value) for name, value in new.items())
 
 
 def differences(name: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:

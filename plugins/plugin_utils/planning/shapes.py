@@ -22,6 +22,19 @@ NAMING = ("", "id", "arn", "name", "identifier", "url")
 OTHER_NAMES = {"address": {"allocationid", "publicip"}, "keypair": {"keyname", "keyfingerprint"}, "bucket": {"bucket"}}
 SETTLED = ("available", "active", "running", "in-service", "inservice", "enabled", "issued", "attached", "associated", "in-sync", "insync")
 MAXIMAL_DEPTH = 8
+# Structures within a thing that every such thing has; others are left out, as AWS leaves out what was not asked for.
+PARTS_OF_ALL = {
+    "endpoint",
+    "primaryendpoint",
+    "configurationendpoint",
+    "state",
+    "status",
+    "placement",
+    "monitoring",
+    "provisionedthroughput",
+}
+# Times that every thing has; others tell of what has not happened.
+BORN = re.compile(r"creat|launch|start|lastmodified|uploaddate", re.IGNORECASE)
 BIRTH = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -187,6 +200,8 @@ class Synthesis:
     def value(self, shape: Any, member: str, thing: str, depth: int) -> Any:
         kind = shape.type_name
         if kind == "structure":
+            if depth and bare(shape.name) != bare(thing) and normal(member) not in PARTS_OF_ALL:
+                return None
             return self.structure(shape, thing if bare(shape.name) == bare(thing) else shape.name, depth + 1)
         if kind == "list":
             return self.list(shape, member, thing, depth)
@@ -194,7 +209,9 @@ class Synthesis:
             return {}
         if kind == "string":
             return self.text(shape, member)
-        return {"boolean": False, "timestamp": BIRTH, "blob": b"", "float": 0.0, "double": 0.0}.get(kind, 0)
+        if kind == "timestamp":
+            return BIRTH if BORN.search(member) else None
+        return {"boolean": False, "blob": b"", "float": 0.0, "double": 0.0}.get(kind, 0)
 
     def list(self, shape: Any, member: str, thing: str, depth: int) -> list[Any]:
         """A list holds the thing itself, or its id, where it is a list of such things; else nothing."""
@@ -230,10 +247,18 @@ def fits(value: Any, shape: Any) -> bool:
     if kind == "structure" or kind == "map":
         return isinstance(value, Mapping) or (kind == "structure" and "Value" in shape.members and not isinstance(value, (list, Mapping)))
     if kind == "list":
-        return isinstance(value, (list, tuple)) and all(fits(item, shape.member) for item in value)
+        return isinstance(value, (list, tuple)) and all(fits(item, shape.member) or _key(item, shape.member) for item in value)
     if isinstance(value, (Mapping, list, tuple)):
         return False
     return kind != "boolean" or isinstance(value, bool)
+
+
+def _key(value: Any, shape: Any) -> str | None:
+    """The member by which a structure in a list is known, where a request gives its name or id alone."""
+    if not isinstance(value, str) or shape.type_name != "structure":
+        return None
+    endings = ("id", "name", "arn", "identifier")
+    return next((member for member in shape.members if normal(member).endswith(endings)), None)
 
 
 def fit(value: Any, shape: Any) -> Any:
@@ -248,7 +273,7 @@ def fit(value: Any, shape: Any) -> Any:
             if member in value
         }
     if kind == "list":
-        return [fit(item, shape.member) for item in value]
+        return [fit(item, shape.member) if fits(item, shape.member) else {_key(item, shape.member): item} for item in value]
     if kind == "string":
         return value if isinstance(value, str) else str(value)
     return value

@@ -83,12 +83,17 @@ class Write:
         for value in self.response.values():
             one = value[0] if isinstance(value, list) and value else value
             if isinstance(one, dict) and any(identifies(member, self.noun) for member in one):
-                known = {**known, **one, **{name: item for name, item in self.parameters.items() if not identifies(name, self.noun)}}
+                known |= {name: item for name, item in one.items() if item}
         return known
 
     @property
     def identifiers(self) -> set[str]:
         return identifiers(self.noun, self.fields)
+
+    def is_named_by(self, texts: set[str]) -> bool:
+        """Whether one of the texts names the created thing, by its name or by a placeholder that was made for it."""
+        mark = digest(self.seed)
+        return meet(self.identifiers, texts) or any(mark in text for text in texts)
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,10 @@ class Read:
     @property
     def shape(self) -> Any:
         return self.operation.output_shape
+
+    @property
+    def is_about_tags(self) -> bool:
+        return "tag" in normal(self.noun) and self.service != "ec2"
 
     @property
     def asked(self) -> set[str]:
@@ -166,7 +175,7 @@ class State:
         """The recorded creation of the very thing that a request names; None when there is none, or it was deleted again."""
         found = None
         for write in self.concerning(read.service, read.region):
-            if write.creates and requests.about(write.noun, read.noun) and meet(write.identifiers, read.asked):
+            if write.creates and (requests.about(write.noun, read.noun) or read.is_about_tags) and write.is_named_by(read.asked):
                 found = write
             elif write.deletes and found and bare(write.noun) == bare(found.noun) and meet(_targets(write), found.identifiers):
                 found = None
@@ -174,7 +183,14 @@ class State:
 
     def knows(self, read: Read) -> bool:
         """Whether a request names anything that is only planned, if only as the owner of what it asks for."""
-        return any(write.creates and meet(write.identifiers, read.asked) for write in self.concerning(read.service, read.region))
+        return any(write.creates and write.is_named_by(read.asked) for write in self.concerning(read.service, read.region))
+
+    def written(self, read: Read) -> bool:
+        """Whether a recorded write set exactly what a request asks for, such as the policy of a bucket that has none."""
+        return any(
+            not write.deletes and bare(write.noun) == bare(read.noun) and meet(_targets(write), read.asked)
+            for write in self.concerning(read.service, read.region)
+        )
 
     def deleted(self, read: Read) -> bool:
         """Whether the very thing that a request names was deleted by a recorded write."""
@@ -261,6 +277,8 @@ def _set(node: Node, member: str, value: Any, trace: Trace) -> None:
         value = value if document is None else document
     elif fits(value, shape):
         value = fit(value, shape)
+    else:
+        return
     after = requests.merged(before, value)
     for name, old, new in requests.differences(member, before, after):
         trace.note(name, old, new)
@@ -309,7 +327,7 @@ def _insert(answer: dict[str, Any], shape: Any, write: Write, read: Read, trace:
         elif part.type_name == "structure" and bare(part.name) == bare(write.noun) and member not in answer:
             if meet(write.identifiers, read.asked):
                 answer[member] = builder.structure(part, write.noun)
-        elif part.type_name == "structure" and member in answer:
+        elif part.type_name == "structure" and member in answer and part.name.endswith("List"):
             _insert(answer[member], part, write, read, trace)
 
 
@@ -321,7 +339,7 @@ def _insert_in_list(answer: dict[str, Any], member: str, shape: Any, write: Writ
         if not any(meet(identifiers(element.name, other), identifiers(element.name, item)) for other in items):
             items.append(item)
             trace.inserted.append(item)
-    elif element.type_name == "structure":
+    elif element.type_name == "structure" and element.name == "Reservation":
         inner = next((name for name, part in element.members.items() if _holds(part, write)), None)
         if inner:
             wrapper: dict[str, Any] = {}
