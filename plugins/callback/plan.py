@@ -88,7 +88,7 @@ class CallbackModule(CallbackBase):
         self.problems: list[str] = []
         self._collector = Collector([str(ROOT), str(Path.cwd()), str(Path.home())])
         self._hosts: dict[str, None] = {}  # in reading order
-        self._environment = ""
+        self._environment = "unnamed"
         self._playbooks = 0
         self._play = ""
         if not self.disabled:
@@ -105,11 +105,11 @@ class CallbackModule(CallbackBase):
         self._play = play.get_name()
         variables = play.get_variable_manager()
         hosts = variables._inventory.get_hosts(play.hosts)
-        self._hosts |= dict.fromkeys(host.get_name() for host in hosts)
-        if hosts and not self._environment:
-            self._environment = str(variables.get_vars(host=hosts[0], include_hostvars=False).get("environment_name", "unnamed"))
+        if hosts and not self._hosts:
+            self._environment = variables.get_vars(host=hosts[0], include_hostvars=False).get("environment_name", self._environment)
             for file in self._files:  # however this run ends, an older plan must not be taken for its own
                 file.unlink(missing_ok=True)
+        self._hosts |= dict.fromkeys(host.get_name() for host in hosts)
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         self._collector.note("", f"{self._play}: it has no hosts now, so nothing is planned for them")
@@ -166,6 +166,8 @@ class CallbackModule(CallbackBase):
 
     def _plan(self) -> Plan:
         plan = self._collector.plan(self._environment, commit(), self._hosts)
+        if not self._hosts:
+            plan.failed.append(Failure("", "", "", "", "No play has a host: nothing was looked at."))
         plan.failed += [Failure("", "", "", "", f"The plan could not take in what Ansible told: {problem}") for problem in self.problems]
         return plan
 
