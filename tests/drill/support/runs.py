@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import FILE_NAME, Plan, load
+
 from sandbox import pki
 from tests.drill.support.emulator import DrillEmulator
 from tests.drill.support.snapshot import Snapshot, take
@@ -33,7 +35,13 @@ class Run:
     returncode: int
     output: str
     entries: list[dict[str, Any]]
-    seconds: float = 0.0
+    plan: Plan | None = None
+
+    @property
+    def planned(self) -> set[Change]:
+        """What the plan lists."""
+        assert self.plan, self.output[-3000:]
+        return {(entry.host, entry.role, entry.task, entry.item) for entry in self.plan.entries}
 
     @property
     def changes(self) -> set[Change]:
@@ -100,10 +108,14 @@ class Project:
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "site.yml", "-i", f"inventories/{self.environment}/hosts.yml"]
         command += ["--tags", "provision", "--skip-tags", "images"]
         if check:
-            command += ["--check", "--diff"]
+            command += ["--check", "--diff", "-e", f"plan_directory={self.plan_directory}"]
         if self.variables:
             command += ["-e", json.dumps(self.variables)]
         return [*command, *options]
+
+    @property
+    def plan_directory(self) -> Path:
+        return self.state_dir / "plans"
 
     def surroundings(self, record: Path) -> dict[str, str]:
         """The environment of a run: nothing of the caller's own AWS or Ansible settings."""
@@ -125,7 +137,8 @@ class Project:
         }
 
     def run(self, *options: str, check: bool = False, kill_after_writes: int | None = None) -> Run:
-        """Provision, or plan it; with `kill_after_writes` the whole process group is killed at that write."""
+        """Provision, or plan it (--check); with `kill_after_writes` the whole process group is killed at that write."""
+        shutil.rmtree(self.plan_directory, ignore_errors=True)
         with tempfile.TemporaryDirectory() as directory:
             record = Path(directory) / "record"
             record.touch()
@@ -145,7 +158,9 @@ class Project:
                 output.seek(0)
                 told = output.read()
             lines = record.read_text().splitlines()
-        return Run(process.returncode, told, [json.loads(line) for line in lines if line.endswith("}")])
+        file = self.plan_directory / self.environment / FILE_NAME
+        plan = load(file) if check and file.exists() else None
+        return Run(process.returncode, told, [json.loads(line) for line in lines if line.endswith("}")], plan)
 
     def plan(self, *options: str) -> Run:
         return self.run(*options, check=True)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All mutations, and how many of them can be tried on one account at a time."""
+
+from __future__ import annotations
+
+from tests.drill.support.mutations import identities, networks, storage, tiers
+from tests.drill.support.mutations.model import ALL, Mutation
+
+_SOURCES = (networks, identities, storage, tiers)  # importing them registers their mutations
+
+
+def mutations() -> list[Mutation]:
+    return list(ALL)
+
+
+def batches() -> list[list[Mutation]]:
+    """Groups of mutations that do not meet: no two of a group are planned in the same task and item.
+
+    Those that must be alone, and those that a plan does not see, are no part of it.
+    """
+    groups: list[list[Mutation]] = []
+    for mutation in ALL:
+        if mutation.alone or mutation.reason:
+            continue
+        places = {(mutation.host, *place) for place in mutation.plan}
+        for group in groups:
+            if not places & {(other.host, *place) for other in group for place in other.plan}:
+                group.append(mutation)
+                break
+        else:
+            groups.append([mutation])
+    return groups

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes to identities, keys and secrets."""
+
+from __future__ import annotations
+
+import json
+
+from tests.drill.support.mutations.model import DR, GLOBAL, PREFIX, Account, mutation
+
+ROLES = "Make the roles"
+POLICIES = "Give the roles their own permissions"
+PROFILES = "Make the instance profiles"
+KEYS = "Make the KMS keys"
+KEY_PAIR = "Make the SSH key pair of the instances"
+DATABASE_SECRET = "Make the credentials of the database, once"
+CACHE_SECRET = "Make the token of the cache, once"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole"}],
+}
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+@mutation("role", "trust edited", ROLES, "web", operation="UpdateAssumeRolePolicy", argument="assume_role_policy_document", host=GLOBAL)
+def role_trusts_another_account(account: Account) -> None:
+    account.client("iam").update_assume_role_policy(RoleName=f"{PREFIX}-web", PolicyDocument=json.dumps(TRUST))
+
+
+@mutation("role", "managed policy attached", ROLES, "app", operation="DetachRolePolicy", argument="managed_policies", host=GLOBAL)
+def role_becomes_administrator(account: Account) -> None:
+    account.client("iam").attach_role_policy(RoleName=f"{PREFIX}-app", PolicyArn=ADMINISTRATOR)
+
+
+@mutation("role", "managed policy detached", ROLES, "bastion", operation="AttachRolePolicy", argument="managed_policies", host=GLOBAL)
+def role_loses_a_managed_policy(account: Account) -> None:
+    iam = account.client("iam")
+    attached = iam.list_attached_role_policies(RoleName=f"{PREFIX}-bastion")["AttachedPolicies"]
+    iam.detach_role_policy(RoleName=f"{PREFIX}-bastion", PolicyArn=attached[0]["PolicyArn"])
+
+
+@mutation("role", "tag removed", ROLES, "flow-logs", operation="TagRole", argument="tags", host=GLOBAL)
+def role_tag_removed(account: Account) -> None:
+    account.client("iam").untag_role(RoleName=f"{PREFIX}-flow-logs", TagKeys=["Project"])
+
+
+@mutation("role", "description changed", ROLES, "rds-monitoring", operation="UpdateRole", argument="description", host=GLOBAL)
+def role_description_changed(account: Account) -> None:
+    account.client("iam").update_role(RoleName=f"{PREFIX}-rds-monitoring", Description="changed")
+
+
+@mutation("role", "inline policy edited", POLICIES, "app", operation="PutRolePolicy", argument="policy_json", host=GLOBAL)
+def role_may_do_everything(account: Account) -> None:
+    account.client("iam").put_role_policy(RoleName=f"{PREFIX}-app", PolicyName="app", PolicyDocument=json.dumps(EVERYTHING))
+
+
+@mutation("role", "inline policy deleted", POLICIES, "web", operation="PutRolePolicy", argument=("iam_name", "policy_name"), host=GLOBAL)
+def role_policy_deleted(account: Account) -> None:
+    account.client("iam").delete_role_policy(RoleName=f"{PREFIX}-web", PolicyName="web")
+
+
+@mutation("role", "inline policy added", host=GLOBAL, reason="amazon.aws.iam_policy knows the policies it is given, no others of the role")
+def role_has_another_policy(account: Account) -> None:
+    account.client("iam").put_role_policy(RoleName=f"{PREFIX}-bastion", PolicyName="more", PolicyDocument=json.dumps(EVERYTHING))
+
+
+@mutation("role", "permissions boundary set", host=GLOBAL, reason="none is declared, so amazon.aws.iam_role does not compare it")
+def role_boundary_set(account: Account) -> None:
+    account.client("iam").put_role_permissions_boundary(RoleName=f"{PREFIX}-flow-logs", PermissionsBoundary=ADMINISTRATOR)
+
+
+@mutation("instance profile", "role taken away", PROFILES, "web", operation="AddRoleToInstanceProfile", argument="role", host=GLOBAL)
+def profile_without_its_role(account: Account) -> None:
+    account.client("iam").remove_role_from_instance_profile(InstanceProfileName=f"{PREFIX}-web", RoleName=f"{PREFIX}-web")
+
+
+@mutation("instance profile", "tag changed", PROFILES, "bastion", operation="TagInstanceProfile", argument="tags", host=GLOBAL)
+def profile_tag_changed(account: Account) -> None:
+    account.client("iam").tag_instance_profile(InstanceProfileName=f"{PREFIX}-bastion", Tags=[{"Key": "Project", "Value": "another"}])
+
+
+# --- keys ---
+
+
+@mutation("KMS key", "rotation switched off", KEYS, "general", operation="EnableKeyRotation", argument="enable_key_rotation")
+def key_does_not_rotate(account: Account) -> None:
+    account.client("kms").disable_key_rotation(KeyId=account.key_id("general"))
+
+
+@mutation("KMS key", "policy edited", KEYS, "storage", operation="PutKeyPolicy", argument="policy")
+def key_policy_edited(account: Account) -> None:
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}],
+    }
+    account.client("kms").put_key_policy(KeyId=account.key_id("storage"), PolicyName="default", Policy=json.dumps(policy))
+
+
+@mutation("KMS key", "tag removed", KEYS, "database", operation="TagResource", argument="tags")
+def key_tag_removed(account: Account) -> None:
+    account.client("kms").untag_resource(KeyId=account.key_id("database"), TagKeys=["Project"])
+
+
+@mutation("KMS key", "description changed", KEYS, "logs", operation="UpdateKeyDescription", argument="description")
+def key_description_changed(account: Account) -> None:
+    account.client("kms").update_key_description(KeyId=account.key_id("logs"), Description="changed")
+
+
+@mutation("KMS key", "switched off", KEYS, "storage", operation="EnableKey", host=DR)
+def key_disabled(account: Account) -> None:
+    account.client("kms").disable_key(KeyId=account.key_id("storage"))
+
+
+@mutation("key pair", "deleted", KEY_PAIR, operation="ImportKeyPair", argument="name")
+def key_pair_deleted(account: Account) -> None:
+    account.client("ec2").delete_key_pair(KeyName=f"{PREFIX}-key")
+
+
+@mutation("key pair", "tag removed", KEY_PAIR, operation="CreateTags", argument="tags", host=DR)
+def key_pair_tag_removed(account: Account) -> None:
+    pair = account.one("ec2", "describe_key_pairs", "KeyPairs")
+    account.client("ec2").delete_tags(Resources=[pair["KeyPairId"]], Tags=[{"Key": "Project"}])
+
+
+# --- secrets ---
+
+
+@mutation("secret", "field edited", DATABASE_SECRET, operation="PutSecretValue", argument="fields")
+def database_user_edited(account: Account) -> None:
+    secrets, name = account.client("secretsmanager"), "/indivillage/sandbox/database/credentials"
+    fields = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps(fields | {"username": "somebody"}))
+
+
+@mutation("secret", "tag removed", CACHE_SECRET, operation="TagResource", argument="tags")
+def cache_secret_tag_removed(account: Account) -> None:
+    account.client("secretsmanager").untag_resource(SecretId="/indivillage/sandbox/cache/credentials", TagKeys=["Project"])
+
+
+@mutation(
+    "secret", "address edited", "Complete the credentials with the address of the cache", operation="PutSecretValue", argument="fields"
+)
+def cache_address_edited(account: Account) -> None:
+    secrets, name = account.client("secretsmanager"), "/indivillage/sandbox/cache/credentials"
+    fields = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps(fields | {"host": "elsewhere.example"}))

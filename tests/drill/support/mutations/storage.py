@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes to buckets, queues, databases and caches."""
+
+from __future__ import annotations
+
+import json
+
+from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
+
+BUCKETS = "Make the buckets"
+LIFECYCLES = "Set how long objects stay, and where"
+CORS = "Let the site's pages use the buckets that serve them"
+QUEUES = "Make the queues"
+DEAD_LETTERS = "Make the dead letter queues"
+DATABASE = "Make the PostgreSQL instance"
+DATABASE_SUBNETS = "Make the subnet group of the database"
+PARAMETERS = "Set the parameters of the database"
+CACHE = "Make the cache"
+CACHE_SUBNETS = "Make the subnet group of the cache"
+OPEN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+
+
+def bucket(name: str) -> str:
+    return f"{PREFIX}-{name}"
+
+
+# --- buckets ---
+
+
+@mutation("bucket", "versioning suspended", BUCKETS, "uploads", operation="PutBucketVersioning", argument="versioning")
+def bucket_versioning_suspended(account: Account) -> None:
+    account.client("s3").put_bucket_versioning(Bucket=bucket("uploads"), VersioningConfiguration={"Status": "Suspended"})
+
+
+@mutation("bucket", "encryption changed", BUCKETS, "processed", operation="PutBucketEncryption",
+          argument=("encryption", "encryption_key_id", "bucket_key_enabled"))  # fmt: skip
+def bucket_encryption_changed(account: Account) -> None:
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    account.client("s3").put_bucket_encryption(Bucket=bucket("processed"), ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+
+@mutation("bucket", "public access allowed", BUCKETS, "backups", operation="PutPublicAccessBlock", argument="public_access")
+def bucket_open_to_the_public(account: Account) -> None:
+    account.client("s3").delete_public_access_block(Bucket=bucket("backups"))
+
+
+@mutation("bucket", "policy edited", BUCKETS, "static-assets", operation="PutBucketPolicy", argument="policy")
+def bucket_policy_edited(account: Account) -> None:
+    account.client("s3").put_bucket_policy(Bucket=bucket("static-assets"), Policy=json.dumps(OPEN))
+
+
+@mutation("bucket", "policy deleted", BUCKETS, "uploads-replica", operation="PutBucketPolicy", argument="policy", host=DR)
+def bucket_policy_deleted(account: Account) -> None:
+    account.client("s3").delete_bucket_policy(Bucket=bucket("uploads-replica"))
+
+
+@mutation("bucket", "tags replaced", BUCKETS, "quarantine", operation="PutBucketTagging", argument="tags")
+def bucket_tags_replaced(account: Account) -> None:
+    account.client("s3").put_bucket_tagging(Bucket=bucket("quarantine"), Tagging={"TagSet": [{"Key": "Project", "Value": "another"}]})
+
+
+@mutation("bucket", "access log switched off", BUCKETS, "processed-replica", operation="PutBucketLogging", argument="logging", host=DR)
+def bucket_log_switched_off(account: Account) -> None:
+    account.client("s3").put_bucket_logging(Bucket=bucket("processed-replica"), BucketLoggingStatus={})
+
+
+@mutation("bucket", "ownership of objects changed", BUCKETS, "backups-replica", operation="PutBucketOwnershipControls",
+          argument="object_ownership", host=DR)  # fmt: skip
+def bucket_ownership_changed(account: Account) -> None:
+    controls = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    account.client("s3").put_bucket_ownership_controls(Bucket=bucket("backups-replica"), OwnershipControls=controls)
+
+
+@mutation("bucket", "deleted", BUCKETS, "static-assets-replica", operation="CreateBucket", argument="name", host=DR,
+          also={(LIFECYCLES, "static-assets-replica"): "PutBucketLifecycleConfiguration",
+                (CORS, "static-assets-replica"): "PutBucketCors"})  # fmt: skip
+def bucket_deleted(account: Account) -> None:
+    account.client("s3").delete_bucket(Bucket=bucket("static-assets-replica"))
+
+
+@mutation("bucket", "lifecycle changed", LIFECYCLES, "uploads", operation="PutBucketLifecycleConfiguration",
+          argument=("expiration_days", "noncurrent_version_expiration_days", "abort_incomplete_multipart_upload_days"))  # fmt: skip
+def bucket_lifecycle_changed(account: Account) -> None:
+    s3 = account.client("s3")
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket("uploads"))["Rules"]
+    rules[0]["Expiration"] = {"Days": 1}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket("uploads"), LifecycleConfiguration={"Rules": rules})
+
+
+@mutation("bucket", "lifecycle deleted", LIFECYCLES, "backups", operation="PutBucketLifecycleConfiguration",
+          argument=("rule_id", "transitions"))  # fmt: skip
+def bucket_lifecycle_deleted(account: Account) -> None:
+    account.client("s3").delete_bucket_lifecycle(Bucket=bucket("backups"))
+
+
+@mutation(
+    "bucket", "lifecycle rule added", reason="community.aws.s3_lifecycle manages the rule it names and leaves others of the bucket alone"
+)
+def bucket_lifecycle_rule_added(account: Account) -> None:
+    s3 = account.client("s3")
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket("logs"))["Rules"]
+    rules.append({"ID": "soon", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}})
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket("logs"), LifecycleConfiguration={"Rules": rules})
+
+
+@mutation("bucket", "CORS changed", CORS, "static-assets", operation="PutBucketCors", argument="rules")
+def bucket_cors_changed(account: Account) -> None:
+    rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["PUT"]}
+    account.client("s3").put_bucket_cors(Bucket=bucket("static-assets"), CORSConfiguration={"CORSRules": [rule]})
+
+
+# --- queues ---
+
+
+def _set_queue(account: Account, name: str, **attributes: str) -> None:
+    account.client("sqs").set_queue_attributes(QueueUrl=account.queue_url(name), Attributes=attributes)
+
+
+@mutation("queue", "visibility timeout changed", QUEUES, "tasks", operation="SetQueueAttributes", argument="visibility_timeout",
+          field="VisibilityTimeout")  # fmt: skip
+def queue_visibility_changed(account: Account) -> None:
+    _set_queue(account, "tasks", VisibilityTimeout="1")
+
+
+@mutation("queue", "policy edited", QUEUES, "notifications", operation="SetQueueAttributes", argument="policy")
+def queue_policy_edited(account: Account) -> None:
+    _set_queue(account, "notifications", Policy=json.dumps(OPEN))
+
+
+@mutation("queue", "dead letters after fewer attempts", QUEUES, "crm-sync", operation="SetQueueAttributes", argument="redrive_policy")
+def queue_redrive_changed(account: Account) -> None:
+    arn = f"arn:aws:sqs:us-east-1:123456789012:{PREFIX}-crm-sync-dlq"
+    _set_queue(account, "crm-sync", RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1}))
+
+
+@mutation("queue", "wait changed", QUEUES, "file-processing", operation="SetQueueAttributes", argument="receive_message_wait_time_seconds")
+def queue_wait_changed(account: Account) -> None:
+    _set_queue(account, "file-processing", ReceiveMessageWaitTimeSeconds="0")
+
+
+@mutation("queue", "tag removed", DEAD_LETTERS, "tasks", operation="TagQueue", argument="tags")
+def queue_tag_removed(account: Account) -> None:
+    account.client("sqs").untag_queue(QueueUrl=account.queue_url("tasks-dlq"), TagKeys=["Project"])
+
+
+@mutation("queue", "retention changed", DEAD_LETTERS, "notifications", operation="SetQueueAttributes", argument="message_retention_period")
+def queue_retention_changed(account: Account) -> None:
+    _set_queue(account, "notifications-dlq", MessageRetentionPeriod="60")
+
+
+@mutation("queue", "key changed", DEAD_LETTERS, "crm-sync", operation="SetQueueAttributes", argument="kms_master_key_id")
+def queue_key_changed(account: Account) -> None:
+    _set_queue(account, "crm-sync-dlq", KmsMasterKeyId="alias/aws/sqs")
+
+
+@mutation("queue", "deleted", DEAD_LETTERS, "file-processing", operation="CreateQueue", argument="name")
+def queue_deleted(account: Account) -> None:
+    account.client("sqs").delete_queue(QueueUrl=account.queue_url("file-processing-dlq"))
+
+
+# --- database ---
+
+
+def _modify_database(account: Account, **changes: object) -> None:
+    account.client("rds").modify_db_instance(DBInstanceIdentifier=f"{PREFIX}-db", ApplyImmediately=True, **changes)
+
+
+def _database_arn(kind: str, name: str) -> str:
+    return f"arn:aws:rds:us-east-1:123456789012:{kind}:{PREFIX}-{name}"
+
+
+@mutation("database", "backups kept for a day", DATABASE, operation="ModifyDBInstance", argument="backup_retention_period")
+def database_backups_shortened(account: Account) -> None:
+    _modify_database(account, BackupRetentionPeriod=1)
+
+
+@mutation("database", "class changed", DATABASE, operation="ModifyDBInstance", argument="db_instance_class")
+def database_class_changed(account: Account) -> None:
+    _modify_database(account, DBInstanceClass="db.r5.large")
+
+
+@mutation("database", "security group exchanged", DATABASE, operation="ModifyDBInstance", argument="vpc_security_group_ids")
+def database_group_changed(account: Account) -> None:
+    _modify_database(account, VpcSecurityGroupIds=[account.group_id("bastion")])
+
+
+@mutation("database", "open to the public", DATABASE, operation="ModifyDBInstance", argument="publicly_accessible")
+def database_public(account: Account) -> None:
+    _modify_database(account, PubliclyAccessible=True)
+
+
+@mutation("database", "tag removed", DATABASE, operation="AddTagsToResource", argument="tags")
+def database_tag_removed(account: Account) -> None:
+    account.client("rds").remove_tags_from_resource(ResourceName=_database_arn("db", "db"), TagKeys=["Project"])
+
+
+@mutation("database", "deleted", DATABASE, operation="CreateDBInstance", argument=("db_instance_identifier", "engine"))
+def database_deleted(account: Account) -> None:
+    account.client("rds").delete_db_instance(DBInstanceIdentifier=f"{PREFIX}-db", SkipFinalSnapshot=True)
+
+
+@mutation("database parameter group", "parameter changed", PARAMETERS, operation="ModifyDBParameterGroup", argument="parameters")
+def database_parameter_changed(account: Account) -> None:
+    parameter = {"ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate"}
+    account.client("rds").modify_db_parameter_group(DBParameterGroupName=f"{PREFIX}-db-param-group", Parameters=[parameter])
+
+
+@mutation("database parameter group", "tag removed", PARAMETERS, operation="AddTagsToResource", argument="tags")
+def database_parameter_group_tag_removed(account: Account) -> None:
+    account.client("rds").remove_tags_from_resource(ResourceName=_database_arn("pg", "db-param-group"), TagKeys=["Project"])
+
+
+@mutation("database subnet group", "subnet taken away", DATABASE_SUBNETS, operation="ModifyDBSubnetGroup", argument="subnets")
+def database_subnet_removed(account: Account) -> None:
+    subnets = [account.subnet_id(f"data-{zone}") for zone in "ab"]
+    account.client("rds").modify_db_subnet_group(
+        DBSubnetGroupName=f"{PREFIX}-db-subnet-group", DBSubnetGroupDescription=f"Data tier of {PREFIX}", SubnetIds=subnets
+    )
+
+
+# --- cache ---
+
+
+def _modify_cache(account: Account, **changes: object) -> None:
+    account.client("elasticache").modify_replication_group(ReplicationGroupId=f"{PREFIX}-cache", ApplyImmediately=True, **changes)
+
+
+@mutation("cache", "snapshots dropped", CACHE, operation="ModifyReplicationGroup", argument="snapshot_retention_days")
+def cache_snapshots_dropped(account: Account) -> None:
+    _modify_cache(account, SnapshotRetentionLimit=0)
+
+
+@mutation("cache", "node type changed", CACHE, operation="ModifyReplicationGroup", argument="node_type")
+def cache_node_type_changed(account: Account) -> None:
+    _modify_cache(account, CacheNodeType="cache.r5.large")
+
+
+@mutation("cache", "maintenance window moved", CACHE, operation="ModifyReplicationGroup", argument="maintenance_window")
+def cache_maintenance_moved(account: Account) -> None:
+    _modify_cache(account, PreferredMaintenanceWindow="mon:01:00-mon:02:00")
+
+
+@mutation("cache", "tag removed", CACHE, operation="AddTagsToResource", argument="tags")
+def cache_tag_removed(account: Account) -> None:
+    arn = f"arn:aws:elasticache:us-east-1:123456789012:replicationgroup:{PREFIX}-cache"
+    account.client("elasticache").remove_tags_from_resource(ResourceName=arn, TagKeys=["Project"])
+
+
+@mutation("cache subnet group", "subnet taken away", CACHE_SUBNETS, operation="ModifyCacheSubnetGroup", argument="subnets")
+def cache_subnet_removed(account: Account) -> None:
+    subnets = [account.subnet_id(f"data-{zone}") for zone in "ab"]
+    account.client("elasticache").modify_cache_subnet_group(CacheSubnetGroupName=f"{PREFIX}-cache-subnet-group", SubnetIds=subnets)
