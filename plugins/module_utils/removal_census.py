@@ -1,0 +1,223 @@
+# Copyright (c) IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an account holds that carries given tags, and which of it stands by itself.
+
+The Resource Groups Tagging API answers for most services. EC2, Auto Scaling and IAM are asked themselves, because that API does not
+know all of their resources, and ElastiCache for its subnet groups, which the module that makes them cannot tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import batched
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_list_to_ansible_dict
+from ansible_collections.indivillage.infra.plugins.module_utils.removal_facts import FACTS, Gone
+from ansible_collections.indivillage.infra.plugins.module_utils.removal_kinds import KINDS
+
+Clients = Callable[[str], Any]
+"""Gives the client of a service; the same one for the same name."""
+
+IAM_CALLS_AT_ONCE = 8
+IDS_PER_CALL = 200
+GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "globalaccelerator", "organizations"})
+
+# What EC2 calls a resource in DescribeTags, where an ARN calls it otherwise.
+EC2_TYPES = {"flow-logs": "flow-log", "vpc-flow-log": "flow-log"}
+# Services whose ARNs have no type.
+UNTYPED = {"s3": "bucket", "sqs": "queue", "sns": "topic"}
+
+# Kinds that exist in another resource only and end with it.
+PARTS = {
+    "ec2:security-group-rule": "its security group",
+    "ec2:spot-instances-request": "the instance that it has started",
+    "ec2:ipam-pool": "its address manager",
+    "elasticloadbalancing:listener": "its load balancer",
+    "elasticloadbalancing:listener-rule": "its load balancer",
+    "elasticache:cluster": "its replication group",
+    "elasticache:snapshot": "its replication group",
+    "rds:auto-backup": "its database",
+}
+# Tags by which AWS says for whom it has made a resource.
+MAKER_TAGS = {
+    "aws:autoscaling:groupName": "Auto Scaling group",
+    "aws:cloudformation:stack-name": "CloudFormation stack",
+    "aws:ec2:fleet-id": "fleet",
+    "aws:ecs:serviceName": "ECS service",
+    "aws:backup:source-resource": "AWS Backup of",
+    "aws:secretsmanager:owningService": "service",
+}
+
+
+@dataclass
+class Owned:
+    """One resource that carries the tags."""
+
+    arn: str
+    kind: str
+    """As in C(removal_kinds); other kinds are listed too, and cannot be removed."""
+    id: str
+    name: str
+    tags: dict[str, str] = field(default_factory=dict)
+    part_of: str | None = None
+    """With what it ends, for what AWS or another resource's creation has made; it is never removed by itself."""
+    leaving: str | None = None
+    """When it will be gone, for what is deleted already and only waits for its end."""
+    protected: str | None = None
+    """Why it cannot be removed, and what to do about that."""
+    stateful: str | None = None
+
+    def __str__(self) -> str:
+        title = KINDS[self.kind].title if self.kind in KINDS else self.kind
+        return f"{title} {self.id}" + (f" ({self.name})" if self.name not in ("", self.id) else "")
+
+
+def as_result(resource: Owned) -> dict[str, Any]:
+    """The resource as modules return it, with its title."""
+    return {**asdict(resource), "title": str(resource), "stack": resource.tags.get("Stack", "")}
+
+
+def owned_resources(clients: Clients, scope: str, region: str, account_id: str, tags: Mapping[str, str]) -> list[Owned]:
+    """Everything in the region, or of the global services, that carries all of the tags; sorted by kind and id."""
+    found = _global(clients, tags) if scope == "global" else _regional(clients, region, account_id, tags)
+    by_kind: dict[str, list[Owned]] = {}
+    for resource in found:
+        by_kind.setdefault(resource.kind, []).append(resource)
+    return [resource for kind in sorted(by_kind) for resource in _with_facts(clients, kind, by_kind[kind])]
+
+
+def _with_facts(clients: Clients, kind: str, resources: list[Owned]) -> Iterator[Owned]:
+    """Those that exist, with what AWS tells about them."""
+    facts = FACTS.get(kind, lambda _client, _resources: {})
+    for some in batched(sorted(resources, key=lambda resource: resource.id), IDS_PER_CALL):
+        told = facts(clients(KINDS[kind].service), some) if kind in KINDS else {}
+        for resource in some:
+            fact = told.get(resource.id, {})
+            if fact is Gone:
+                continue
+            resource.part_of = PARTS.get(kind) or _maker(resource.tags) or fact.get("part_of")
+            resource.leaving, resource.protected = fact.get("leaving"), fact.get("protected")
+            if kind in KINDS:
+                resource.stateful = KINDS[kind].stateful
+            elif not resource.part_of:
+                resource.protected = f"nobody has written down how to remove a {kind}: delete it by hand, or add it to removal_kinds.py"
+            yield resource
+
+
+def _maker(tags: Mapping[str, str]) -> str | None:
+    return next((f"{title} {tags[key]}" for key, title in MAKER_TAGS.items() if key in tags), None)
+
+
+def carries(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether all of the wanted tags are there."""
+    return wanted.items() <= tags.items()
+
+
+# ---- One region ------------------------------------------------------------------------------------------------------------------
+
+
+def _regional(clients: Clients, region: str, account_id: str, tags: Mapping[str, str]) -> list[Owned]:
+    ec2 = list(_ec2(clients("ec2"), region, account_id, tags))
+    return [
+        *ec2,
+        *_tagged(clients("resourcegroupstaggingapi"), tags),
+        *_scaling_groups(clients("autoscaling"), tags),
+        *_cache_subnet_groups(clients("elasticache"), {resource.id for resource in ec2 if resource.kind == "ec2:vpc"}),
+    ]
+
+
+def _tagged(client: Any, tags: Mapping[str, str]) -> Iterator[Owned]:
+    filters = [{"Key": key, "Values": [value]} for key, value in tags.items()]
+    for page in client.get_paginator("get_resources").paginate(TagFilters=filters):
+        for item in page["ResourceTagMappingList"]:
+            resource = from_arn(item["ResourceARN"], boto3_tag_list_to_ansible_dict(item["Tags"]))
+            if resource.kind.partition(":")[0] not in GLOBAL_SERVICES | {"ec2", "autoscaling"}:
+                yield resource
+
+
+def from_arn(arn: str, tags: dict[str, str]) -> Owned:
+    """The resource of an ARN: its kind, and the id and name that people know it by."""
+    _arn, _partition, service, _region, _account, rest = arn.split(":", 5)
+    separator = min(("/", ":"), key=lambda mark: rest.find(mark) % (len(rest) + 1))
+    kind, _separator, name = rest.partition(separator)
+    if service in UNTYPED:
+        kind, name = UNTYPED[service], rest
+    elif service == "secretsmanager":
+        name = name.rpartition("-")[0]  # AWS has added six characters
+    elif service == "ssm" and "/" in name:
+        name = f"/{name}"
+    elif service == "elasticloadbalancing":
+        name = name.split("/")[-2]
+    elif service == "logs":
+        name = name.removesuffix(":*")
+    return Owned(arn, f"{service}:{kind}", name, tags.get("Name", name), tags)
+
+
+def _ec2(client: Any, region: str, account_id: str, tags: Mapping[str, str]) -> Iterator[Owned]:
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    keys = [*tags, "Name", "Stack", "aws:*"]
+    for page in client.get_paginator("describe_tags").paginate(Filters=[{"Name": "key", "Values": keys}]):
+        for tag in page["Tags"]:
+            found.setdefault((tag["ResourceType"], tag["ResourceId"]), {})[tag["Key"]] = tag["Value"]
+    for (given_type, identifier), carried in found.items():
+        if carries(carried, tags):
+            kind = EC2_TYPES.get(given_type, given_type)
+            arn = f"arn:aws:ec2:{region}:{account_id}:{kind}/{identifier}"
+            yield Owned(arn, f"ec2:{kind}", identifier, carried.get("Name", identifier), carried)
+
+
+def _scaling_groups(client: Any, tags: Mapping[str, str]) -> Iterator[Owned]:
+    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+    for page in client.get_paginator("describe_auto_scaling_groups").paginate(Filters=filters):
+        for group in page["AutoScalingGroups"]:
+            carried = boto3_tag_list_to_ansible_dict(group["Tags"])
+            if carries(carried, tags):
+                name = group["AutoScalingGroupName"]
+                yield Owned(group["AutoScalingGroupARN"], "autoscaling:autoScalingGroup", name, name, carried)
+
+
+def _cache_subnet_groups(client: Any, vpc_ids: Iterable[str]) -> Iterator[Owned]:
+    for page in client.get_paginator("describe_cache_subnet_groups").paginate():
+        for group in page["CacheSubnetGroups"]:
+            if group.get("VpcId") in vpc_ids:
+                name = group["CacheSubnetGroupName"]
+                yield Owned(group["ARN"], "elasticache:subnetgroup", name, name)
+
+
+# ---- What exists once per account --------------------------------------------------------------------------------------------------
+
+
+def _global(clients: Clients, tags: Mapping[str, str]) -> list[Owned]:
+    client = clients("iam")
+
+    def pages(operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        for page in client.get_paginator(operation).paginate(**arguments):
+            yield from page[key]
+
+    def role(item: dict[str, Any]) -> Owned:
+        carried = client.list_role_tags(RoleName=item["RoleName"])["Tags"]
+        return _identity("iam:role", item["Arn"], item["RoleName"], carried)
+
+    def profile(item: dict[str, Any]) -> Owned:
+        carried = client.get_instance_profile(InstanceProfileName=item["InstanceProfileName"])["InstanceProfile"].get("Tags", [])
+        return _identity("iam:instance-profile", item["Arn"], item["InstanceProfileName"], carried)
+
+    def policy(item: dict[str, Any]) -> Owned:
+        return _identity("iam:policy", item["Arn"], item["PolicyName"], client.list_policy_tags(PolicyArn=item["Arn"])["Tags"])
+
+    # AWS's own roles for its services carry nobody's tags.
+    roles = (item for item in pages("list_roles", "Roles") if not item["Path"].startswith("/aws-service-role/"))
+    with ThreadPoolExecutor(IAM_CALLS_AT_ONCE) as pool:
+        found = [
+            *pool.map(role, roles),
+            *pool.map(profile, pages("list_instance_profiles", "InstanceProfiles")),
+            *pool.map(policy, pages("list_policies", "Policies", Scope="Local")),
+        ]
+    return [resource for resource in found if carries(resource.tags, tags)]
+
+
+def _identity(kind: str, arn: str, name: str, tags: list[dict[str, str]]) -> Owned:
+    return Owned(arn, kind, name, name, boto3_tag_list_to_ansible_dict(tags))

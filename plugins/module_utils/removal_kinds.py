@@ -1,0 +1,224 @@
+# Copyright (c) IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every kind of resource that can be removed: how it is deleted, what must be gone before, and what tells that it is gone.
+
+A kind is called as in an ARN, C(service:type). What cannot be said in one line of this table is in C(removal_steps).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import Any
+
+Call = tuple[str, dict[str, Any]]
+"""An operation or a waiter of a boto3 client and its arguments; the values C(arn) and C(id) stand for the resource's own."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource."""
+
+    title: str
+    """What messages call it."""
+    service: str
+    """The boto3 client's name."""
+    delete: Call | None = None
+    """The call that deletes it; None when C(removal_steps) has the steps."""
+    gone: Call | None = None
+    """The waiter for its disappearance; None when the delete call does not return before."""
+    after: tuple[str, ...] = ()
+    """Kinds of which nothing may be left that could use it. Those that the list to be removed does not have do not count."""
+    modules: tuple[str, ...] = field(default=())
+    """Modules that manage it under its name, where results do not always have an id of AWS's own making."""
+    stateful: str | None = None
+    """The word for what is lost with it, for kinds that hold data."""
+
+
+_RUNNING = ("autoscaling:autoScalingGroup", "ec2:instance")
+_STORES = ("rds:db", "elasticache:replicationgroup")
+_IN_SUBNETS = (
+    *_RUNNING,
+    *_STORES,
+    "elasticloadbalancing:loadbalancer",
+    "ec2:vpc-endpoint",
+    "ec2:natgateway",
+    "ec2:network-interface",
+    "lambda:function",
+)
+_ENCRYPTED = (
+    *_RUNNING,
+    *_STORES,
+    "ec2:volume",
+    "ec2:snapshot",
+    "ec2:image",
+    "rds:snapshot",
+    "s3:bucket",
+    "sqs:queue",
+    "sns:topic",
+    "secretsmanager:secret",
+    "ssm:parameter",
+    "dynamodb:table",
+    "logs:log-group",
+)
+
+KINDS: dict[str, Kind] = {
+    # What runs
+    "autoscaling:autoScalingGroup": Kind("Auto Scaling group", "autoscaling", modules=("autoscaling_group",)),
+    "ec2:instance": Kind(
+        "instance", "ec2", ("terminate_instances", {"InstanceIds": ["id"]}), ("instance_terminated", {"InstanceIds": ["id"]})
+    ),
+    "lambda:function": Kind("Lambda function", "lambda", ("delete_function", {"FunctionName": "arn"}), modules=("lambda",)),
+    "ec2:launch-template": Kind(
+        "launch template", "ec2", ("delete_launch_template", {"LaunchTemplateId": "id"}), after=("autoscaling:autoScalingGroup",)
+    ),
+    "ec2:image": Kind("image", "ec2", after=(*_RUNNING, "ec2:launch-template")),
+    "ec2:snapshot": Kind("snapshot", "ec2", ("delete_snapshot", {"SnapshotId": "id"}), after=("ec2:image",), stateful="snapshot"),
+    "ec2:volume": Kind(
+        "volume", "ec2", ("delete_volume", {"VolumeId": "id"}), ("volume_deleted", {"VolumeIds": ["id"]}), after=_RUNNING, stateful="volume"
+    ),
+    "ec2:key-pair": Kind("key pair", "ec2", ("delete_key_pair", {"KeyPairId": "id"}), after=_RUNNING, modules=("ec2_ssh_key", "ec2_key")),
+    # What answers and routes
+    "elasticloadbalancing:loadbalancer": Kind(
+        "load balancer",
+        "elbv2",
+        ("delete_load_balancer", {"LoadBalancerArn": "arn"}),
+        ("load_balancers_deleted", {"LoadBalancerArns": ["arn"]}),
+    ),
+    "elasticloadbalancing:targetgroup": Kind(
+        "target group",
+        "elbv2",
+        ("delete_target_group", {"TargetGroupArn": "arn"}),
+        after=("elasticloadbalancing:loadbalancer", "autoscaling:autoScalingGroup"),
+    ),
+    "acm:certificate": Kind(
+        "certificate", "acm", ("delete_certificate", {"CertificateArn": "arn"}), after=("elasticloadbalancing:loadbalancer",)
+    ),
+    "cloudwatch:alarm": Kind("alarm", "cloudwatch", ("delete_alarms", {"AlarmNames": ["id"]}), modules=("cloudwatch_metric_alarm",)),
+    # What keeps data
+    "rds:db": Kind("database", "rds", modules=("rds_instance",), stateful="database"),
+    "rds:snapshot": Kind(
+        "database snapshot",
+        "rds",
+        ("delete_db_snapshot", {"DBSnapshotIdentifier": "id"}),
+        ("db_snapshot_deleted", {"DBSnapshotIdentifier": "id"}),
+        modules=("rds_instance_snapshot",),
+        stateful="snapshot",
+    ),
+    "rds:subgrp": Kind(
+        "database subnet group",
+        "rds",
+        ("delete_db_subnet_group", {"DBSubnetGroupName": "id"}),
+        after=("rds:db",),
+        modules=("rds_subnet_group",),
+    ),
+    "rds:pg": Kind(
+        "database parameter group",
+        "rds",
+        ("delete_db_parameter_group", {"DBParameterGroupName": "id"}),
+        after=("rds:db",),
+        modules=("rds_parameter_group", "rds_instance_param_group"),
+    ),
+    "elasticache:replicationgroup": Kind("cache", "elasticache", modules=("elasticache_replication_group",), stateful="cache"),
+    "elasticache:subnetgroup": Kind(
+        "cache subnet group",
+        "elasticache",
+        ("delete_cache_subnet_group", {"CacheSubnetGroupName": "id"}),
+        after=("elasticache:replicationgroup",),
+        modules=("elasticache_subnet_group",),
+    ),
+    "s3:bucket": Kind(
+        "bucket",
+        "s3",
+        after=(*_RUNNING, "elasticloadbalancing:loadbalancer", "ec2:flow-log", "lambda:function"),
+        modules=("s3_bucket",),
+        stateful="bucket",
+    ),
+    "dynamodb:table": Kind(
+        "table",
+        "dynamodb",
+        ("delete_table", {"TableName": "id"}),
+        ("table_not_exists", {"TableName": "id"}),
+        after=(*_RUNNING, "lambda:function"),
+        modules=("dynamodb_table",),
+        stateful="table",
+    ),
+    "sqs:queue": Kind("queue", "sqs", after=(*_RUNNING, "lambda:function"), modules=("sqs_queue",)),
+    "sns:topic": Kind("topic", "sns", ("delete_topic", {"TopicArn": "arn"}), after=("cloudwatch:alarm",), modules=("sns_topic",)),
+    "secretsmanager:secret": Kind(
+        "secret",
+        "secretsmanager",
+        after=(*_RUNNING, *_STORES),
+        modules=("json_secret", "ec2_ssh_key", "secretsmanager_secret"),
+        stateful="secret",
+    ),
+    "ssm:parameter": Kind("parameter", "ssm", ("delete_parameter", {"Name": "id"}), after=_RUNNING, modules=("ssm_parameter",)),
+    "logs:log-group": Kind(
+        "log group",
+        "logs",
+        ("delete_log_group", {"logGroupName": "id"}),
+        after=("ec2:flow-log", "rds:db", "lambda:function"),
+        modules=("log_group", "cloudwatchlogs_log_group"),
+    ),
+    "kms:key": Kind("key", "kms", after=_ENCRYPTED, stateful="key"),
+    # The network
+    "ec2:flow-log": Kind("flow log", "ec2", ("delete_flow_logs", {"FlowLogIds": ["id"]})),
+    "ec2:vpc-endpoint": Kind("VPC endpoint", "ec2"),
+    "ec2:natgateway": Kind(
+        "NAT gateway", "ec2", ("delete_nat_gateway", {"NatGatewayId": "id"}), ("nat_gateway_deleted", {"NatGatewayIds": ["id"]})
+    ),
+    "ec2:network-interface": Kind(
+        "network interface", "ec2", ("delete_network_interface", {"NetworkInterfaceId": "id"}), after=(*_RUNNING, "lambda:function")
+    ),
+    "ec2:elastic-ip": Kind(
+        "address", "ec2", ("release_address", {"AllocationId": "id"}), after=("ec2:natgateway", "ec2:network-interface", *_RUNNING)
+    ),
+    "ec2:internet-gateway": Kind("internet gateway", "ec2", after=("ec2:elastic-ip", *_IN_SUBNETS)),
+    "ec2:security-group": Kind("security group", "ec2", after=_IN_SUBNETS),
+    "ec2:subnet": Kind(
+        "subnet", "ec2", ("delete_subnet", {"SubnetId": "id"}), after=("rds:subgrp", "elasticache:subnetgroup", *_IN_SUBNETS)
+    ),
+    "ec2:route-table": Kind("route table", "ec2", ("delete_route_table", {"RouteTableId": "id"}), after=("ec2:subnet", "ec2:vpc-endpoint")),
+    "ec2:network-acl": Kind("network ACL", "ec2", ("delete_network_acl", {"NetworkAclId": "id"}), after=("ec2:subnet",)),
+    "ec2:vpc": Kind(
+        "VPC",
+        "ec2",
+        ("delete_vpc", {"VpcId": "id"}),
+        after=(
+            "ec2:subnet",
+            "ec2:route-table",
+            "ec2:network-acl",
+            "ec2:security-group",
+            "ec2:internet-gateway",
+            "ec2:flow-log",
+            "elasticloadbalancing:targetgroup",
+        ),
+    ),
+    # Identities
+    "iam:instance-profile": Kind(
+        "instance profile", "iam", after=(*_RUNNING, "ec2:launch-template"), modules=("iam_instance_profile", "iam_role")
+    ),
+    "iam:role": Kind(
+        "role", "iam", after=("iam:instance-profile", "rds:db", "ec2:flow-log", "lambda:function", *_RUNNING), modules=("iam_role",)
+    ),
+    "iam:policy": Kind("policy", "iam", after=("iam:role",), modules=("iam_managed_policy",)),
+}
+
+
+def levels(kinds: Iterable[str]) -> list[list[str]]:
+    """The given kinds in the order of their removal; those of one inner list do not depend on each other.
+
+    A kind that is not in the table comes first: nobody here knows what it uses.
+    """
+    given = set(kinds)
+    known = given & KINDS.keys()
+    # Over the whole table, so that an order through kinds that are not given holds as well.
+    order = TopologicalSorter({name: kind.after for name, kind in KINDS.items()})
+    order.prepare()
+    found = [sorted(given - known)]
+    while order.is_active():
+        ready = order.get_ready()
+        found.append(sorted(known.intersection(ready)))
+        order.done(*ready)
+    return [level for level in found if level]

@@ -1,0 +1,228 @@
+# Copyright (c) IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How kinds are deleted that need more than the one call of C(removal_kinds).
+
+Each function does everything that its resource needs, may be repeated after it was cut off anywhere, and lets AWS's errors pass: whoever
+calls it knows which of them say that the resource is gone, and which that something still uses it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import batched
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, wait_until
+
+OBJECTS_PER_CALL = 1000  # the limit of DeleteObjects
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One resource to be removed, and how."""
+
+    kind: str
+    arn: str
+    id: str
+    final_snapshot: bool = True
+    recovery_days: int = 30
+    """Days in which a key, and a secret, can be brought back; a secret goes at once when it is 0, a key after AWS's shortest time."""
+    alongside: frozenset[str] = field(default_factory=frozenset)
+    """Ids of what is removed in the same run."""
+    wait_timeout_seconds: float = 1800
+    poll_seconds: float = 5
+
+
+Step = Callable[[Any, Removal], None]
+
+
+def _wait_gone(removal: Removal, left: Callable[[], Any]) -> None:
+    wait_until(lambda: not left(), f"{removal.id} to be gone", removal.wait_timeout_seconds, removal.poll_seconds)
+
+
+def wait_for(client: Any, waiter: str, removal: Removal, **arguments: Any) -> None:
+    """Wait with one of the client's own waiters, which raises botocore's WaiterError when the removal's time is up."""
+    attempts = max(1, int(removal.wait_timeout_seconds / removal.poll_seconds))
+    client.get_waiter(waiter).wait(**arguments, WaiterConfig={"Delay": removal.poll_seconds, "MaxAttempts": attempts})
+
+
+def _pages(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
+    for page in client.get_paginator(operation).paginate(**arguments):
+        yield from page.get(key, [])
+
+
+# ---- What runs ---------------------------------------------------------------------------------------------------------------------
+
+
+def scaling_group(client: Any, removal: Removal) -> None:
+    """Delete an Auto Scaling group with its instances, policies and schedules."""
+    find = partial(client.describe_auto_scaling_groups, AutoScalingGroupNames=[removal.id])
+    groups = find()["AutoScalingGroups"]
+    if groups and not groups[0].get("Status"):  # it has one only while it is being deleted
+        client.delete_auto_scaling_group(AutoScalingGroupName=removal.id, ForceDelete=True)
+    _wait_gone(removal, lambda: find()["AutoScalingGroups"])
+
+
+def image(client: Any, removal: Removal) -> None:
+    """Deregister an image and delete the snapshots that were made for it."""
+    for found in client.describe_images(Filters=[{"Name": "image-id", "Values": [removal.id]}])["Images"]:
+        client.deregister_image(ImageId=removal.id)
+        for mapping in found.get("BlockDeviceMappings", []):
+            if snapshot_id := mapping.get("Ebs", {}).get("SnapshotId"):
+                try:
+                    client.delete_snapshot(SnapshotId=snapshot_id)
+                except is_boto3_error_code(["InvalidSnapshot.NotFound", "InvalidSnapshot.InUse"]):
+                    continue  # another image has been made of it
+
+
+# ---- What keeps data ---------------------------------------------------------------------------------------------------------------
+
+
+def database(client: Any, removal: Removal) -> None:
+    """Delete a database, and its automated backups when no final snapshot is wanted."""
+    status = client.describe_db_instances(DBInstanceIdentifier=removal.id)["DBInstances"][0]["DBInstanceStatus"]
+    if status != "deleting":
+        final = {"FinalDBSnapshotIdentifier": f"{removal.id}-final-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"}
+        client.delete_db_instance(
+            DBInstanceIdentifier=removal.id,
+            SkipFinalSnapshot=not removal.final_snapshot,
+            DeleteAutomatedBackups=not removal.final_snapshot,
+            **(final if removal.final_snapshot else {}),
+        )
+    wait_for(client, "db_instance_deleted", removal, DBInstanceIdentifier=removal.id)
+
+
+def cache(client: Any, removal: Removal) -> None:
+    """Delete a replication group with its nodes; what a cache holds can be made again, so there is no final snapshot."""
+    if client.describe_replication_groups(ReplicationGroupId=removal.id)["ReplicationGroups"][0]["Status"] != "deleting":
+        client.delete_replication_group(ReplicationGroupId=removal.id, RetainPrimaryCluster=False)
+    wait_for(client, "replication_group_deleted", removal, ReplicationGroupId=removal.id)
+
+
+def bucket(client: Any, removal: Removal) -> None:
+    """Empty a bucket of every version, delete marker and unfinished upload, and delete it."""
+    for upload in _pages(client, "list_multipart_uploads", "Uploads", Bucket=removal.id):
+        client.abort_multipart_upload(Bucket=removal.id, Key=upload["Key"], UploadId=upload["UploadId"])
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=removal.id):
+        for some in batched([*page.get("Versions", []), *page.get("DeleteMarkers", [])], OBJECTS_PER_CALL):
+            objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in some]
+            answer = client.delete_objects(Bucket=removal.id, Delete={"Objects": objects, "Quiet": True})
+            for refused in answer.get("Errors", [])[:1]:
+                raise ResourceError(f"the object {refused['Key']} stays: {refused['Code']}, {refused['Message']}")
+    client.delete_bucket(Bucket=removal.id)
+
+
+def secret(client: Any, removal: Removal) -> None:
+    """Delete a secret, at once or after its recovery window."""
+    window = {"RecoveryWindowInDays": removal.recovery_days} if removal.recovery_days else {"ForceDeleteWithoutRecovery": True}
+    client.delete_secret(SecretId=removal.arn, **window)
+
+
+def key(client: Any, removal: Removal) -> None:
+    """Schedule the end of a key, and free its aliases, which AWS would keep until then."""
+    metadata = client.describe_key(KeyId=removal.arn)["KeyMetadata"]
+    if metadata["KeyState"] == "PendingDeletion":
+        return
+    for alias in _pages(client, "list_aliases", "Aliases", KeyId=metadata["KeyId"]):
+        client.delete_alias(AliasName=alias["AliasName"])
+    client.schedule_key_deletion(KeyId=metadata["KeyId"], PendingWindowInDays=max(removal.recovery_days, 7))
+
+
+def queue(client: Any, removal: Removal) -> None:
+    """Delete a queue with its messages."""
+    client.delete_queue(QueueUrl=client.get_queue_url(QueueName=removal.id)["QueueUrl"])
+
+
+# ---- The network -------------------------------------------------------------------------------------------------------------------
+
+
+def endpoint(client: Any, removal: Removal) -> None:
+    """Delete a VPC endpoint and wait until its network interfaces are gone with it."""
+    for refused in client.delete_vpc_endpoints(VpcEndpointIds=[removal.id]).get("Unsuccessful", []):
+        if "NotFound" not in refused["Error"]["Code"]:
+            raise ResourceError(f"{refused['Error']['Code']}: {refused['Error']['Message']}")
+    filters = [{"Name": "vpc-endpoint-id", "Values": [removal.id]}]
+    _wait_gone(
+        removal,
+        lambda: [
+            item for item in _pages(client, "describe_vpc_endpoints", "VpcEndpoints", Filters=filters) if item["State"].lower() != "deleted"
+        ],
+    )
+
+
+def internet_gateway(client: Any, removal: Removal) -> None:
+    """Detach an internet gateway from its VPC and delete it."""
+    for gateway in client.describe_internet_gateways(InternetGatewayIds=[removal.id])["InternetGateways"]:
+        for attachment in gateway["Attachments"]:
+            client.detach_internet_gateway(InternetGatewayId=removal.id, VpcId=attachment["VpcId"])
+    client.delete_internet_gateway(InternetGatewayId=removal.id)
+
+
+def security_group(client: Any, removal: Removal) -> None:
+    """Delete a security group, and before it the rules by which groups that are removed too refer to it."""
+    referred = (
+        [{"Name": "ip-permission.group-id", "Values": [removal.id]}],
+        [{"Name": "egress.ip-permission.group-id", "Values": [removal.id]}],
+    )
+    referring = {
+        group["GroupId"] for some in referred for group in _pages(client, "describe_security_groups", "SecurityGroups", Filters=some)
+    }
+    for group_id in referring & (removal.alongside | {removal.id}):
+        filters = [{"Name": "group-id", "Values": [group_id]}]
+        for rule in _pages(client, "describe_security_group_rules", "SecurityGroupRules", Filters=filters):
+            if rule.get("ReferencedGroupInfo", {}).get("GroupId") == removal.id:
+                revoke = client.revoke_security_group_egress if rule["IsEgress"] else client.revoke_security_group_ingress
+                revoke(GroupId=group_id, SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+    client.delete_security_group(GroupId=removal.id)
+
+
+# ---- Identities --------------------------------------------------------------------------------------------------------------------
+
+
+def role(client: Any, removal: Removal) -> None:
+    """Delete a role with its own policies, and the instance profile that was made with it under the same name."""
+    for profile in _pages(client, "list_instance_profiles_for_role", "InstanceProfiles", RoleName=removal.id):
+        if profile["InstanceProfileName"] == removal.id:
+            instance_profile(client, Removal("iam:instance-profile", profile["Arn"], removal.id))
+    for policy in _pages(client, "list_attached_role_policies", "AttachedPolicies", RoleName=removal.id):
+        client.detach_role_policy(RoleName=removal.id, PolicyArn=policy["PolicyArn"])
+    for name in _pages(client, "list_role_policies", "PolicyNames", RoleName=removal.id):
+        client.delete_role_policy(RoleName=removal.id, PolicyName=name)
+    client.delete_role(RoleName=removal.id)
+
+
+def instance_profile(client: Any, removal: Removal) -> None:
+    """Delete an instance profile; the role in it stays."""
+    for held in client.get_instance_profile(InstanceProfileName=removal.id)["InstanceProfile"]["Roles"]:
+        client.remove_role_from_instance_profile(InstanceProfileName=removal.id, RoleName=held["RoleName"])
+    client.delete_instance_profile(InstanceProfileName=removal.id)
+
+
+def policy(client: Any, removal: Removal) -> None:
+    """Delete a managed policy with its earlier versions."""
+    for version in _pages(client, "list_policy_versions", "Versions", PolicyArn=removal.arn):
+        if not version["IsDefaultVersion"]:
+            client.delete_policy_version(PolicyArn=removal.arn, VersionId=version["VersionId"])
+    client.delete_policy(PolicyArn=removal.arn)
+
+
+STEPS: dict[str, Step] = {
+    "autoscaling:autoScalingGroup": scaling_group,
+    "ec2:image": image,
+    "ec2:internet-gateway": internet_gateway,
+    "ec2:security-group": security_group,
+    "ec2:vpc-endpoint": endpoint,
+    "elasticache:replicationgroup": cache,
+    "iam:instance-profile": instance_profile,
+    "iam:policy": policy,
+    "iam:role": role,
+    "kms:key": key,
+    "rds:db": database,
+    "s3:bucket": bucket,
+    "secretsmanager:secret": secret,
+    "sqs:queue": queue,
+}
