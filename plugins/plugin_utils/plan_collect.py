@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import (
+    HIDDEN,
     Change,
     Entry,
     Failure,
@@ -23,7 +24,6 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report impo
 
 Result = Mapping[str, Any]
 
-HIDDEN = "(hidden)"
 # Which credentials and connection a module uses says who asks, not what is asked; the rest are names that Ansible invents for each run.
 UNDIGESTED_ARGUMENTS = frozenset(
     {

@@ -11,6 +11,8 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_sections im
     HostSection,
     call_lines,
     counts,
+    goes_without_fields,
+    names_of_new,
     notes,
     sections,
     subject,
@@ -64,10 +66,11 @@ def _lines(plan: Plan) -> Iterator[str]:
                 yield f"| {_hosts(section)} {role.role} | " + " | ".join(map(str, numbers)) + " |"
     for section in parts:
         yield from ("", f"### {_hosts(section)}")
+        new = names_of_new(section)
         for role in section.roles:
             yield from ("", f"<details><summary>{role.role or '(no role)'}: {counts(role.entries)}</summary>", "")
             for entry in role.entries:
-                yield from _entry(entry)
+                yield from _entry(entry, not goes_without_fields(entry, new))
             yield from ("", "</details>")
 
 
@@ -75,13 +78,13 @@ def _hosts(section: HostSection) -> str:
     return ", ".join(map(_code, section.hosts))
 
 
-def _entry(entry: Entry) -> Iterator[str]:
+def _entry(entry: Entry, with_fields: bool) -> Iterator[str]:
     about = f": {_code(subject(entry))}" if subject(entry) else ""
     stateful = f" **holds data: {entry.stateful}**" if entry.stateful else ""
     uncertain = "" if entry.certain else " *not certain*"
     reason = f" ({_escape(entry.reason)})" if entry.reason else ""
     yield f"- `{SYMBOLS[entry.action]}` {_escape(entry.task)}{about}{stateful}{uncertain}{reason}"
-    if entry.action in ("change", "replace"):
+    if with_fields:
         for change in entry.changes:
             yield from _field(change)
         if not entry.changes:

@@ -20,6 +20,8 @@ FORMAT = 1
 FILE_NAME = "plan.json"
 ACTIONS = ("create", "change", "replace", "delete")
 NOTHING_TO_DO, FAILED, CHANGES = 0, 1, 2
+# Stands where no_log keeps a value out of the plan.
+HIDDEN = "(hidden)"
 
 # Tokens that an SDK or a module invents anew for each call: two plans of the same world differ in them alone.
 VOLATILE_PARAMETERS = frozenset({"ClientToken", "ClientRequestToken", "CallerReference", "CreationToken", "IdempotencyToken"})

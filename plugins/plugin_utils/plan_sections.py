@@ -56,9 +56,23 @@ def _roles(entries: list[Entry]) -> list[RoleSection]:
     return [RoleSection(role, own) for role, own in roles.items()]
 
 
+def names_of_new(section: HostSection) -> set[str]:
+    """What the resources are called that would be created there."""
+    return {_name(entry) for entry in section.entries if entry.action == "create" and entry.resource}
+
+
+def goes_without_fields(entry: Entry, new: set[str]) -> bool:
+    """Whether the fields tell a reader nothing that matters: all of something that comes or goes, or settings of something new."""
+    return entry.action in ("create", "delete") or (entry.action == "change" and bool(entry.resource) and _name(entry) in new)
+
+
+def _name(entry: Entry) -> str:
+    return entry.resource.rpartition(" ")[2]
+
+
 def by_task(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Neighbours that are items of one task with the same action, for which one line is enough when their fields do not matter."""
-    for _key, group in groupby(entries, key=lambda entry: (entry.task, entry.action, entry.certain, entry.stateful)):
+    """Neighbours that are items of one task and are told alike, for which one line is enough when their fields do not matter."""
+    for _key, group in groupby(entries, key=lambda entry: (entry.task, entry.action, entry.certain, entry.reason, entry.stateful)):
         yield list(group)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import Change, Entry, Plan, shorten, title
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import HIDDEN, Change, Entry, Plan, shorten, title
 from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_sections import (
     SYMBOLS,
     HostSection,
     by_task,
     call_lines,
     counts,
+    goes_without_fields,
+    names_of_new,
     notes,
     sections,
     subject,
@@ -58,11 +60,12 @@ def _section(section: HostSection, width: int) -> Iterator[str]:
     yield from _heading(
         ", ".join(section.hosts) + (f" ({len(section.hosts)} alike)" if len(section.hosts) > 1 else ""), section.entries, width
     )
+    new = names_of_new(section)
     for role in section.roles:
         yield from _heading(f"  {role.role or '(no role)'}", role.entries, width)
         for entries in by_task(role.entries):
-            if entries[0].action in ("create", "delete") and len(entries) > 1:
-                yield f"    {_head(entries[0])}: {_listing(entries, width)}{_remark(entries[0])}"
+            if all(goes_without_fields(entry, new) for entry in entries):
+                yield f"    {_head(entries[0])}{_listing(entries, width)}{_remark(entries[0])}"
             else:
                 for entry in entries:
                     yield from _entry(entry, width)
@@ -76,8 +79,6 @@ def _heading(text: str, entries: Iterable[Entry], width: int) -> Iterator[str]:
 def _entry(entry: Entry, width: int) -> Iterator[str]:
     about = subject(entry)
     yield f"    {_head(entry)}{': ' if about else ''}{about}{_remark(entry)}"
-    if entry.action not in ("change", "replace"):
-        return
     shown = entry.changes[:MOST_FIELDS]
     for change in shown:
         yield f"          {_field(change, width)}"
@@ -95,21 +96,26 @@ def _head(entry: Entry) -> str:
 
 
 def _listing(entries: list[Entry], width: int) -> str:
-    """As many names as fit on the line, and how many there are."""
-    names = [entry.item or entry.resource for entry in entries]
+    """What the entries are about: as many names as fit on the line, and how many there are."""
+    if len(entries) == 1:
+        return f": {subject(entries[0])}" if subject(entries[0]) else ""
+    names = [entry.item or entry.resource for entry in entries if entry.item != HIDDEN]
+    if not names:
+        return f": {len(entries)}"
     text, room = "", width - len(_head(entries[0])) - 20
     for number, name in enumerate(names):
         longer = f"{text}, {name}" if text else name
         if text and len(longer) > room:
-            return f"{len(names)}: {text} and {len(names) - number} more"
+            return f": {len(names)}: {text} and {len(names) - number} more"
         text = longer
-    return f"{len(names)}: {text}"
+    return f": {len(names)}: {text}"
 
 
 def _remark(entry: Entry) -> str:
     stateful = f"  !! HOLDS DATA: {entry.stateful}" if entry.stateful else ""
-    uncertain = "" if entry.certain else f"  (not certain: {entry.reason or 'no reason given'})"
-    return stateful + (uncertain or (f"  ({entry.reason})" if entry.reason else ""))
+    reason = shorten(entry.reason, 120) if entry.reason else ""
+    uncertain = "" if entry.certain else f"  (not certain: {reason or 'no reason given'})"
+    return stateful + (uncertain or (f"  ({reason})" if reason else ""))
 
 
 def _field(change: Change, width: int) -> str:

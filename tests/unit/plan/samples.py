@@ -51,10 +51,20 @@ def sample() -> Plan:
     command = Entry(
         WEB_1, "base", "Trust the authorities", "", "ansible.builtin.command", "change", certain=False, reason="it has no check mode"
     )
+    route = Entry(
+        STACK,
+        "aws_network",
+        "Send the subnets to the internet",
+        "",
+        "amazon.aws.ec2_vpc_route_table",
+        "change",
+        "route subnet indivillage-sandbox-web-us-east-1a",
+        changes=[Change("Routes.0.0.0.0/0", None, "igw-0123")],
+    )
     return Plan(
         environment="sandbox",
         commit="0123456789abcdef0123456789abcdef01234567",
-        entries=[vpc, subnet("us-east-1a"), subnet("us-east-1b"), database, alarm, configured(WEB_1), command, configured(WEB_2)],
+        entries=[vpc, subnet("us-east-1a"), subnet("us-east-1b"), route, database, alarm, configured(WEB_1), command, configured(WEB_2)],
         inputs=[Input(STACK, "aws_network", "Make the VPC", "", "aa"), Input(STACK, "aws_keys", "Keep the key", "", "bb")],
         unchanged=41,
         notes=[Note("", "Nothing is proved in check mode."), Note(DR, "No instances yet.")],

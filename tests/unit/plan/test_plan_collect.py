@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_collect import HIDDEN, Collector, Place, label_of
-from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import Change, Entry, Plan
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_collect import Collector, Place, label_of
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import HIDDEN, Change, Entry, Plan
 
 PLACE = Place("stack", "aws_network", "Make the VPC", "amazon.aws.ec2_vpc_net")
 SECRET = Place("stack", "aws_database", "Run the database", "amazon.aws.rds_instance", no_log=True)
