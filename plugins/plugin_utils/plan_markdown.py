@@ -41,7 +41,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield f"**{verdict(plan)}**"
     yield ""
-    yield f"Digest `{plan.digest}`" + (f", commit `{plan.commit[:12]}`" if plan.commit else "")
+    yield f"Digest `sha256:{plan.digest}`" + (f", commit `{plan.commit[:12]}`" if plan.commit else "")
     parts = sections(plan)
     if plan.failed:
         yield from ("", "### Failed in check mode", "")

@@ -41,7 +41,7 @@ def _lines(plan: Plan, width: int) -> Iterator[str]:
         yield from _section(section, width)
     yield from _notes(plan)
     yield ""
-    yield f"Digest {plan.digest}"
+    yield f"Digest sha256:{plan.digest}"
 
 
 def _failures(plan: Plan) -> Iterator[str]:
