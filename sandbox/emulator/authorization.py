@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
 from xml.sax.saxutils import escape
@@ -27,6 +27,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from plugins.plugin_utils import iam_actions
 from sandbox.emulator.api_call import ApiCall
 from sandbox.emulator.iam_evaluation import Context, allows
+from sandbox.emulator.runtime import runtime
 from sandbox.settings import ACCOUNT_ID
 
 # The key of the account's root user, whom nothing is refused: whoever makes the roles and policies to be tried needs it.
@@ -35,7 +36,7 @@ ROOT_ACCESS_KEY = "LOCALEMULATORROOT"
 # Parameters that name a call's resources, by service -> what follows the account in the ARN. A value that is an ARN stays as it is.
 # `Operation:Parameter` is for that operation alone.
 _NAMES: Mapping[str, Mapping[str, str]] = {
-    "acm": {"CertificateArn": ""},
+    "acm": {"CertificateArn": "", "ImportCertificate:Certificate": "certificate/0"},
     "autoscaling": {
         "AutoScalingGroupName": "autoScalingGroup:0:autoScalingGroupName/{}",
         "Tags.ResourceId": "autoScalingGroup:0:autoScalingGroupName/{}",
@@ -75,6 +76,12 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "ssm": {"Name": "parameter{}", "Names": "parameter{}", "Path": "parameter{}", "ResourceId": "parameter{}"},
 }
 _ROLE_PATHS = ("DeliverLogsPermissionArn", "IamInstanceProfile.Arn", "IamInstanceProfile.Name", "MonitoringRoleArn", "RoleName")
+_TEMPLATE_PATHS = tuple(
+    f"{group}{template}.LaunchTemplate{name}"
+    for group in ("", "DesiredConfiguration.")
+    for template in ("LaunchTemplate", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification")
+    for name in ("Id", "Name")
+)
 _KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId")
 _GLOBAL_SERVICES = frozenset({"iam"})
 _EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,17}")
@@ -108,9 +115,12 @@ def refuse(call: ApiCall, session_token: str) -> Refusal | None:
     try:
         caller = create_access_key(ACCOUNT_ID, "aws", call.access_key, {"X-Amz-Security-Token": session_token} if session_token else {})
     except CreateAccessKeyFailure:
-        return _refusal(call, "InvalidClientTokenId", "The security token included in the request is invalid.")
+        code = "AuthFailure" if call.service == "ec2" else "InvalidClientTokenId"
+        return _refusal(call, code, "The security token included in the request is invalid.")
     policies = [IAMPolicy(policy)._policy_json for policy in caller.collect_policies()]
-    for demand in demands(call):
+    needed = list(demands(call))
+    _remember(caller.arn.split("/")[1], call.name, needed)
+    for demand in needed:
         if not allows(policies, demand.permission, demand.resource, demand.context):
             message = (
                 f"User: {caller.arn} is not authorized to perform: {demand.permission} on resource: {demand.resource} "
@@ -118,6 +128,13 @@ def refuse(call: ApiCall, session_token: str) -> Refusal | None:
             )
             return _refusal(call, _code(call.service), message)
     return None
+
+
+def _remember(caller: str, call: str, needed: Iterable[Demand]) -> None:
+    known = runtime.demands.setdefault(caller, {}).setdefault(call, {})
+    for demand in needed:
+        entry = asdict(demand)
+        known.setdefault(json.dumps(entry, sort_keys=True), entry)
 
 
 # ---- What a call demands ---------------------------------------------------------------------------------------------------------
@@ -149,7 +166,7 @@ def _resources(call: ApiCall, permission: str, prefix: str) -> list[tuple[str, C
     elif service == "kms" and prefix != "kms":
         found = [(arn, {**keys, "kms:GrantIsForAWSResource": "true"}) for arn, keys in _keys(call, *_KEY_PATHS)]
     elif service == "ec2" and prefix == "autoscaling":
-        found = everything if list(_templates(call)) else []
+        found = everything if _templates(call) else []
     else:
         found = (_own(call) if service == prefix else []) or everything
     return found
@@ -216,11 +233,10 @@ def _secret_keys(call: ApiCall) -> list[str]:
     return [key] if key else []
 
 
-def _templates(call: ApiCall) -> Iterator[Any]:
-    """Launch templates that a call names, by id or name."""
-    templates = ec2_backends[ACCOUNT_ID][call.region]
-    texts = set(_texts(call.parameters))
-    return (found for found in templates.launch_templates.values() if found.id in texts or found.name in texts)
+def _templates(call: ApiCall) -> list[Any]:
+    """The launch templates that a call names, by id or name."""
+    names = set(_values(call.parameters, *_TEMPLATE_PATHS))
+    return [found for found in ec2_backends[ACCOUNT_ID][call.region].launch_templates.values() if names & {found.id, found.name}]
 
 
 def _roles(call: ApiCall) -> list[str]:

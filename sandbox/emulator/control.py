@@ -4,7 +4,8 @@
 All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malformed body 400.
 
     GET /sandbox/version                      -> {"version": int, "started": ISO time}
-    GET /sandbox/calls                        -> {"service:Operation": number}, of an emulator with --enforce-iam
+    GET /sandbox/calls/<role or user>         -> {"service:Operation": [{"permission", "resource", "context"}]}: with --enforce-iam, each
+                                                 call of that caller and all that it has needed
     GET /sandbox/reboots                      -> {instance id: number of RebootInstances calls}
     PUT /sandbox/target-health                <- {target group ARN: {instance id: "healthy"|"unhealthy"|"initial"}}
     GET /sandbox/certificates/<ARN>           -> {"certificate", "chain", "private_key"} in PEM
@@ -49,8 +50,8 @@ def get_version() -> Answer:
     return {"version": runtime.version, "started": runtime.started}
 
 
-def get_calls() -> Answer:
-    return dict(runtime.calls)
+def get_calls(caller: str) -> Answer:
+    return {call: list(needed.values()) for call, needed in runtime.demands.get(caller, {}).items()}
 
 
 def get_reboots() -> Answer:
@@ -124,7 +125,7 @@ ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = tuple(
     (method, re.compile(pattern), function)
     for method, pattern, function in (
         ("GET", r"version", get_version),
-        ("GET", r"calls", get_calls),
+        ("GET", r"calls/(?P<caller>[^/]+)", get_calls),
         ("GET", r"reboots", get_reboots),
         ("PUT", r"target-health", put_target_health),
         ("GET", r"certificates/(?P<arn>.+)", get_certificate),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 # Services whose state the background clock and the reconciler act on: their calls run one at a time and move the version.
 # Others (queues with long polls, buckets, logs) run freely.
@@ -19,7 +19,8 @@ class Runtime:
 
     standalone: bool = False  # nobody runs real servers: databases, caches and images are ready at once, targets healthy
     enforce_iam: bool = False  # each call needs the permission of its caller's policies
-    calls: dict[str, int] = field(default_factory=dict)  # with enforcement: service:Operation -> how often it was called
+    # With enforcement: role or user -> service:Operation -> what each call needed (the control API has its form)
+    demands: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     version: int = 0  # number of changes seen by observers
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     reboots: dict[str, int] = field(default_factory=dict)  # instance id -> RebootInstances calls
