@@ -64,7 +64,7 @@ class Planner:
 
         def _return_formatted(module: Any, result: dict[str, Any]) -> None:
             failed = bool(result.get("failed"))
-            if failed and (self.guard.recorded or self._outcome.depends()):
+            if failed and self._outcome.interrupted():
                 self._stop(str(result.get("msg", "it failed")), report)
             if not failed:
                 self._outcome.finish(result)
@@ -85,7 +85,7 @@ class Planner:
             except StopError as stop:
                 self._stop(str(stop), self._report)
             except Exception as error:
-                if not self.guard.recorded and not self._outcome.depends():
+                if not self._outcome.interrupted():
                     raise
                 self._stop(f"{type(error).__name__}: {error}", self._report)
 

@@ -51,6 +51,7 @@ class Guard:
         self.state = state
         self.reads: list[tuple[Read, dict[str, Any]]] = []
         self.recorded: list[tuple[Write, Trace]] = []
+        self.met_planned = False
         self._log = log
         self._inside = threading.local()
         self._waits = 0
@@ -80,7 +81,8 @@ class Guard:
         parameters = self._resolved(client, parameters)
         read = Read(client.meta.service_model.service_name, client.meta.region_name or "", model, plain(parameters))
         answer = self._ask(client, read, parameters, send)
-        self.state.lay_over(read, answer)
+        trace = self.state.lay_over(read, answer)
+        self.met_planned = self.met_planned or bool(trace.inserted or trace.changes)
         self.reads.append((read, answer))
         return answer
 
@@ -103,6 +105,7 @@ class Guard:
                 error = failure
         planned = self.state.planned(read)
         if planned:
+            self.met_planned = True
             answer = synthesis(planned).structure(read.shape, planned.noun) if read.shape else {}
             return answered({**answer, **relations.default_answer(read, planned)})
         if self.state.written(read) or (lists(read.shape) and (real is None or self.state.knows(read))):
@@ -123,6 +126,7 @@ class Guard:
         return parameters
 
     def _not_found(self, client: Any, read: Read) -> Exception:
+        self.met_planned = True
         code = relations.ABSENT.get(read.operation.name) or not_found_code(read.service, read.operation)
         answer = {"Error": {"Code": code, "Message": "It is only planned."}, "ResponseMetadata": {"HTTPStatusCode": 404}}
         kind: type[Exception] = client.exceptions.from_code(code)

@@ -65,6 +65,10 @@ class Outcome:
         """The recorded writes but those that would write what is there already."""
         return [(write, trace) for write, trace in self.guard.recorded if not without_effect(write, trace)]
 
+    def interrupted(self) -> bool:
+        """Whether a failure of the module is the plan's: it has met something that is only planned."""
+        return bool(self.guard.recorded) or self.guard.met_planned or self.depends()
+
     def depends(self) -> bool:
         """Whether the task was given something that is only planned."""
         return holds({name: value for name, value in self.parameters.items() if not name.startswith("_ansible_")})
@@ -162,7 +166,7 @@ class Outcome:
         return "delete" if first.deletes and bare(first.noun) not in PARTS and not created else "change"
 
     def _was_there(self, write: Write) -> bool:
-        return any(trace.compared for other, trace in self.guard.recorded if other is write)
+        return any(trace.found for other, trace in self.guard.recorded if other is write)
 
     def _resource(self, writes: list[Write]) -> str:
         main = next((write for write in writes if write.creates), writes[0] if writes else None)
@@ -187,7 +191,7 @@ CREATED_BY_PUT = {"metricalarm", "parameter", "scalingpolicy", "rolepolicy", "us
 
 def without_effect(write: Write, trace: Trace) -> bool:
     """Whether a write was seen to write only what is there already."""
-    if write.creates and write.verb != "Put" or write.deletes or trace.changes:
+    if (write.creates and write.verb != "Put") or write.deletes or trace.changes:
         return False
     return set(requests.without_tokens(write.parameters)) <= trace.compared
 

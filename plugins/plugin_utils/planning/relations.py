@@ -108,6 +108,9 @@ BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] 
 
 def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """The writes that AWS makes by itself after a write: operation, parameters and answer."""
+    if (write.service, write.operation) == ("ec2", "CreateLaunchTemplate"):
+        version = {name: write.fields.get(name) for name in ("LaunchTemplateId", "LaunchTemplateName", "LaunchTemplateData")}
+        yield "CreateLaunchTemplateVersion", version, {}
     if (write.service, write.operation) == ("ec2", "CreateVpc"):
         vpc = str(write.fields["VpcId"])
         group = {"GroupName": "default", "Description": "default VPC security group", "VpcId": vpc}
@@ -285,6 +288,28 @@ def _internet_gateways(write: Write, _read: Read, found: list[Node], trace: Trac
         if "Attachments" in node.shape.members:
             kept = [item for item in node.value.get("Attachments") or [] if item.get("VpcId") != vpc]
             _put(node, "Attachments", kept + ([{"State": "available", "VpcId": vpc}] if write.verb == "Attach" else []), trace)
+
+
+@rule("ec2", "CreateLaunchTemplateVersion")
+def _launch_template_versions(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    told = {name: write.parameters[name] for name in ("LaunchTemplateId", "LaunchTemplateName") if write.parameters.get(name)}
+    for node in found:
+        if node.thing == "LaunchTemplate" and set(told.values()) & node.identifiers:
+            node.value["LatestVersionNumber"] = int(node.value.get("LatestVersionNumber") or 0) + 1
+            node.value["DefaultVersionNumber"] = node.value.get("DefaultVersionNumber") or 1
+    if read.operation.name != "DescribeLaunchTemplateVersions":
+        return
+    versions = found[0].value.setdefault("LaunchTemplateVersions", [])
+    own = [item for item in versions if set(told.values()) & set(strings(list(item.values())))]
+    if not own and not set(told.values()) & read.asked:
+        return
+    latest = max(own, key=lambda item: item["VersionNumber"], default={})
+    for name, old, new in requests.differences("", latest.get("LaunchTemplateData"), write.parameters.get("LaunchTemplateData")):
+        trace.note(name.lstrip("."), old, new)
+    number = latest.get("VersionNumber", 0) + 1
+    data = write.parameters.get("LaunchTemplateData")
+    names = {name: item for name, item in latest.items() if name.startswith("LaunchTemplate")}
+    versions.append({**names, **told, "VersionNumber": number, "DefaultVersion": number == 1, "LaunchTemplateData": data})
 
 
 @rule("iam", "AttachRolePolicy", "DetachRolePolicy")

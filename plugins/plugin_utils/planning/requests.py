@@ -28,9 +28,10 @@ FILTER_FIELDS = {
 }
 # Reads that tell one side of a thing: they answer for a thing that is only planned, and not with an error.
 SIDES = {
-    *("keypolicy", "keyrotationstatus", "secretvalue", "queueurl", "queueattribute", "queue", "topicattribute", "continuousbackup"),
-    *("timetolive", "vpcattribute", "subnetattribute", "imageattribute", "instanceattribute", "loadbalancerattribute"),
-    *("targetgroupattribute", "listenerattribute", "functionconcurrency", "targethealth", "instanceprofile"),
+    **{"keypolicy": "key", "keyrotationstatus": "key", "secretvalue": "secret", "queueurl": "queue", "topicattribute": "topic"},
+    **{"queueattribute": "queue", "continuousbackup": "table", "timetolive": "table", "vpcattribute": "vpc", "subnetattribute": "subnet"},
+    **{"instanceattribute": "instance", "imageattribute": "image", "loadbalancerattribute": "loadbalancer"},
+    **{"targetgroupattribute": "targetgroup", "listenerattribute": "listener", "functionconcurrency": "function"},
 }
 
 
@@ -42,7 +43,7 @@ def without_tokens(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def about(created: str, asked: str) -> bool:
     """Whether a read tells of a created thing as a whole, or one side that every such thing has."""
     thing, noun = bare(created), bare(asked)
-    return thing == noun or (noun.startswith(thing) and normal(asked) in SIDES)
+    return thing in (noun, SIDES.get(normal(asked)))
 
 
 def without_placeholders(parameters: Mapping[str, Any]) -> dict[str, Any] | None:

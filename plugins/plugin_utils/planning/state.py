@@ -137,6 +137,8 @@ class Trace:
     changes: list[Change] = field(default_factory=list)
     compared: set[str] = field(default_factory=set)
     """The parameters whose field was seen."""
+    found: bool = False
+    """Whether the very thing that the write is about was there."""
     inserted: list[dict[str, Any]] = field(default_factory=list)
     """The structures of created things."""
 
@@ -162,14 +164,15 @@ class State:
         key = digest(service, home(service, region), operation, requests.without_tokens(parameters))
         return f"{key}.{sum(write.seed.partition('.')[0] == key for write in self.writes)}"
 
-    def lay_over(self, read: Read, answer: dict[str, Any]) -> None:
-        """Change an answer into what it would be after the recorded writes."""
+    def lay_over(self, read: Read, answer: dict[str, Any]) -> Trace:
+        """Change an answer into what it would be after the recorded writes; what they changed."""
         trace = Trace()
         for write in self.concerning(read.service, read.region):
             lay_over(write, read, answer, trace)
         # Only now have the created things all that was written to them, such as the tags by which a request may choose.
         if trace.inserted:
             _choose(answer, read.shape, read, trace.inserted)
+        return trace
 
     def planned(self, read: Read) -> Write | None:
         """The recorded creation of the very thing that a request names; None when there is none, or it was deleted again."""
@@ -222,6 +225,7 @@ def lay_over(write: Write, read: Read, answer: dict[str, Any], trace: Trace | No
         return
     for node in found:
         if _concerns(write, node):
+            trace.found = trace.found or bare(node.thing) == bare(write.noun)
             _merge(node, write, trace)
     if write.creates:
         _insert(answer, read.shape, write, read, trace)
