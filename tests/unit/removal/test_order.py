@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of kinds, the order that follows from it, and how ARNs are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import boto3
+import pytest
+from ansible_collections.indivillage.infra.plugins.module_utils import removal_census
+from ansible_collections.indivillage.infra.plugins.module_utils.removal_census import Owned, from_arn, owned_resources
+from ansible_collections.indivillage.infra.plugins.module_utils.removal_kinds import KINDS, levels
+from ansible_collections.indivillage.infra.plugins.module_utils.removal_steps import STEPS
+
+
+def place(kind: str, among: Iterable[str] = KINDS) -> int:
+    return next(number for number, kinds in enumerate(levels(among)) if kind in kinds)
+
+
+def test_every_kind_comes_after_what_may_use_it() -> None:
+    assert all(other in KINDS for kind in KINDS.values() for other in kind.after)
+    assert not [(name, other) for name, kind in KINDS.items() for other in kind.after if place(name) <= place(other)]
+
+
+def test_the_order_holds_through_kinds_that_are_not_there() -> None:
+    assert levels(["ec2:vpc", "autoscaling:autoScalingGroup", "ec2:subnet"]) == [
+        ["autoscaling:autoScalingGroup"],
+        ["ec2:subnet"],
+        ["ec2:vpc"],
+    ]
+
+
+def test_a_kind_that_is_not_in_the_table_comes_first() -> None:
+    assert levels(["ec2:vpc", "events:rule"]) == [["events:rule"], ["ec2:vpc"]]
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_every_kind_has_its_way_to_be_deleted(name: str) -> None:
+    kind = KINDS[name]
+    assert (name in STEPS) != bool(kind.delete), f"{name}: either one call in the table, or steps"
+
+
+@pytest.mark.parametrize("name", sorted(name for name, kind in KINDS.items() if kind.delete or kind.gone))
+def test_calls_and_waiters_exist_and_take_what_they_are_given(name: str) -> None:
+    kind = KINDS[name]
+    client = boto3.client(kind.service, region_name="us-east-1")
+    operations = client.meta.method_to_api_mapping
+    if kind.delete:
+        operation, arguments = kind.delete
+        shape = client.meta.service_model.operation_model(operations[operation]).input_shape
+        assert arguments.keys() <= shape.members.keys()
+        assert set(shape.required_members) <= arguments.keys()
+    if kind.gone:
+        assert kind.gone[0] in client.waiter_names
+
+
+@pytest.mark.parametrize(
+    ("arn", "kind", "identifier"),
+    [
+        ("arn:aws:s3:::logs", "s3:bucket", "logs"),
+        ("arn:aws:sqs:us-east-1:123456789012:jobs", "sqs:queue", "jobs"),
+        ("arn:aws:rds:us-east-1:123456789012:snapshot:rds:db-2026-01-01", "rds:snapshot", "rds:db-2026-01-01"),
+        ("arn:aws:secretsmanager:us-east-1:123456789012:secret:/a/b-AbCdEf", "secretsmanager:secret", "/a/b"),
+        ("arn:aws:ssm:us-east-1:123456789012:parameter/a/b", "ssm:parameter", "/a/b"),
+        ("arn:aws:ssm:us-east-1:123456789012:parameter/plain", "ssm:parameter", "plain"),
+        ("arn:aws:logs:us-east-1:123456789012:log-group:/aws/x:*", "logs:log-group", "/aws/x"),
+        ("arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/front/1a2b", "elasticloadbalancing:loadbalancer", "front"),
+        ("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/tier/1a2b", "elasticloadbalancing:targetgroup", "tier"),
+        ("arn:aws:kms:us-east-1:123456789012:key/1573b83a", "kms:key", "1573b83a"),
+        ("arn:aws:dynamodb:us-east-1:123456789012:table/locks", "dynamodb:table", "locks"),
+    ],
+)
+def test_an_arn_tells_kind_and_id(arn: str, kind: str, identifier: str) -> None:
+    resource = from_arn(arn, {})
+
+    assert (resource.kind, resource.id, resource.name) == (kind, identifier, identifier)
+
+
+def test_a_kind_that_nobody_can_remove_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = from_arn("arn:aws:events:us-east-1:123456789012:rule/nightly", {"Name": "nightly"})
+    listener = from_arn("arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/front/1a/2b", {})
+    stack = Owned("arn", "ecs:cluster", "workers", "workers", {"aws:cloudformation:stack-name": "elsewhere"})
+    monkeypatch.setattr(removal_census, "_regional", lambda *_arguments: [rule, listener, stack])
+
+    owned_resources(lambda _service: None, "regional", "us-east-1", "123456789012", {})
+
+    assert rule.protected
+    assert "delete it by hand" in rule.protected
+    assert (listener.part_of, listener.protected) == ("its load balancer", None)
+    assert (stack.part_of, stack.protected) == ("CloudFormation stack elsewhere", None)
