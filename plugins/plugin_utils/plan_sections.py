@@ -62,8 +62,13 @@ def names_of_new(section: HostSection) -> set[str]:
 
 
 def goes_without_fields(entry: Entry, new: set[str]) -> bool:
-    """Whether the fields tell a reader nothing that matters: all of something that comes or goes, or settings of something new."""
-    return entry.action in ("create", "delete") or (entry.action == "change" and bool(entry.resource) and _name(entry) in new)
+    """Whether the fields tell a reader nothing that matters: all of a resource that comes or goes, or settings of a new one.
+
+    What a module with its own check mode reports has no resource: its fields are all that names it (packages, files).
+    """
+    if entry.action in ("create", "delete"):
+        return bool(entry.resource or entry.calls)
+    return entry.action == "change" and bool(entry.resource) and _name(entry) in new
 
 
 def _name(entry: Entry) -> str:

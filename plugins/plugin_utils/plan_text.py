@@ -123,7 +123,7 @@ def _field(change: Change, width: int) -> str:
     name = change.field or "text"
     if lines is not None:
         added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-        return f"{name}: {added} lines come, {removed} lines go"
+        return f"{name}: {added} lines come, {removed} go"
     length = max((width - len(name) - 16) // 2, 20)
     return f"{name}: {shorten(change.before, length)} -> {shorten(change.after, length)}"
 

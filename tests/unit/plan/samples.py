@@ -48,6 +48,8 @@ def sample() -> Plan:
         stateful="database",
     )
     alarm = Entry(DR, "", "Remove the alarm", "", "amazon.aws.cloudwatch_metric_alarm", "delete", "alarm indivillage-sandbox-cpu")
+    packages = Entry(WEB_1, "web_tier", "Install nginx", "", "indivillage.infra.host_packages", "create")
+    packages.changes.append(Change("packages", "", "nginx\n"))
     command = Entry(
         WEB_1, "base", "Trust the authorities", "", "ansible.builtin.command", "change", certain=False, reason="it has no check mode"
     )
@@ -64,7 +66,18 @@ def sample() -> Plan:
     return Plan(
         environment="sandbox",
         commit="0123456789abcdef0123456789abcdef01234567",
-        entries=[vpc, subnet("us-east-1a"), subnet("us-east-1b"), route, database, alarm, configured(WEB_1), command, configured(WEB_2)],
+        entries=[
+            vpc,
+            subnet("us-east-1a"),
+            subnet("us-east-1b"),
+            route,
+            database,
+            alarm,
+            packages,
+            configured(WEB_1),
+            command,
+            configured(WEB_2),
+        ],
         inputs=[Input(STACK, "aws_network", "Make the VPC", "", "aa"), Input(STACK, "aws_keys", "Keep the key", "", "bb")],
         unchanged=41,
         notes=[Note("", "Nothing is proved in check mode."), Note(DR, "No instances yet.")],

@@ -32,7 +32,7 @@ def with_entry(number: int, **fields: Any) -> Plan:
 
 
 def test_totals_and_exit_codes() -> None:
-    assert sample().totals == {"create": 2, "change": 5, "replace": 1, "delete": 1}
+    assert sample().totals == {"create": 3, "change": 5, "replace": 1, "delete": 1}
     assert [entry.stateful for entry in sample().stateful] == ["database"]
     assert [entry.task for entry in sample().uncertain] == ["Trust the authorities"]
     assert sample().exit_code == 2
@@ -114,7 +114,7 @@ def test_a_plan_is_kept_whole(tmp_path: Path) -> None:
     document = json.loads(path.read_text())
     assert document["format"] == 1
     assert document["digest"] == failed().digest
-    assert document["totals"] == {"create": 2, "change": 5, "replace": 1, "delete": 1}
+    assert document["totals"] == {"create": 3, "change": 5, "replace": 1, "delete": 1}
 
 
 @pytest.mark.parametrize(
