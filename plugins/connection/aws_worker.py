@@ -22,6 +22,15 @@ description:
 notes:
   - Needs Linux and one of the ansible-core versions it is tested with; on another version it stops with an error.
 options:
+  approved_deletions:
+    description:
+      - Names or ids of what holds data (databases, buckets, keys, volumes, tables ...) and may be deleted all the same.
+      - A call that would delete anything else of that kind is refused before it is sent. The message says what to give.
+    type: list
+    elements: str
+    default: []
+    vars:
+      - name: approved_deletions
   pipelining:
     description: Hand modules over by a pipe. Without it every task takes the way of the local connection.
     type: bool
@@ -82,7 +91,8 @@ class Connection(LocalConnection):
         require_supported_core()
         environment = None if self.become else interpreter_environment(cmd)
         if in_data and environment is not None and sys.platform == "linux":
-            request = worker_protocol.Request({**os.environ, **environment}, str(self.cwd or Path.cwd()), current_umask(), in_data)
+            approved, directory = tuple(self.get_option("approved_deletions")), str(self.cwd or Path.cwd())
+            request = worker_protocol.Request({**os.environ, **environment}, directory, current_umask(), in_data, approved)
             try:
                 result = run(request)
             except worker_protocol.ColdError as reason:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..removal_identities import declared_identities
 from . import operations, relations, requests
 from .guard import Guard
 from .placeholders import digest, holds
@@ -84,6 +85,7 @@ class Outcome:
         entry = self.entry(effective if changed else [], changed, None)
         if changed and not entry["changes"] and isinstance(result.get("diff"), dict):
             entry["changes"] = self._own_changes(result["diff"])
+        entry["identities"] = declared_identities(self.module, result)
         self._report(result, entry)
 
     def stop(self, reason: str) -> dict[str, Any]:
