@@ -222,7 +222,9 @@ def take(leases: LeaseTable, history: RunHistory, record: Record) -> Acquired:
 
 
 def main(directory_descriptor: str, run_pidfd: str) -> None:
-    """Take the lease, answer, go into the background and keep it. The answer is one JSON object, see `run_protocol.Begun`."""
+    """Take the lease, answer, and keep it. The answer is one JSON object, see `run_protocol.Begun`."""
+    if os.fork():  # whoever started this waits for its standard output to be closed, not for the process
+        os._exit(0)
     settings = Settings(**json.load(sys.stdin))
     os.environ.clear()
     os.environ.update(settings.variables)
@@ -238,21 +240,22 @@ def main(directory_descriptor: str, run_pidfd: str) -> None:
     except (LeaseError, BotoCoreError, ClientError) as error:
         _answer(Begun(problem=str(error)))
         return
-    listener = _listen(int(directory_descriptor))
-    if os.fork():
-        _answer(Begun(acquired.holder.token, asdict(acquired.expired) if acquired.expired else None))
-        os._exit(0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
+    directory = int(directory_descriptor)
+    listener = _listen(directory)
+    _answer(Begun(acquired.holder.token, asdict(acquired.expired) if acquired.expired else None))
     Keeper(leases, acquired.holder, history, settings.record, int(run_pidfd)).keep(listener)
     with suppress(OSError):
-        os.unlink(SOCKET_NAME, dir_fd=int(directory_descriptor))
+        os.unlink(SOCKET_NAME, dir_fd=directory)
 
 
 def _answer(answer: Begun) -> None:
+    """Say what came of it, and let go of the pipes to whoever started this."""
     sys.stdout.write(json.dumps(asdict(answer)) + "\n")
     sys.stdout.flush()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _listen(directory: int) -> socket.socket:
