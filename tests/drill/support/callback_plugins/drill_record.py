@@ -35,7 +35,8 @@ class CallbackModule(CallbackBase):
         if result.task.action in ("ansible.builtin.include_role", "ansible.builtin.include_tasks"):
             return
         told = result.result
-        items = told.get("results") if isinstance(told.get("results"), list) and result.task.loop else None
+        looped = result.task.loop or result.task.action == "indivillage.infra.each"
+        items = told.get("results") if looped and isinstance(told.get("results"), list) else None
         entry = {
             "host": result.host.get_name(),
             "role": result.task._role.get_name() if result.task._role else "",

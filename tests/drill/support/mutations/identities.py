@@ -59,12 +59,18 @@ def role_policy_deleted(account: Account) -> None:
     account.client("iam").delete_role_policy(RoleName=f"{PREFIX}-web", PolicyName="web")
 
 
-@mutation("role", "inline policy added", host=GLOBAL, reason="amazon.aws.iam_policy knows the policies it is given, no others of the role")
+@mutation(
+    "role",
+    "inline policy added",
+    POLICIES,
+    host=GLOBAL,
+    reason="amazon.aws.iam_policy knows the policies it is given, no others of the role",
+)
 def role_has_another_policy(account: Account) -> None:
     account.client("iam").put_role_policy(RoleName=f"{PREFIX}-bastion", PolicyName="more", PolicyDocument=json.dumps(EVERYTHING))
 
 
-@mutation("role", "permissions boundary set", host=GLOBAL, reason="none is declared, so amazon.aws.iam_role does not compare it")
+@mutation("role", "permissions boundary set", ROLES, host=GLOBAL, reason="none is declared, so amazon.aws.iam_role does not compare it")
 def role_boundary_set(account: Account) -> None:
     account.client("iam").put_role_permissions_boundary(RoleName=f"{PREFIX}-flow-logs", PermissionsBoundary=ADMINISTRATOR)
 

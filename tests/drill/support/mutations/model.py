@@ -89,13 +89,14 @@ def _client(emulator: RunningEmulator, service: str, region: str) -> Any:
 class Mutation:
     """One change; `plan` is what must be planned for it: {(task, item): API operation among the calls of that entry}.
 
-    Nothing in `plan` means that the plan does not see it, which `reason` explains.
+    `task` is where it belongs. A `reason` explains why a plan does not see it; then `plan` is empty.
     """
 
     id: str
     resource: str
     what: str
     apply: Callable[[Account], None] = field(repr=False)
+    task: str
     plan: dict[tuple[str, str], str]
     arguments: tuple[str, ...]
     field: str
@@ -123,8 +124,9 @@ def mutation(
     reason: str = "",
     host: str = PRIMARY,
     alone: bool = False,
+    name: str = "",
 ) -> Callable[[Callable[[Account], None]], Callable[[Account], None]]:
-    """Register a mutation, whose id is the function's name.
+    """Register a mutation, whose id is the function's name, or `name`.
 
     `resource` is the type of what is changed and `what` the change in words. `task`, `item` and `operation` say where the plan must show
     it and with which API operation, `field` names a field that must be among the changes; `also` has further tasks that must follow.
@@ -135,10 +137,11 @@ def mutation(
         plan = {(task, item): operation} if task and not reason else {}
         ALL.append(
             Mutation(
-                id=function.__name__,
+                id=name or function.__name__,
                 resource=resource,
                 what=what,
                 apply=function,
+                task=task,
                 plan=plan | (also or {}),
                 arguments=(argument,) if isinstance(argument, str) else argument,
                 field=field,

@@ -43,6 +43,11 @@ def vpc_without_host_names(account: Account) -> None:
     account.client("ec2").modify_vpc_attribute(VpcId=account.vpc_id, EnableDnsHostnames={"Value": False})
 
 
+@mutation("VPC", "name resolution switched off", VPC, operation="ModifyVpcAttribute", argument="dns_support")
+def vpc_without_name_resolution(account: Account) -> None:
+    account.client("ec2").modify_vpc_attribute(VpcId=account.vpc_id, EnableDnsSupport={"Value": False})
+
+
 @mutation("subnet", "tag changed", SUBNETS, "web-a 10.10.10.0/24", operation="CreateTags", argument="tags", field="Tags.Tier")
 def subnet_tier_changed(account: Account) -> None:
     retag(account, account.subnet_id("web-a"), Tier="app")
@@ -69,7 +74,11 @@ def nat_tag_changed(account: Account) -> None:
 
 
 @mutation(
-    "address", "tag removed", argument="tags", reason="an address that exists is left alone: amazon.aws.ec2_eip would allocate another one"
+    "address",
+    "tag removed",
+    "Allocate the addresses that are missing",
+    argument="tags",
+    reason="an address that exists is left alone: amazon.aws.ec2_eip would allocate another one",
 )
 def address_tag_removed(account: Account) -> None:
     untag(account, account.by_tag("describe_addresses", "Addresses", "nat-a")["AllocationId"], "Stack")
@@ -168,6 +177,11 @@ def gateway_endpoint_tag_removed(account: Account) -> None:
     untag(account, account.endpoint("s3")["VpcEndpointId"], "Project")
 
 
+@mutation("VPC endpoint", "tag changed", INTERFACE_ENDPOINTS, "ssm", operation="CreateTags", argument="tags", host=DR)
+def interface_endpoint_tag_changed(account: Account) -> None:
+    retag(account, account.endpoint("ssm")["VpcEndpointId"], Project="another")
+
+
 @mutation("VPC endpoint", "deleted", INTERFACE_ENDPOINTS, "sqs", operation="CreateVpcEndpoint", argument=("service", "vpc_endpoint_type"))
 def interface_endpoint_deleted(account: Account) -> None:
     account.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[account.endpoint("sqs")["VpcEndpointId"]])
@@ -176,19 +190,19 @@ def interface_endpoint_deleted(account: Account) -> None:
 _FIXED = "amazon.aws.ec2_vpc_endpoint sets it when it makes an endpoint and never looks again"
 
 
-@mutation("VPC endpoint", "route table taken away", argument="route_table_ids", reason=_FIXED)
+@mutation("VPC endpoint", "route table taken away", GATEWAY_ENDPOINTS, argument="route_table_ids", reason=_FIXED)
 def gateway_endpoint_loses_table(account: Account) -> None:
     endpoint, table = account.endpoint("s3")["VpcEndpointId"], account.route_table("data")["RouteTableId"]
     account.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[table])
 
 
-@mutation("VPC endpoint", "security group exchanged", argument="vpc_endpoint_security_groups", reason=_FIXED)
+@mutation("VPC endpoint", "security group exchanged", INTERFACE_ENDPOINTS, argument="vpc_endpoint_security_groups", reason=_FIXED)
 def interface_endpoint_group_changed(account: Account) -> None:
     endpoint = account.endpoint("secretsmanager")["VpcEndpointId"]
     account.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, AddSecurityGroupIds=[account.group_id("bastion")])
 
 
-@mutation("VPC endpoint", "subnet taken away", argument="vpc_endpoint_subnets", reason=_FIXED)
+@mutation("VPC endpoint", "subnet taken away", INTERFACE_ENDPOINTS, argument="vpc_endpoint_subnets", reason=_FIXED)
 def interface_endpoint_subnet_removed(account: Account) -> None:
     endpoint = account.endpoint("ssm")["VpcEndpointId"]
     account.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveSubnetIds=[account.subnet_id("app-a")])
@@ -221,6 +235,12 @@ def log_retention_changed(account: Account) -> None:
 @mutation("log group", "key taken away", LOG_GROUP, operation="AssociateKmsKey", argument="kms_key_arn", host=DR)
 def log_group_key_removed(account: Account) -> None:
     account.client("logs").disassociate_kms_key(logGroupName=_log_group(account))
+
+
+@mutation("log group", "tag removed", LOG_GROUP, operation="TagResource", argument="tags", name="log_group_tag_removed", host=DR)
+def log_group_tag_removed(account: Account) -> None:
+    arn = f"arn:aws:logs:{account.region}:123456789012:log-group:{_log_group(account)}"
+    account.client("logs").untag_resource(resourceArn=arn, tagKeys=["Project"])
 
 
 # --- security groups ---
@@ -278,9 +298,18 @@ def group_deleted(account: Account) -> None:
     ec2.delete_security_group(GroupId=group)
 
 
+@mutation(
+    "security group", "default group may call out", DEFAULT_GROUP, operation="RevokeSecurityGroupEgress", argument="rules_egress", host=DR
+)
+def default_group_may_call_out(account: Account) -> None:
+    _open(account, _default_group(account), 443, egress=True)
+
+
 @mutation("security group", "default group opened", DEFAULT_GROUP, operation="RevokeSecurityGroupIngress", argument=("name", "rules"))
 def default_group_opened(account: Account) -> None:
-    (group,) = account.client("ec2").describe_security_groups(
-        Filters=[{"Name": "vpc-id", "Values": [account.vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
-    )["SecurityGroups"]
-    _open(account, group["GroupId"], 22)
+    _open(account, _default_group(account), 22)
+
+
+def _default_group(account: Account) -> str:
+    filters = [{"Name": "vpc-id", "Values": [account.vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
+    return str(account.one("ec2", "describe_security_groups", "SecurityGroups", Filters=filters)["GroupId"])

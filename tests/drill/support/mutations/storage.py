@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import Any
 
 from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
 
@@ -94,7 +96,10 @@ def bucket_lifecycle_deleted(account: Account) -> None:
 
 
 @mutation(
-    "bucket", "lifecycle rule added", reason="community.aws.s3_lifecycle manages the rule it names and leaves others of the bucket alone"
+    "bucket",
+    "lifecycle rule added",
+    LIFECYCLES,
+    reason="community.aws.s3_lifecycle manages the rule it names and leaves others of the bucket alone",
 )
 def bucket_lifecycle_rule_added(account: Account) -> None:
     s3 = account.client("s3")
@@ -138,6 +143,21 @@ def queue_wait_changed(account: Account) -> None:
     _set_queue(account, "file-processing", ReceiveMessageWaitTimeSeconds="0")
 
 
+@mutation("queue", "encryption switched off", QUEUES, "tasks", operation="SetQueueAttributes", argument="kms_master_key_id")
+def queue_not_encrypted(account: Account) -> None:
+    _set_queue(account, "tasks", KmsMasterKeyId="")
+
+
+@mutation("queue", "tag changed", QUEUES, "crm-sync", operation="TagQueue", argument="tags")
+def queue_tag_changed(account: Account) -> None:
+    account.client("sqs").tag_queue(QueueUrl=account.queue_url("crm-sync"), Tags={"Environment": "another"})
+
+
+@mutation("queue", "policy deleted", DEAD_LETTERS, "tasks", operation="SetQueueAttributes", argument="policy")
+def queue_policy_deleted(account: Account) -> None:
+    _set_queue(account, "tasks-dlq", Policy="")
+
+
 @mutation("queue", "tag removed", DEAD_LETTERS, "tasks", operation="TagQueue", argument="tags")
 def queue_tag_removed(account: Account) -> None:
     account.client("sqs").untag_queue(QueueUrl=account.queue_url("tasks-dlq"), TagKeys=["Project"])
@@ -161,7 +181,7 @@ def queue_deleted(account: Account) -> None:
 # --- database ---
 
 
-def _modify_database(account: Account, **changes: object) -> None:
+def _modify_database(account: Account, **changes: Any) -> None:
     account.client("rds").modify_db_instance(DBInstanceIdentifier=f"{PREFIX}-db", ApplyImmediately=True, **changes)
 
 
@@ -189,6 +209,36 @@ def database_public(account: Account) -> None:
     _modify_database(account, PubliclyAccessible=True)
 
 
+_DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    # argument of the task, its field in the API, what is changed in words, the change
+    ("multi_az", "MultiAZ", "second zone", {"MultiAZ": True}),
+    ("port", "DBPortNumber", "port changed", {"DBPortNumber": 5555}),
+    ("storage_type", "StorageType", "storage type changed", {"StorageType": "gp2"}),
+    ("max_allocated_storage", "MaxAllocatedStorage", "growth limited", {"MaxAllocatedStorage": 50}),
+    ("preferred_backup_window", "PreferredBackupWindow", "backup window moved", {"PreferredBackupWindow": "12:00-13:00"}),
+    (
+        "preferred_maintenance_window",
+        "PreferredMaintenanceWindow",
+        "maintenance moved",
+        {"PreferredMaintenanceWindow": "mon:12:00-mon:13:00"},
+    ),
+    ("auto_minor_version_upgrade", "AutoMinorVersionUpgrade", "upgrades switched off", {"AutoMinorVersionUpgrade": False}),
+    ("copy_tags_to_snapshot", "CopyTagsToSnapshot", "snapshots without tags", {"CopyTagsToSnapshot": False}),
+    ("deletion_protection", "DeletionProtection", "deletion protection set", {"DeletionProtection": True}),
+    ("db_parameter_group_name", "DBParameterGroupName", "parameter group exchanged", {"DBParameterGroupName": "default.postgres17"}),
+    (
+        "enable_cloudwatch_logs_exports",
+        "CloudwatchLogsExportConfiguration",
+        "log exports switched off",
+        {"CloudwatchLogsExportConfiguration": {"DisableLogTypes": ["upgrade"]}},
+    ),
+)
+for _argument, _field, _what, _changes in _DATABASE_CHANGES:
+    mutation(
+        "database", _what, DATABASE, operation="ModifyDBInstance", argument=_argument, field=_field, name=f"database_{_argument}_changed"
+    )(partial(_modify_database, **_changes))
+
+
 @mutation("database", "tag removed", DATABASE, operation="AddTagsToResource", argument="tags")
 def database_tag_removed(account: Account) -> None:
     account.client("rds").remove_tags_from_resource(ResourceName=_database_arn("db", "db"), TagKeys=["Project"])
@@ -210,6 +260,19 @@ def database_parameter_group_tag_removed(account: Account) -> None:
     account.client("rds").remove_tags_from_resource(ResourceName=_database_arn("pg", "db-param-group"), TagKeys=["Project"])
 
 
+@mutation("database subnet group", "tag removed", DATABASE_SUBNETS, operation="AddTagsToResource", argument="tags")
+def database_subnet_group_tag_removed(account: Account) -> None:
+    account.client("rds").remove_tags_from_resource(ResourceName=_database_arn("subgrp", "db-subnet-group"), TagKeys=["Project"])
+
+
+@mutation("database subnet group", "description changed", DATABASE_SUBNETS, operation="ModifyDBSubnetGroup", argument="description")
+def database_subnet_group_described(account: Account) -> None:
+    subnets = [account.subnet_id(f"data-{zone}") for zone in "abc"]
+    account.client("rds").modify_db_subnet_group(
+        DBSubnetGroupName=f"{PREFIX}-db-subnet-group", DBSubnetGroupDescription="changed", SubnetIds=subnets
+    )
+
+
 @mutation("database subnet group", "subnet taken away", DATABASE_SUBNETS, operation="ModifyDBSubnetGroup", argument="subnets")
 def database_subnet_removed(account: Account) -> None:
     subnets = [account.subnet_id(f"data-{zone}") for zone in "ab"]
@@ -221,7 +284,7 @@ def database_subnet_removed(account: Account) -> None:
 # --- cache ---
 
 
-def _modify_cache(account: Account, **changes: object) -> None:
+def _modify_cache(account: Account, **changes: Any) -> None:
     account.client("elasticache").modify_replication_group(ReplicationGroupId=f"{PREFIX}-cache", ApplyImmediately=True, **changes)
 
 
@@ -238,6 +301,29 @@ def cache_node_type_changed(account: Account) -> None:
 @mutation("cache", "maintenance window moved", CACHE, operation="ModifyReplicationGroup", argument="maintenance_window")
 def cache_maintenance_moved(account: Account) -> None:
     _modify_cache(account, PreferredMaintenanceWindow="mon:01:00-mon:02:00")
+
+
+_CACHE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("description", "ReplicationGroupDescription", "description changed", {"ReplicationGroupDescription": "changed"}),
+    ("snapshot_window", "SnapshotWindow", "snapshots moved", {"SnapshotWindow": "12:00-13:00"}),
+    ("auto_minor_version_upgrade", "AutoMinorVersionUpgrade", "upgrades switched off", {"AutoMinorVersionUpgrade": False}),
+    ("parameter_group_name", "CacheParameterGroupName", "parameters exchanged", {"CacheParameterGroupName": "default.redis7.cluster.on"}),
+)
+for _argument, _field, _what, _changes in _CACHE_CHANGES:
+    mutation("cache", _what, CACHE, operation="ModifyReplicationGroup", argument=_argument, name=f"cache_{_argument}_changed")(
+        partial(_modify_cache, **_changes)
+    )
+
+
+@mutation("cache", "security group exchanged", CACHE, operation="ModifyReplicationGroup", argument="security_group_ids")
+def cache_group_changed(account: Account) -> None:
+    _modify_cache(account, SecurityGroupIds=[account.group_id("bastion")])
+
+
+@mutation("cache subnet group", "description changed", CACHE_SUBNETS, operation="ModifyCacheSubnetGroup", argument="description")
+def cache_subnet_group_described(account: Account) -> None:
+    name = f"{PREFIX}-cache-subnet-group"
+    account.client("elasticache").modify_cache_subnet_group(CacheSubnetGroupName=name, CacheSubnetGroupDescription="changed")
 
 
 @mutation("cache", "tag removed", CACHE, operation="AddTagsToResource", argument="tags")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tests.drill.support.mutations.model import PREFIX, Account, mutation
@@ -40,6 +41,29 @@ def balancer_log_switched_off(account: Account) -> None:
           argument="http_drop_invalid_header_fields")  # fmt: skip
 def balancer_accepts_invalid_headers(account: Account) -> None:
     _set_balancer(account, "internal", "routing.http.drop_invalid_header_fields.enabled", "false")
+
+
+_BALANCER_CHANGES = (
+    ("http2", "routing.http2.enabled", "HTTP/2 switched off", "false"),
+    ("http_desync_mitigation_mode", "routing.http.desync_mitigation_mode", "odd requests let through", "monitor"),
+    ("deletion_protection", "deletion_protection.enabled", "deletion protection set", "true"),
+)
+for _argument, _key, _what, _value in _BALANCER_CHANGES:
+    mutation(
+        "load balancer",
+        _what,
+        BALANCERS,
+        "internal",
+        operation="ModifyLoadBalancerAttributes",
+        argument=_argument,
+        name=f"balancer_{_argument}_changed",
+    )(partial(_set_balancer, name="internal", key=_key, value=_value))
+
+
+@mutation("load balancer", "subnet taken away", BALANCERS, "internal", operation="SetSubnets", argument="subnets")
+def balancer_subnet_removed(account: Account) -> None:
+    subnets = [account.subnet_id(f"app-{zone}") for zone in "ab"]
+    account.client("elbv2").set_subnets(LoadBalancerArn=account.balancer_arn("internal"), Subnets=subnets)
 
 
 @mutation("load balancer", "security group exchanged", BALANCERS, "public", operation="SetSecurityGroups", argument="security_groups")
@@ -93,6 +117,32 @@ def listener_rule_added(account: Account) -> None:
           field="HealthCheckPath")  # fmt: skip
 def target_group_path_changed(account: Account) -> None:
     account.client("elbv2").modify_target_group(TargetGroupArn=account.target_group_arn("web"), HealthCheckPath="/elsewhere")
+
+
+_CHECK_CHANGES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("health_check_interval", "check interval changed", {"HealthCheckIntervalSeconds": 300}),
+    ("health_check_timeout", "check timeout changed", {"HealthCheckTimeoutSeconds": 2}),
+    ("healthy_threshold_count", "healthy after more checks", {"HealthyThresholdCount": 9}),
+    ("health_check_protocol", "checked in plain text", {"HealthCheckProtocol": "HTTP"}),
+    ("health_check_port", "checked at another port", {"HealthCheckPort": "81"}),
+    ("successful_response_codes", "any answer is good", {"Matcher": {"HttpCode": "200-499"}}),
+)
+
+
+def _check(account: Account, **changes: Any) -> None:
+    account.client("elbv2").modify_target_group(TargetGroupArn=account.target_group_arn("web"), **changes)
+
+
+for _argument, _what, _changes in _CHECK_CHANGES:
+    mutation(
+        "target group",
+        _what,
+        TARGET_GROUPS,
+        "web",
+        operation="ModifyTargetGroup",
+        argument=_argument,
+        name=f"target_group_{_argument}_changed",
+    )(partial(_check, **_changes))
 
 
 @mutation("target group", "threshold changed", TARGET_GROUPS, "app", operation="ModifyTargetGroup", argument="unhealthy_threshold_count")
@@ -149,6 +199,35 @@ def group_limit_raised(account: Account) -> None:
           argument="health_check_type", field="HealthCheckType")  # fmt: skip
 def group_health_check_changed(account: Account) -> None:
     _update_group(account, "app", HealthCheckType="EC2")
+
+
+_GROUP_CHANGES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("min_size", "minimum lowered", {"MinSize": 0}),
+    ("health_check_period", "grace period changed", {"HealthCheckGracePeriod": 1}),
+    ("termination_policies", "newest are ended first", {"TerminationPolicies": ["NewestInstance"]}),
+)
+for _argument, _what, _changes in _GROUP_CHANGES:
+    mutation(
+        "Auto Scaling group",
+        _what,
+        SCALING_GROUPS,
+        "app",
+        operation="UpdateAutoScalingGroup",
+        argument=_argument,
+        name=f"group_{_argument}_changed",
+    )(partial(_update_group, tier="app", **_changes))
+
+
+@mutation(
+    "Auto Scaling group", "metrics switched off", SCALING_GROUPS, "app", operation="EnableMetricsCollection", argument="metrics_collection"
+)
+def group_metrics_switched_off(account: Account) -> None:
+    account.client("autoscaling").disable_metrics_collection(AutoScalingGroupName=f"{PREFIX}-app")
+
+
+@mutation("Auto Scaling group", "processes suspended", SCALING_GROUPS, "web", operation="ResumeProcesses", argument="")
+def group_suspended(account: Account) -> None:
+    account.client("autoscaling").suspend_processes(AutoScalingGroupName=f"{PREFIX}-web", ScalingProcesses=["ReplaceUnhealthy"])
 
 
 @mutation("Auto Scaling group", "cooldown changed", SCALING_GROUPS, "app", operation="UpdateAutoScalingGroup", argument="default_cooldown",
@@ -220,3 +299,13 @@ def bastion_metadata_without_token(account: Account) -> None:
 @mutation("instance", "stopped", BASTION, operation="StartInstances", argument="state")
 def bastion_stopped(account: Account) -> None:
     account.client("ec2").stop_instances(InstanceIds=[_bastion_id(account)])
+
+
+@mutation("instance", "security group exchanged", BASTION, operation="ModifyInstanceAttribute", argument="network_interfaces")
+def bastion_group_changed(account: Account) -> None:
+    account.client("ec2").modify_instance_attribute(InstanceId=_bastion_id(account), Groups=[account.group_id("web")])
+
+
+@mutation("instance", "monitoring switched on", BASTION, operation="UnmonitorInstances", argument="detailed_monitoring")
+def bastion_monitored(account: Account) -> None:
+    account.client("ec2").monitor_instances(InstanceIds=[_bastion_id(account)])

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs as roles that have the committed policies and nothing else, in an account that enforces them; from nothing to nothing again.
+
+The tests follow one another in one account. With RECORD_CALLS=1 the roles may do everything, and policies/ is written anew from what they
+did: for when the project calls AWS in a way it did not before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_policy
+from botocore.exceptions import ClientError
+
+from sandbox.emulator.iam_evaluation import allows
+from tests.drill.support.mutations.catalogue import batches
+from tests.drill.support.mutations.model import Mutation
+from tests.integration.emulator.support import REPOSITORY
+from tests.support.permissions import DEMANDS, EVERYTHING, Account, Principal, account, committed, statements, without
+
+pytestmark = pytest.mark.emulator
+
+RECORD = os.environ.get("RECORD_CALLS") == "1"
+SITE = "tests/drill/permissions/site.yml"
+QUICK: dict[str, Any] = {"aws_compute_rollout_warmup_seconds": 1}
+TAGS = {
+    "Project": "{{ project_name }}",
+    "Environment": "{{ environment_name }}",
+    "Stack": "{{ inventory_hostname }}",
+    "ManagedBy": "ansible",
+}
+# A declaration that differs in every role from the sandbox's own.
+CHANGED: dict[str, Any] = {
+    "resource_tags": TAGS | {"CostCenter": "drill"},
+    "administrator_cidrs": ["198.18.0.0/25"],
+    "aws_cache_snapshot_retention_days": 2,
+    "aws_compute_cpu_target_percentage": 60,
+    "aws_compute_tiers": {
+        "web": {"instance_type": "t3.large", "min": 2, "max": 7, "desired": 2, "root_volume_gib": 20},
+        "app": {"instance_type": "t3.medium", "min": 2, "max": 6, "desired": 3, "root_volume_gib": 30},
+    },
+    "aws_database_backup_retention_days": 8,
+    "aws_database_monitoring_interval_seconds": 60,
+    "aws_database_parameters": {"max_connections": "120"},
+    "aws_identity_app_uses_queues": ["tasks"],
+    "aws_load_balancing_health_path": "/ready",
+    "aws_load_balancing_idle_timeout_seconds": 50,
+    "aws_load_balancing_tls_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+    "aws_messaging_wait_seconds": 10,
+    "aws_network_flow_log_retention_days": 60,
+    "aws_storage_cors_max_age_seconds": 2000,
+    "aws_storage_noncurrent_days": 31,
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The account, and a session of each role."""
+
+    account: Account
+    deploy: Principal
+    plan: Principal
+    remove: Principal
+
+    def provision(self, **variables: Any) -> None:
+        self.succeed(SITE, self.deploy, **QUICK, **variables)
+
+    def succeed(self, playbook: str, principal: Principal, *options: str, codes: tuple[int, ...] = (0,), **variables: Any) -> None:
+        run = self.account.run(playbook, principal, *options, **variables)
+        assert run.returncode in codes, run.stdout[-8000:] + run.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with account(tmp_path_factory.mktemp("permissions")) as made:
+        roles = {name: made.role(name, EVERYTHING if RECORD else committed(name)) for name in ("deploy", "plan", "remove")}
+        yield Site(made, **roles)
+        if RECORD and not request.session.testsfailed:
+            keep({name: made.calls(name) for name in roles})
+
+
+def keep(records: dict[str, dict[str, list[dict[str, Any]]]]) -> None:
+    """Write the policies of what was called, and an example of what each call needed for tests/unit/footprint."""
+    calls = {role: sorted(record) for role, record in records.items()}
+    iam_policy.save_calls(REPOSITORY / "policies", calls)
+    iam_policy.write(REPOSITORY / "policies", calls)
+    examples = {
+        role: {(call, demand["permission"]): demand for call in sorted(record, reverse=True) for demand in record[call]}
+        for role, record in records.items()
+    }
+    lines = [
+        json.dumps({"role": role, "call": call, **demand}) for role, kept in examples.items() for (call, _), demand in sorted(kept.items())
+    ]
+    DEMANDS.write_text("\n".join(sorted(lines)) + "\n")
+
+
+def test_a_planner_plans_an_empty_account(site: Site) -> None:
+    site.succeed(SITE, site.plan, "--check", codes=(0, 2), **QUICK)
+
+
+def test_the_deploy_role_provisions_an_empty_account(site: Site) -> None:
+    site.provision()
+
+
+@pytest.mark.parametrize("batch", batches(), ids=lambda batch: f"{batch[0].id}-and-{len(batch) - 1}-more")
+def test_the_deploy_role_puts_right_what_was_changed_behind_its_back(site: Site, batch: list[Mutation]) -> None:
+    for mutation in batch:
+        mutation.do(site.account.emulator)
+    site.provision()
+
+
+def test_the_deploy_role_carries_out_another_declaration_and_takes_it_back(site: Site) -> None:
+    site.provision(**CHANGED)
+    site.provision()
+
+
+def test_a_planner_plans_what_stands_and_reads_who_did_it(site: Site) -> None:
+    site.succeed(SITE, site.plan, "--check", codes=(0, 2), **QUICK, **CHANGED)
+    site.succeed("playbooks/show_runs.yml", site.plan)
+
+
+@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+@pytest.mark.parametrize("sid", ["SqsQueues", "SqsRead"])
+def test_a_run_without_a_statement_fails_and_says_what_is_missing(site: Site, sid: str) -> None:
+    site.account.give("deploy", without(committed("deploy"), sid))
+    run = site.account.run("playbooks/provision_foundation.yml", site.deploy, "--tags", "aws_messaging", aws_messaging_wait_seconds=5)
+    site.account.give("deploy", committed("deploy"))
+    told = " ".join(run.stdout.split())
+    assert run.returncode == 2
+    assert "is not authorized to perform: sqs:" in told
+
+
+@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+def test_no_statement_is_more_than_runs_need(site: Site) -> None:
+    for role in ("deploy", "plan"):
+        demands = [demand for needed in site.account.calls(role).values() for demand in needed]
+        for statement in statements(committed(role)):
+            left = without(committed(role), statement["Sid"])
+            assert not all(allows(left, demand["permission"], demand["resource"], demand["context"]) for demand in demands), statement[
+                "Sid"
+            ]
+
+
+@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+def test_a_planner_can_write_nothing(site: Site) -> None:
+    with pytest.raises(ClientError, match="is not authorized to perform: sqs:CreateQueue"):
+        site.account.client("sqs", site.plan).create_queue(QueueName="indivillage-sandbox-planned")
+
+
+def test_the_removing_role_leaves_nothing(site: Site) -> None:
+    site.succeed("playbooks/destroy.yml", site.remove, destroy_environment="sandbox", aws_removal_final_snapshots=False)
+    site.succeed("playbooks/remove_history.yml", site.remove, destroy_environment="sandbox")
