@@ -1,6 +1,6 @@
 # Copyright: IndiVillage platform team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Says what a run asked of the AWS API."""
+"""Says what a run asked of the AWS API, and what to do about a permission that it lacked."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ description:
   - Ends a run with what its tasks asked of the AWS API, as the connection P(indivillage.infra.aws_worker#connection) has counted it.
     Calls over another connection, and those of inventory plugins, are not counted.
   - Names operations, numbers and times; parameters and answers are never recorded.
+  - Where AWS refused a call, says which of the project's policies allows it, or that none does.
 options:
   report:
     description:
@@ -47,11 +48,14 @@ from typing import TYPE_CHECKING
 
 import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.indivillage.infra.plugins.plugin_utils import api_calls
+from ansible_collections.indivillage.infra.plugins.plugin_utils import api_calls, iam_policy
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_protocol import CALLS_NAME
 
 if TYPE_CHECKING:
     from ansible.executor.stats import AggregateStats
+    from ansible.executor.task_result import CallbackTaskResult
+
+POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
 
 class CallbackModule(CallbackBase):
@@ -61,6 +65,17 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "indivillage.infra.api_calls"
     CALLBACK_NEEDS_ENABLED = True
+
+    def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
+        self._advise(result)
+
+    def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
+        self._advise(result)
+
+    def _advise(self, result: CallbackTaskResult) -> None:
+        advice = iam_policy.advice(str(result.result.get("msg", "")), POLICIES)
+        if advice:
+            self._display.warning(advice)
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         tallies = api_calls.read(Path(C.DEFAULT_LOCAL_TMP) / CALLS_NAME)

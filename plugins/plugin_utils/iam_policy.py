@@ -25,6 +25,7 @@ LONGEST = {
     "prefix": "x" * 38,
     "regions": ["xx-xxxxxxxxx-0"] * 2,
 }
+REST = "*"  # among a statement's patterns: all that no other statement names
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _LIST_PLACEHOLDER = "{regions}"
 
@@ -62,7 +63,8 @@ def statements(calls: Iterable[str]) -> list[dict[str, Any]]:
             own = ()
         for permission in (*own, *(wanted for implied in table().implied.get(call, ()) for wanted in implied.permissions)):
             prefix, _colon, action = permission.partition(":")
-            grants.others.setdefault((prefix, _statement(prefix, action, call)), set()).add(action)
+            for number in _takers(prefix, action, call):
+                grants.others.setdefault((prefix, number), set()).add(action)
     found = [_rendered(f"{_word(prefix)}Read", prefix, actions, ("*",), ()) for prefix, actions in sorted(grants.reads.items())]
     for (prefix, number), actions in sorted(grants.others.items()):
         statement = table().statements[prefix][number]
@@ -70,11 +72,14 @@ def statements(calls: Iterable[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _statement(prefix: str, action: str, call: str) -> int:
-    for number, statement in enumerate(table().statements.get(prefix, ())):
-        if any(fnmatchcase(action, pattern) for pattern in statement.patterns):
-            return number
-    raise UnknownCallError(f"{call}: no statement of {prefix} in plugins/plugin_utils/iam_actions.yml takes the action {action}")
+def _takers(prefix: str, action: str, call: str) -> list[int]:
+    """Numbers of the statements that take an action: those that name it, else the one that takes the rest."""
+    rows = list(enumerate(table().statements.get(prefix, ())))
+    named = [number for number, row in rows if any(fnmatchcase(action, pattern) for pattern in row.patterns if pattern != REST)]
+    takers = named or [number for number, row in rows if REST in row.patterns]
+    if not takers:
+        raise UnknownCallError(f"{call}: no statement of {prefix} in plugins/plugin_utils/iam_actions.yml takes the action {action}")
+    return takers
 
 
 def _word(prefix: str) -> str:
@@ -156,6 +161,7 @@ def load_calls(directory: Path) -> dict[str, list[str]]:
 def save_calls(directory: Path, calls: Mapping[str, Iterable[str]]) -> None:
     """Keep the recorded calls, sorted."""
     lines = [line for role in sorted(calls) for line in (f"{role}:", *(f"  - {call}" for call in sorted(set(calls[role]))))]
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / CALLS_FILE).write_text(_CALLS_HEAD + "\n".join(lines) + "\n")
 
 
@@ -192,3 +198,27 @@ def write(directory: Path, calls: Mapping[str, Iterable[str]], filled_with: Mapp
     for name, content in wanted.items():
         (directory / name).write_text(content)
     return [directory / name for name in wanted]
+
+
+# ---- What to do about a missing permission ---------------------------------------------------------------------------------------
+
+_REFUSED = re.compile(r"is not authorized to perform: ([a-z0-9-]+:\w+)")
+
+
+def advice(message: str, directory: Path) -> str | None:
+    """What to do about the permission that AWS's message of a refusal names; None when it names none."""
+    refused = _REFUSED.search(message)
+    if not refused:
+        return None
+    givers = [
+        f"{file.name} (statement {statement['Sid']})"
+        for file in sorted(directory.glob("*-[0-9].json"))
+        for statement in json.loads(file.read_text())["Statement"]
+        if refused[1] in statement["Action"]
+    ]
+    if not givers:
+        return f"No policy in policies/ allows {refused[1]}: record the call and make the policies anew, as docs/permissions.md says."
+    return (
+        f"{refused[1]} is allowed by policies/{', policies/'.join(givers)}, for resources of the environment. "
+        "Does the role have the current version, rendered for this environment? docs/permissions.md says how."
+    )
