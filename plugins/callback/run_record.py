@@ -59,7 +59,7 @@ class CallbackModule(CallbackBase):
         self._play: tuple[str, float] | None = None
         self._result: str | None = None
         self._stopped = ""
-        self._interrupted = self._ending = False
+        self._interrupted = self._ending = self._over = False
         self._process = os.getpid()
         if not self.disabled:
             self._notice_interruption()
@@ -127,10 +127,12 @@ class CallbackModule(CallbackBase):
                 message = json.loads(text)
                 if "stop" in message:
                     self._stopped = message["stop"]
+                elif "over" in message:
+                    self._over = True
                 else:
                     self._answers.put(message)
         self._answers.put(None)
-        if not self._ending:
+        if not self._ending and not self._over:
             self._stopped = self._stopped or (
                 "The process that keeps the lease of this run is gone, so nobody renews it: the run was stopped before its next task. "
                 "The lease ends by itself; run this again then."
@@ -153,7 +155,7 @@ class CallbackModule(CallbackBase):
         if os.getpid() != self._process:
             return
         self._connect()
-        if not self._line:
+        if not self._line or self._over:
             return
         self._close_play()
         self._ending = True
@@ -168,7 +170,7 @@ class CallbackModule(CallbackBase):
             return
         for problem in answer["problems"]:
             self._display.warning(f"The record or the lease of this run could not be written: {problem}")
-        self._display.display(f"Run {answer['run_id']}: {answer['result']}, recorded in {answer['place']}")
+        self._display.display(f"Run {answer['record']['run_id']}: {answer['record']['result']}, recorded in {answer['place']}")
 
 
 def changed_items(result: CallbackTaskResult) -> list[str]:

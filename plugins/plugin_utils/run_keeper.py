@@ -160,7 +160,9 @@ class Keeper:
         if "end" in message:
             self._finish(message["end"])
             place = self._history.place(self._environment, self._record["run_id"])
-            self._send(client, {name: self._record[name] for name in ("run_id", "result")} | {"place": place, "problems": self._problems})
+            for other in self._clients.keys() - {client}:
+                self._send(other, {"over": True})
+            self._send(client, {"record": self._record, "place": place, "problems": self._problems})
 
     def _run_is_gone(self, _pidfd: int) -> None:
         if not self._over:

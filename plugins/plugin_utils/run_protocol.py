@@ -7,11 +7,11 @@ The run says, with any of these keys in one message:
     add    keys of the record, each a list, to be appended to
     plan   the plan that was made under the lease, as plan_report.to_json gives it; kept in the bucket, its digest in the record
     hello  answered with `run_id` and `token`
-    end    the run's result, in the words of run_history; answered with `run_id`, `result`, `place` (where the record lies) and `problems`
-           when the record is written and the lease is free. The keeper ends after it.
+    end    the run's result, in the words of run_history; answered with `record`, `place` (where that lies) and `problems` when the record
+           is written and the lease is free. The keeper ends after it.
 
 `problems` is a list of sentences on what could not be written. Without being asked the keeper says `stop`, with the reason for which it
-ends the run.
+ends the run, and `over` when another of its clients has ended the record.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_what_runs_are_recorded_in_is_private_and_can_be_recovered(site: Site) -
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"][0]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 365}
     tags = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=bucket)["TagSet"]}
-    assert tags["Stack"] == "sandbox-us-east-1"
+    assert (tags["Stack"], tags["Role"]) == ("sandbox-us-east-1", "operations")
 
 
 def test_a_plan_takes_no_lease_and_leaves_no_record(site: Site) -> None:

@@ -112,13 +112,8 @@ def test_a_run_that_ends_is_recorded_and_its_lease_is_free(run: Run) -> None:
     change = {"host": "a", "role": "r", "task": "t", "item": ""}
     answer = run.talk({"add": {"changed": [change]}, "set": {"hosts": {"a": {"ok": 1}}}, "end": "succeeded"})
 
-    assert answer == {
-        "run_id": "mine",
-        "result": "succeeded",
-        "place": "s3://site-operations/runs/staging/mine.json",
-        "problems": [],
-    }
     kept = run.over()
+    assert answer == {"record": kept, "place": "s3://site-operations/runs/staging/mine.json", "problems": []}
     assert (kept["result"], kept["changed"], kept["hosts"]) == ("succeeded", [change], {"a": {"ok": 1}})
     assert run.leases.holder("staging") is None
 
@@ -171,7 +166,7 @@ def test_throttled_heartbeats_are_repeated(run: Run, clock: Clock) -> None:
         threading.Event().wait(0.05)
     else:
         pytest.fail("the lease was not renewed")
-    assert run.talk({"end": "succeeded"})["result"] == "succeeded"
+    assert run.talk({"end": "succeeded"})["record"]["result"] == "succeeded"
 
 
 @pytest.mark.parametrize("run", [{"throttled": 10**6}], indirect=True)
