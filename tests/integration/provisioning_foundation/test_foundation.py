@@ -297,7 +297,7 @@ def test_every_bucket_is_private_encrypted_versioned_and_refuses_plain_text(clie
 
 def test_no_other_bucket(client: Client) -> None:
     names = {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]}
-    assert names == {f"{PREFIX}-{bucket}" for buckets in BUCKETS.values() for bucket in buckets}
+    assert names == {f"{PREFIX}-{bucket}" for buckets in BUCKETS.values() for bucket in buckets} | {f"{PREFIX}-operations"}
 
 
 def test_retention_of_buckets(client: Client) -> None:
