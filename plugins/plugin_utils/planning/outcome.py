@@ -12,7 +12,7 @@ from . import operations, relations, requests
 from .guard import Guard
 from .placeholders import digest, holds
 from .returns import facts, snake
-from .shapes import bare, identifies, strings
+from .shapes import bare, identifies, normal, strings
 from .state import Trace, Write
 
 # What is part of something greater: to create one is to change that.
@@ -107,11 +107,12 @@ class Outcome:
     def entry(self, effective: list[tuple[Write, Trace]], changed: bool, reason: str | None) -> dict[str, Any]:
         action = self._action([write for write, _trace in effective]) if changed else "none"
         created = {name for write, _trace in effective if action == "create" and write.creates for name in write.identifiers}
+        existing = set() if action == "create" else {text for read, _answer in self.guard.reads for text in read.asked}
         return {
             "action": action,
             "resource": self._resource([write for write, _trace in effective]),
             "calls": [self._call(write) for write, _trace in effective],
-            "changes": list(self._changes(effective, created)) if changed else [],
+            "changes": list(self._changes(effective, created, existing)) if changed else [],
             "certain": reason is None,
             "reason": reason,
             "stateful": next((loss for write, _trace in effective if (loss := _loss(write))), None) if changed else None,
@@ -121,7 +122,7 @@ class Outcome:
         parameters = hidden(requests.without_tokens(write.parameters), secrets=self.secrets)
         return {"service": write.service, "operation": write.operation, "region": write.region, "parameters": parameters}
 
-    def _changes(self, effective: list[tuple[Write, Trace]], created: set[str]) -> Iterator[dict[str, Any]]:
+    def _changes(self, effective: list[tuple[Write, Trace]], created: set[str], existing: set[str]) -> Iterator[dict[str, Any]]:
         """The fields that change; of what is created there is nothing before, and its own names are not fields of it."""
         seen = set()
         for write, trace in effective:
@@ -132,7 +133,7 @@ class Outcome:
                 found = [
                     field
                     for name, value in told.items()
-                    if not set(strings(value)) & created and not (identifies(name, write.noun) and not write.creates)
+                    if not set(strings(value)) & (created | existing) and not (identifies(name, write.noun) and not write.creates)
                     for field in requests.differences(name, None, value)
                 ]
             for name, before, after in found:
@@ -154,18 +155,18 @@ class Outcome:
     def _action(self, writes: list[Write]) -> str:
         if not writes:
             return "create" if self.depends() else "delete" if self.parameters.get("state") == "absent" else "change"
-        created = {bare(write.noun) for write in writes if write.creates}
-        deleted = {bare(write.noun) for write in writes if write.deletes}
+        created = {normal(write.noun) for write in writes if write.creates}
+        deleted = {normal(write.noun) for write in writes if write.deletes}
         if (created & deleted) - PARTS:
             return "replace"
         if self.parameters.get("state") in ("absent", "deleted", "terminated"):
             return "delete"
         first = writes[0]
-        if first.creates and first.verb != "Put" and bare(first.noun) not in PARTS:
+        if first.creates and first.verb != "Put" and normal(first.noun) not in PARTS:
             return "create"
         if first.verb == "Put" and bare(first.noun) in CREATED_BY_PUT:
             return "create" if not self._was_there(first) else "change"
-        return "delete" if first.deletes and bare(first.noun) not in PARTS and not created else "change"
+        return "delete" if first.deletes and normal(first.noun) not in PARTS and not created else "change"
 
     def _was_there(self, write: Write) -> bool:
         return any(trace.found for other, trace in self.guard.recorded if other is write)
@@ -173,7 +174,7 @@ class Outcome:
     def _resource(self, writes: list[Write]) -> str:
         main = next((write for write in writes if write.creates), writes[0] if writes else None)
         short = self.module.rpartition(".")[2].removesuffix("_info")
-        kind = snake(main.noun).replace("_", " ") if main and main.creates and bare(main.noun) not in PARTS else short.replace("_", " ")
+        kind = snake(main.noun).replace("_", " ") if main and main.creates and normal(main.noun) not in PARTS else short.replace("_", " ")
         return f"{kind} {self._name(main)}".strip()
 
     def _name(self, main: Write | None) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +125,7 @@ def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]
 RENAMED = {
     ("iam", "UpdateAssumeRolePolicy"): {"PolicyDocument": "AssumeRolePolicyDocument"},
     ("rds", "ModifyDBInstance"): {"VpcSecurityGroupIds": "VpcSecurityGroups", "DBParameterGroupName": "DBParameterGroups"},
+    ("ec2", "ModifyLaunchTemplate"): {"DefaultVersion": "DefaultVersionNumber", "SetDefaultVersion": "DefaultVersionNumber"},
     ("ec2", "CreateSecurityGroup"): {"Description": "GroupDescription"},
 }
 
@@ -360,6 +361,20 @@ def _log_groups(write: Write, _read: Read, found: list[Node], trace: Trace) -> N
             node.value[member] = write.parameters["kmsKeyId"]
 
 
+@rule("autoscaling", "EnableMetricsCollection", "DisableMetricsCollection")
+def _collected_metrics(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    for node in _node(found, "AutoScalingGroupName", write.parameters["AutoScalingGroupName"]):
+        if "EnabledMetrics" in node.shape.members:
+            before = {item["Metric"]: item for item in node.value.get("EnabledMetrics") or []}
+            given = write.parameters.get("Metrics") or list(before)
+            after = {name: item for name, item in before.items() if name not in given}
+            if write.verb == "Enable":
+                after |= {name: {"Metric": name, "Granularity": write.parameters.get("Granularity", "1Minute")} for name in given}
+            trace.note("EnabledMetrics", sorted(before), sorted(after))
+            trace.compared |= set(write.parameters)
+            node.value["EnabledMetrics"] = list(after.values())
+
+
 # ---- Answers about things that do not have what is asked for ----------------------------------------------------------------------
 
 ABSENT = {
@@ -404,6 +419,19 @@ DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
         "waf.fail_open.enabled": "false",
     },
 }
+
+
+def answer_to(operation: str, answer: dict[str, Any], reads: Sequence[tuple[Read, dict[str, Any]]]) -> dict[str, Any]:
+    """The answer to a write, with what follows from what was there before."""
+    if operation == "CreateLaunchTemplateVersion":
+        versions = [
+            item["VersionNumber"]
+            for read, told in reads
+            if read.operation.name == "DescribeLaunchTemplateVersions"
+            for item in told.get("LaunchTemplateVersions") or []
+        ]
+        answer["LaunchTemplateVersion"] |= {"VersionNumber": max(versions, default=0) + 1, "DefaultVersion": not versions}
+    return answer
 
 
 def default_answer(read: Read, created: Write) -> dict[str, Any]:

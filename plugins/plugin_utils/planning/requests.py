@@ -147,10 +147,13 @@ def meaning(value: Any) -> Any:
 
 
 def alike(before: Any, after: Any) -> bool:
-    """Whether two values mean the same; nothing, and an empty text or list, are alike."""
-    return (not before and not after and not isinstance(before, bool | int) and not isinstance(after, bool | int)) or meaning(
-        before
-    ) == meaning(after)
+    """Whether two values mean the same; AWS leaves out what is empty or off."""
+    empty = (None, False, "", "false", "False")
+    if (before in empty or before in ([], {})) and (after in empty or after in ([], {})):
+        return True
+    if isinstance(before, str) and isinstance(after, str) and "," in before:
+        return sorted(before.split(",")) == sorted(after.split(",")) or meaning(before) == meaning(after)
+    return bool(meaning(before) == meaning(after))
 
 
 def key_of(items: Any) -> str | None:
@@ -184,16 +187,33 @@ def _holds(old: Any, new: Any) -> bool:
 
 def differences(name: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
     """The fields within two values that differ, by their path."""
-    if alike(before, after):
-        return
-    before, after = (value if not isinstance(value, str) or document(value) is None else document(value) for value in (before, after))
+    return ((field, old, new) for field, old, new in pairs(name, before, after) if not alike(old, new))
+
+
+def pairs(name: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The fields within two values, by their path, with what either has."""
+    before, after = (_opened(side) for side in (before, after))
     key = key_of(after) or key_of(before)
     if key and isinstance(before or [], list) and isinstance(after or [], list):
-        before, after = (
-            {str(item[key]): item.get("Value", item.get("AttributeValue", item)) for item in side or []} for side in (before, after)
-        )
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for member in dict.fromkeys([*before, *after]):
-            yield from differences(f"{name}.{member}", before.get(member), after.get(member))
+        before, after = ({str(item[key]): _value(item, key) for item in side or []} for side in (before, after))
+    if (isinstance(before, Mapping) or before is None) and isinstance(after, Mapping) and after:
+        for member in dict.fromkeys([*(before or {}), *after]):
+            yield from pairs(f"{name}.{member}", (before or {}).get(member), after[member] if member in after else None)
+    elif isinstance(before, Mapping) and after is None:
+        for member in before:
+            yield from pairs(f"{name}.{member}", before[member], None)
     else:
         yield name, before, after
+
+
+def _opened(value: Any) -> Any:
+    """A document as what it says, and a value that stands alone in a structure as itself."""
+    if isinstance(value, str):
+        parsed = document(value)
+        return value if parsed is None else parsed
+    return value["Value"] if isinstance(value, Mapping) and set(value) == {"Value"} else value
+
+
+def _value(item: Mapping[str, Any], key: str) -> Any:
+    rest = {name: value for name, value in item.items() if name != key}
+    return next(iter(rest.values())) if len(rest) == 1 else rest

@@ -134,7 +134,9 @@ class Change:
 class Trace:
     """What laying one write over what was read has shown."""
 
-    changes: list[Change] = field(default_factory=list)
+    noted: list[Change] = field(default_factory=list)
+    equal: set[str] = field(default_factory=set)
+    """The fields that were seen to have the written value already."""
     compared: set[str] = field(default_factory=set)
     """The parameters whose field was seen."""
     found: bool = False
@@ -142,11 +144,18 @@ class Trace:
     inserted: list[dict[str, Any]] = field(default_factory=list)
     """The structures of created things."""
 
+    @property
+    def changes(self) -> list[Change]:
+        """The fields that a write changes. An answer that leaves a field out says nothing where another answer tells it."""
+        told = {change.field for change in self.noted if change.before is not None} | self.equal
+        return [change for change in self.noted if change.before is not None or change.field not in told]
+
     def note(self, name: str, before: Any, after: Any) -> None:
-        if not requests.alike(before, after):
-            change = Change(name, before, after)
-            if change not in self.changes:
-                self.changes.append(change)
+        change = Change(name, before, after)
+        if requests.alike(before, after):
+            self.equal.add(name)
+        elif change not in self.noted:
+            self.noted.append(change)
 
 
 @dataclass
@@ -256,15 +265,15 @@ def _merge(node: Node, write: Write, trace: Trace) -> None:
             trace.compared.add(name)
             continue
         member = _member(node, name)
-        if member:
+        if member and not (write.noun.endswith("Attribute") and member not in node.value):
             trace.compared.add(name)
-            _set(node, member, value, trace)
+            _set(node, member, value, write.verb, trace)
         elif isinstance(value, Mapping) and not node.path and bare(write.noun) == bare(node.thing):
             for inner, item in value.items():
                 member = _member(node, inner)
                 if member:
                     trace.compared.add(name)
-                    _set(node, member, item, trace)
+                    _set(node, member, item, write.verb, trace)
 
 
 def _member(node: Node, name: str) -> str | None:
@@ -273,7 +282,7 @@ def _member(node: Node, name: str) -> str | None:
     return next((member for member in node.shape.members if normal(member) == normal(name)), None)
 
 
-def _set(node: Node, member: str, value: Any, trace: Trace) -> None:
+def _set(node: Node, member: str, value: Any, verb: str, trace: Trace) -> None:
     shape = node.shape.members[member]
     before = node.value.get(member)
     if isinstance(before, (dict, list)) and isinstance(value, str):
@@ -283,8 +292,8 @@ def _set(node: Node, member: str, value: Any, trace: Trace) -> None:
         value = fit(value, shape)
     else:
         return
-    after = requests.merged(before, value)
-    for name, old, new in requests.differences(member, before, after):
+    after = value if verb == "Put" else requests.merged(before, value)
+    for name, old, new in requests.pairs(member, before, after):
         trace.note(name, old, new)
     node.value[member] = copy.deepcopy(after)
 
