@@ -90,17 +90,24 @@ class Connection(LocalConnection):
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         require_supported_core()
         environment = None if self.become else interpreter_environment(cmd)
+        reason = "become, or another command than Ansible's own interpreter"
         if in_data and environment is not None and sys.platform == "linux":
             approved, directory = tuple(self.get_option("approved_deletions")), str(self.cwd or Path.cwd())
             request = worker_protocol.Request({**os.environ, **environment}, directory, current_umask(), in_data, approved)
             try:
                 result = run(request)
-            except worker_protocol.ColdError as reason:
+            except worker_protocol.ColdError as cold:
+                reason = str(cold)
                 display.vvv(f"AWS WORKER leaves this task to the local connection: {reason}", host=self._play_context.remote_addr)
             else:
                 display.vvv(f"AWS WORKER: {cmd}", host=self._play_context.remote_addr)
                 return result
+        require_guard(in_data or b"", reason)
         return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+
+    def put_file(self, in_path: str, out_path: str) -> None:
+        require_guard(Path(in_path).read_bytes(), "without pipelining modules run from files")
+        super().put_file(in_path, out_path)
 
 
 def require_supported_core() -> None:
@@ -110,6 +117,15 @@ def require_supported_core() -> None:
         raise AnsibleConnectionFailure(
             f"The connection indivillage.infra.aws_worker is made for ansible-core {', '.join(SUPPORTED_CORE)} and this is {version}: "
             "install a supported version, or set stack_connection to local in the inventory (slower, same results)."
+        )
+
+
+def require_guard(payload: bytes, reason: str) -> None:
+    """Stop a module that would run in check mode outside the worker and could reach AWS: some modules write in check mode."""
+    if worker_protocol.plans_aws(payload):
+        raise AnsibleConnectionFailure(
+            f"This AWS task cannot be planned, because the worker cannot run it under its write guard: {reason}. Change that for the "
+            "task, or set stack_connection to local for Ansible's plain check mode, which some modules do not honour."
         )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ READY = b"ready\n"
 # How a payload of AnsiballZ ends: its wrapper is defined above, the arguments follow, one a line.
 PAYLOAD_END = b'\n\nif __name__ == "__main__":\n'
 PAYLOAD_CALL = b"    _ansiballz_main(\n"
+CHECK_MODE = b'"_ansible_check_mode": true'
+AWS_MODULE = re.compile(rb"module_fqn='ansible_collections\.(amazon\.aws|community\.aws|indivillage\.infra)\.")
 HEADER = struct.Struct("!II")
 
 
@@ -71,3 +74,9 @@ def call_line(payload: bytes) -> int:
     if not found or b"\n_ANSIBALLZ_WRAPPER = True\n" not in wrapper:
         raise ColdError("not a module that AnsiballZ has packed")
     return (wrapper + PAYLOAD_END).count(b"\n") + 1
+
+
+def plans_aws(payload: bytes) -> bool:
+    """Whether this is a module in check mode, of a collection whose modules call AWS."""
+    _wrapper, _end, arguments = payload.partition(PAYLOAD_END + PAYLOAD_CALL)
+    return CHECK_MODE in arguments and AWS_MODULE.search(arguments) is not None
