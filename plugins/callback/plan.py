@@ -114,6 +114,14 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_no_hosts_matched(self) -> None:
         self._collector.note("", f"{self._play}: it has no hosts now, so nothing is planned for them")
 
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
+        if str(task.resolved_action).startswith("ansible.builtin."):
+            # Copy, template and their like say what they would write in diff mode alone, whether or not the command line asks for it.
+            task.diff = True
+
+    def v2_playbook_on_handler_task_start(self, task: Task) -> None:
+        self.v2_playbook_on_task_start(task, is_conditional=False)
+
     @fail_closed
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         self._add("ok", result)

@@ -201,6 +201,17 @@ def test_no_log_hides_values_and_nothing_else(run: Callable[..., Run]) -> None:
         assert "hunter" not in text
 
 
+def test_the_digest_covers_what_files_would_hold_with_and_without_diff(run: Callable[..., Run], tmp_path: Path) -> None:
+    def copy(text: str, *options: str) -> plan_report.Plan:
+        tasks = f"  - ansible.builtin.copy: {{content: {text}, dest: {tmp_path}/new, mode: '0644'}}\n"
+        return run(tasks, hosts="one", options=("--check", *options)).plan
+
+    plan = copy("one")
+    assert [change.after for change in plan.entries[0].changes] == ["one"]
+    assert plan.digest == copy("one", "--diff").digest
+    assert plan.digest != copy("two").digest
+
+
 def test_a_plan_of_no_host_at_all_is_none(run: Callable[..., Run]) -> None:
     done = run(task("Change it"), hosts="one:&two")
     assert done.returncode == 1
