@@ -118,7 +118,10 @@ def refuse(call: ApiCall, session_token: str) -> Refusal | None:
         code = "AuthFailure" if call.service == "ec2" else "InvalidClientTokenId"
         return _refusal(call, code, "The security token included in the request is invalid.")
     policies = [IAMPolicy(policy)._policy_json for policy in caller.collect_policies()]
-    needed = list(demands(call))
+    try:
+        needed = list(demands(call))
+    except iam_actions.UnknownCallError as unknown:
+        return _refusal(call, _code(call.service), str(unknown))
     _remember(caller.arn.split("/")[1], call.name, needed)
     for demand in needed:
         if not allows(policies, demand.permission, demand.resource, demand.context):
@@ -185,7 +188,7 @@ def _own(call: ApiCall) -> list[tuple[str, Context]]:
 
 def _named(call: ApiCall) -> list[tuple[str, Context]]:
     found: list[tuple[str, Context]] = []
-    for key, form in _NAMES[call.service].items():
+    for key, form in _NAMES.get(call.service, {}).items():
         operation, _colon, path = key.rpartition(":")
         if operation in ("", call.operation):
             for value in _values(call.parameters, path):

@@ -4,11 +4,10 @@
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSecurityGroup.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpc.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteNatGateway.html
-https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteKeyPair.html (KeyPairId)
 https://docs.aws.amazon.com/vpc/latest/userguide/subnet-deleting.html (a subnet leaves its route table and network ACL)
 moto 5.2.5 deletes subnets and security groups that are in use, keeps their associations, which then hold route tables and network ACLs
-for ever, leaves a VPC's default network ACL and a NAT gateway's network interface behind, lists tags of what is gone, knows key pairs by
-their name only, and does not say which volumes end with their instance (API_VolumeAttachment).
+for ever, leaves a VPC's default network ACL and a NAT gateway's network interface behind, lists tags of what is gone, and does not
+say which volumes end with their instance (API_VolumeAttachment).
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import VolumeAttachment
-from moto.ec2.responses.key_pairs import KeyPairs
 from moto.ec2.responses.tags import TagResponse
 
 from sandbox.emulator.additions.patching import add, wrap
@@ -74,16 +72,6 @@ def install() -> None:
     def describe_tags(original: Any, self: Any) -> ActionResult:
         tags = original(self).result["Tags"]
         return ActionResult({"Tags": [tag for tag in tags if _exists(self.ec2_backend, tag["resource_id"])]})
-
-    @wrap(KeyPairs, "delete_key_pair")
-    def delete_key_pair(original: Any, self: Any) -> ActionResult:
-        identifier = self._get_param("KeyPairId")
-        pairs = self.ec2_backend.key_pairs.values()
-        name = next((pair.key_name for pair in pairs if identifier and pair.id == identifier), None)
-        if name:
-            self.ec2_backend.delete_key_pair(name)
-            return ActionResult({"Return": True, "KeyPairId": identifier})
-        return original(self)
 
 
 def _exists(backend: Any, identifier: str) -> bool:

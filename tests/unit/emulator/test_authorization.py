@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,13 @@ def test_a_refusal_is_said_as_aws_says_it() -> None:
         f"User: arn:aws:iam::{ACCOUNT}:user/somebody is not authorized to perform: sqs:CreateQueue on resource: "
         f"arn:aws:sqs:{REGION}:{ACCOUNT}:site-q because no identity-based policy allows the sqs:CreateQueue action"
     )
+
+
+def test_a_service_that_nobody_has_reviewed_is_refused_with_the_place_to_add_it() -> None:
+    call = user({"Effect": "Allow", "Action": "*", "Resource": "*"})
+    refusal = refuse(replace(call, service="glue", operation="CreateJob"), "")
+    assert refusal is not None
+    assert "is not in plugins/plugin_utils/iam_actions.yml" in refusal.message
 
 
 def test_a_key_that_nobody_made_is_refused_and_the_root_users_is_not() -> None:
