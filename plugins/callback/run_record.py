@@ -180,10 +180,11 @@ def changed_items(result: CallbackTaskResult) -> list[str]:
     """
     if result.task.no_log or result.result.get("_ansible_no_log"):
         return [""] if result.is_changed() else []
-    parts = result.result.get("results")
-    if result.task.loop is None and not isinstance(parts, list):
+    results = result.result.get("results")
+    items = [part for part in results if isinstance(part, dict) and "changed" in part] if isinstance(results, list) else []
+    if not items:
         return [""] if result.is_changed() else []
-    return [label(part) for part in parts or () if isinstance(part, dict) and part.get("changed")]
+    return [label(part) for part in items if part["changed"]]
 
 
 def label(part: dict[str, Any]) -> str:
