@@ -100,6 +100,7 @@ def _with_facts(clients: Clients, kind: str, resources: list[Owned]) -> Iterator
                 continue
             resource.part_of = PARTS.get(kind) or _maker(resource.tags) or fact.get("part_of")
             resource.leaving, resource.protected = fact.get("leaving"), fact.get("protected")
+            resource.id = fact.get("id") or resource.id
             if kind in KINDS:
                 resource.stateful = KINDS[kind].stateful
             elif not resource.part_of:

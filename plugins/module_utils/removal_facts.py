@@ -3,7 +3,8 @@
 """What tags do not tell about a resource: whether it still exists, what it is a part of, and what keeps it from being deleted.
 
 One function for each kind that needs it. It is given the client of the kind's service and resources (anything with C(id), C(arn)), and
-returns by id what it found: C(part_of), C(leaving), C(protected), each a text for people, or C(Gone).
+returns by id what it found: C(part_of), C(leaving), C(protected), each a text for people, or C(Gone); C(id), where its maker's name tells
+more than AWS's.
 """
 
 from __future__ import annotations
@@ -87,6 +88,12 @@ def _endpoints(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
     return _told(resources, ((item["VpcEndpointId"], fact(item)) for item in found))
 
 
+def _key_pairs(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
+    filters = [{"Name": "key-pair-id", "Values": [resource.id for resource in resources]}]
+    pairs = client.describe_key_pairs(Filters=filters)["KeyPairs"]
+    return _told(resources, ((pair["KeyPairId"], {"id": pair["KeyName"]}) for pair in pairs))
+
+
 def _snapshots(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
     images = client.describe_images(Owners=["self"])["Images"]
     of_image = {
@@ -163,6 +170,7 @@ FACTS: dict[str, Facts] = {
     "ec2:instance": _instances,
     "ec2:volume": _volumes,
     "ec2:network-interface": _interfaces,
+    "ec2:key-pair": _key_pairs,
     "ec2:natgateway": _nat_gateways,
     "ec2:vpc-endpoint": _endpoints,
     "ec2:snapshot": _snapshots,

@@ -78,7 +78,7 @@ KINDS: dict[str, Kind] = {
     "ec2:volume": Kind(
         "volume", "ec2", ("delete_volume", {"VolumeId": "id"}), ("volume_deleted", {"VolumeIds": ["id"]}), after=_RUNNING, stateful="volume"
     ),
-    "ec2:key-pair": Kind("key pair", "ec2", ("delete_key_pair", {"KeyPairId": "id"}), after=_RUNNING, modules=("ec2_ssh_key", "ec2_key")),
+    "ec2:key-pair": Kind("key pair", "ec2", ("delete_key_pair", {"KeyName": "id"}), after=_RUNNING, modules=("ec2_ssh_key", "ec2_key")),
     # What answers and routes
     "elasticloadbalancing:loadbalancer": Kind(
         "load balancer",

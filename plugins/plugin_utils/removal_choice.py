@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_kinds import KINDS
-from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import Plan
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import UNDIGESTED_ROLES, Plan
 
 REMOVER = "aws_removal"  # the role
 Resource = Mapping[str, Any]
@@ -44,10 +44,11 @@ def require_whole(plan: Plan, layers: Mapping[str, Iterable[str]]) -> None:
     if plan.failed:
         failures = "; ".join(f"{failure.host}: {failure.task}: {failure.message}" for failure in plan.failed)
         raise ChoiceError(f"What is declared cannot be told, because planning the environment failed: {failures}")
-    if plan.entries:
-        first = plan.entries[0]
+    changes = [entry for entry in plan.entries if entry.role not in UNDIGESTED_ROLES]
+    if changes:
+        first = changes[0]
         raise ChoiceError(
-            f"{plan.environment} is not as it is declared: {len(plan.entries)} changes are planned, {first.host}: {first.task!r} first. "
+            f"{plan.environment} is not as it is declared: {len(changes)} changes are planned, {first.host}: {first.task!r} first. "
             "What a run has yet to make or change cannot be told from what nobody declares: apply first (site.yml), then prune."
         )
     seen = {(given.host, given.role) for given in plan.inputs}

@@ -16,9 +16,13 @@ PLACEHOLDER = re.compile(r"planned-[0-9a-f]{8}")
 # What tells about the caller or the module, and not about the resource.
 FOREIGN_FIELDS = frozenset({"plan", "diff", "warnings", "deprecations", "exception", "ansible_facts", "response_metadata"})
 
+FOREIGN_NAME = re.compile(r"^_ansible_|access_key|secret_key|session_token|security_token")
+
 
 def declared_identities(module: str, result: Mapping[str, Any]) -> list[str]:
-    """What tells the resources that a module manages, from its result, sorted: ARNs and ids as they are, names behind the module's own.
+    """What tells the resources that a module manages, sorted: ARNs and ids as they are, names behind the module's own.
+
+    The result may be given together with the module's parameters: some results name nothing.
 
     `amazon.aws.s3_bucket` that returns the name `logs` gives `s3_bucket logs`: other kinds may have a resource of that name too. Modules
     that only look (`*_info`) give nothing, since they name whatever is there, declared or not. No secret is named like any of it.
@@ -31,7 +35,7 @@ def _identities(module: str, value: Any, field: str) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             name = CAMEL.sub("_", str(key)).lower()
-            if name not in FOREIGN_FIELDS:
+            if name not in FOREIGN_FIELDS and not FOREIGN_NAME.search(name):
                 yield from _identities(module, item, name)
     elif isinstance(value, (list, tuple)):
         for item in value:

@@ -68,6 +68,8 @@ class Outcome:
 
     def interrupted(self) -> bool:
         """Whether a failure of the module is the plan's: it has met something that is only planned."""
+        if self.guard.invalid:
+            return False
         return bool(self.guard.recorded) or self.guard.met_planned or self.depends()
 
     def depends(self) -> bool:
@@ -85,7 +87,7 @@ class Outcome:
         entry = self.entry(effective if changed else [], changed, None)
         if changed and not entry["changes"] and isinstance(result.get("diff"), dict):
             entry["changes"] = self._own_changes(result["diff"])
-        entry["identities"] = declared_identities(self.module, result)
+        entry["identities"] = declared_identities(self.module, {**self.parameters, **result})
         self._report(result, entry)
 
     def stop(self, reason: str) -> dict[str, Any]:

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What EC2 refuses to delete, and what it deletes along.
+"""What EC2 refuses to delete, and what it and Auto Scaling delete along.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSecurityGroup.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpc.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteNatGateway.html
 https://docs.aws.amazon.com/vpc/latest/userguide/subnet-deleting.html (a subnet leaves its route table and network ACL)
 moto 5.2.5 deletes subnets and security groups that are in use, keeps their associations, which then hold route tables and network ACLs
-for ever, leaves a VPC's default network ACL and a NAT gateway's network interface behind, lists tags of what is gone, and does not
-say which volumes end with their instance (API_VolumeAttachment).
+for ever, leaves a VPC's default network ACL and a NAT gateway's network interface behind, lists tags of what is gone, does not say
+which volumes end with their instance (API_VolumeAttachment).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from moto.autoscaling.models import AutoScalingBackend
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models import EC2Backend
@@ -67,6 +68,12 @@ def install() -> None:
                 address.eni = address.association_id = None
         self.enis.pop(gateway._eni.id, None)
         return gateway
+
+    @wrap(AutoScalingBackend, "delete_auto_scaling_group")
+    def delete_auto_scaling_group(original: Any, self: Any, group_name: str) -> Any:
+        answer = original(self, group_name)
+        self.policies = {name: policy for name, policy in self.policies.items() if policy.as_name != group_name}
+        return answer
 
     @wrap(TagResponse, "describe_tags")
     def describe_tags(original: Any, self: Any) -> ActionResult:

@@ -123,8 +123,7 @@ class World:
         self.parts["ec2:volume"] = {volume["VolumeId"] for volume in volumes}
         volume = ec2.create_volume(Size=1, AvailabilityZone=f"{REGION}a", TagSpecifications=tagged("volume"))["VolumeId"]
         self.volume = self._own("ec2:volume", volume)
-        key = ec2.create_key_pair(KeyName="key", TagSpecifications=tagged("key-pair"))["KeyPairId"]
-        self._own("ec2:key-pair", key)
+        ec2.create_key_pair(KeyName=self._own("ec2:key-pair", "key"), TagSpecifications=tagged("key-pair"))
 
     def _balancing(self) -> None:
         elbv2 = self.client("elbv2")

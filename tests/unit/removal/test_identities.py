@@ -39,3 +39,9 @@ def test_what_is_only_planned_or_only_a_difference_is_no_identity() -> None:
 def test_a_name_counts_for_the_module_that_returned_it_only() -> None:
     assert declared_identities("amazon.aws.s3_bucket", {"name": "logs"}) == ["s3_bucket logs"]
     assert declared_identities("amazon.aws.iam_role", {"iam_role": {"role_name": "logs"}}) == ["iam_role logs"]
+
+
+def test_parameters_count_but_not_who_asks() -> None:
+    given = {"secret_name": "/a/key", "aws_access_key_id": "AKIAEXAMPLE", "_ansible_module_name": "x", "filters": {"name": "n"}}
+
+    assert declared_identities("a.b.ec2_ssh_key", given) == ["ec2_ssh_key /a/key", "ec2_ssh_key n"]
