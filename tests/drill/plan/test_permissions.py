@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_policy
 from botocore.exceptions import ClientError
 
@@ -105,6 +110,24 @@ def test_a_planner_plans_an_empty_account(site: Site) -> None:
 
 def test_the_deploy_role_provisions_an_empty_account(site: Site) -> None:
     site.provision()
+
+
+def test_the_deploy_role_reads_instances_into_the_inventory(site: Site, tmp_path: Path) -> None:
+    inventory = tmp_path / "sandbox"
+    shutil.copytree(REPOSITORY / "inventories/sandbox", inventory)
+    source = yaml.safe_load((inventory / "instances.yml").read_text())
+    keys = {"access_key": site.deploy.access_key, "secret_key": site.deploy.secret_key, "session_token": site.deploy.token}
+    (inventory / "instances.yml").write_text(yaml.safe_dump(source | keys | {"cache": False}))
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-inventory")), "-i", str(inventory), "--graph", "role_web"],
+        cwd=REPOSITORY,
+        env=site.account.surroundings(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "i-" in done.stdout
 
 
 @pytest.mark.parametrize("batch", batches(), ids=lambda batch: f"{batch[0].id}-and-{len(batch) - 1}-more")

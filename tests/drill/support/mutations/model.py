@@ -89,20 +89,24 @@ def _client(emulator: RunningEmulator, service: str, region: str) -> Any:
 class Mutation:
     """One change; `plan` is what must be planned for it: {(task, item): API operation among the calls of that entry}.
 
-    `task` is where it belongs. A `reason` explains why a plan does not see it; then `plan` is empty.
+    `place` is the task and item that it belongs to. A `reason` explains why a plan does not see it; then `plan` is empty.
     """
 
     id: str
     resource: str
     what: str
     apply: Callable[[Account], None] = field(repr=False)
-    task: str
+    place: tuple[str, str]
     plan: dict[tuple[str, str], str]
     arguments: tuple[str, ...]
     field: str
     reason: str
     host: str
     alone: bool
+
+    @property
+    def task(self) -> str:
+        return self.place[0]
 
     def do(self, emulator: RunningEmulator) -> None:
         self.apply(Account(emulator, REGIONS.get(self.host, "us-east-1")))
@@ -141,7 +145,7 @@ def mutation(
                 resource=resource,
                 what=what,
                 apply=function,
-                task=task,
+                place=(task, item),
                 plan=plan | (also or {}),
                 arguments=(argument,) if isinstance(argument, str) else argument,
                 field=field,

@@ -10,9 +10,7 @@ VPC = "Make the VPC"
 SUBNETS = "Make the subnets"
 GATEWAY = "Make the internet gateway"
 NAT = "Start the NAT gateways"
-PUBLIC_ROUTES = "Send the public subnets to the internet"
-PRIVATE_ROUTES = "Send the web and app subnets through the NAT gateways"
-DATA_ROUTES = "Keep the data subnets without a way out"
+ROUTES = "Give each tier its way out, or none"
 ACLS = "Make the network ACLs"
 GATEWAY_ENDPOINTS = "Reach S3 and DynamoDB without the internet"
 INTERFACE_ENDPOINTS = "Reach other AWS services without the internet"
@@ -87,20 +85,20 @@ def address_tag_removed(account: Account) -> None:
 # --- routes ---
 
 
-@mutation("route table", "route added", PUBLIC_ROUTES, operation="DeleteRoute", argument="routes")
+@mutation("route table", "route added", ROUTES, "public", operation="DeleteRoute", argument="routes")
 def public_route_added(account: Account) -> None:
     gateway = account.by_tag("describe_internet_gateways", "InternetGateways", "igw")["InternetGatewayId"]
     table = account.route_table("public")["RouteTableId"]
     account.client("ec2").create_route(RouteTableId=table, DestinationCidrBlock="192.0.2.0/24", GatewayId=gateway)
 
 
-@mutation("route table", "default route deleted", PRIVATE_ROUTES, "all", operation="CreateRoute", argument="routes")
+@mutation("route table", "default route deleted", ROUTES, "private-all", operation="CreateRoute", argument="routes")
 def private_default_route_deleted(account: Account) -> None:
     account.client("ec2").delete_route(RouteTableId=account.route_table("private-all")["RouteTableId"], DestinationCidrBlock=WORLD)
 
 
 @mutation(
-    "route table", "default route to the internet gateway", PRIVATE_ROUTES, "all", operation="ReplaceRoute", argument="routes", host=DR
+    "route table", "default route to the internet gateway", ROUTES, "private-all", operation="ReplaceRoute", argument="routes", host=DR
 )
 def private_route_to_the_gateway(account: Account) -> None:
     gateway = account.by_tag("describe_internet_gateways", "InternetGateways", "igw")["InternetGatewayId"]
@@ -108,20 +106,20 @@ def private_route_to_the_gateway(account: Account) -> None:
     account.client("ec2").replace_route(RouteTableId=table, DestinationCidrBlock=WORLD, GatewayId=gateway)
 
 
-@mutation("route table", "way out of the data subnets", DATA_ROUTES, operation="DeleteRoute", argument="routes", host=DR)
+@mutation("route table", "way out of the data subnets", ROUTES, "data", operation="DeleteRoute", argument="routes", host=DR)
 def data_route_added(account: Account) -> None:
     gateway = account.by_tag("describe_internet_gateways", "InternetGateways", "igw")["InternetGatewayId"]
     table = account.route_table("data")["RouteTableId"]
     account.client("ec2").create_route(RouteTableId=table, DestinationCidrBlock=WORLD, GatewayId=gateway)
 
 
-@mutation("route table", "subnet taken away", DATA_ROUTES, operation="AssociateRouteTable", argument="subnets")
+@mutation("route table", "subnet taken away", ROUTES, "data", operation="AssociateRouteTable", argument="subnets")
 def data_subnet_disassociated(account: Account) -> None:
     association = account.route_table("data")["Associations"][0]["RouteTableAssociationId"]
     account.client("ec2").disassociate_route_table(AssociationId=association)
 
 
-@mutation("route table", "tag removed", PUBLIC_ROUTES, operation="CreateTags", argument="tags", field="Tags.ManagedBy", host=DR)
+@mutation("route table", "tag removed", ROUTES, "public", operation="CreateTags", argument="tags", field="Tags.ManagedBy", host=DR)
 def route_table_tag_removed(account: Account) -> None:
     untag(account, account.route_table("public")["RouteTableId"], "ManagedBy")
 
@@ -143,7 +141,7 @@ def acl_entry_deleted(account: Account) -> None:
     account.client("ec2").delete_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=number, Egress=True)
 
 
-@mutation("network ACL", "entry changed", ACLS, "public", operation="ReplaceNetworkAclEntry", argument="ingress", host=DR)
+@mutation("network ACL", "entry changed", ACLS, "public", operation="CreateNetworkAclEntry", argument="ingress", host=DR)
 def acl_entry_changed(account: Account) -> None:
     acl = account.acl("public")
     entry = next(entry for entry in acl["Entries"] if not entry["Egress"] and entry["RuleNumber"] < 32767)
@@ -230,11 +228,6 @@ def _log_group(account: Account) -> str:
 @mutation("log group", "retention changed", LOG_GROUP, operation="PutRetentionPolicy", argument="retention_days")
 def log_retention_changed(account: Account) -> None:
     account.client("logs").put_retention_policy(logGroupName=_log_group(account), retentionInDays=1)
-
-
-@mutation("log group", "key taken away", LOG_GROUP, operation="AssociateKmsKey", argument="kms_key_arn", host=DR)
-def log_group_key_removed(account: Account) -> None:
-    account.client("logs").disassociate_kms_key(logGroupName=_log_group(account))
 
 
 @mutation("log group", "tag removed", LOG_GROUP, operation="TagResource", argument="tags", name="log_group_tag_removed", host=DR)

@@ -122,7 +122,7 @@ def _set_queue(account: Account, name: str, **attributes: str) -> None:
 
 
 @mutation("queue", "visibility timeout changed", QUEUES, "tasks", operation="SetQueueAttributes", argument="visibility_timeout",
-          field="VisibilityTimeout")  # fmt: skip
+          field="Attributes.VisibilityTimeout")  # fmt: skip
 def queue_visibility_changed(account: Account) -> None:
     _set_queue(account, "tasks", VisibilityTimeout="1")
 

@@ -16,6 +16,7 @@ SCALING_GROUPS = "Make the Auto Scaling groups"
 POLICIES = "Let the tiers grow and shrink with their load"
 ROLLOUT = "Replace instances of an earlier launch template, batch by batch"
 BASTION = "Make the bastion"
+HIDDEN = "(hidden)"  # the item of a task with no_log
 
 
 # --- load balancers ---
@@ -162,7 +163,7 @@ def target_group_tag_removed(account: Account) -> None:
     account.client("elbv2").remove_tags(ResourceArns=[account.target_group_arn("web")], TagKeys=["Project"])
 
 
-@mutation("certificate", "tag removed", CERTIFICATES, "internal", operation="AddTagsToCertificate", argument="tags")
+@mutation("certificate", "tag removed", CERTIFICATES, HIDDEN, operation="AddTagsToCertificate", argument="tags")
 def certificate_tag_removed(account: Account) -> None:
     account.client("acm").remove_tags_from_certificate(CertificateArn=account.certificate_arn("internal"), Tags=[{"Key": "Project"}])
 

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arguments that are no property that could be changed behind the project's back, and why. Data for coverage.py."""
+
+from __future__ import annotations
+
+# They say how a module goes about its work.
+STEERING = frozenset({
+    "alongside", "apply_immediately", "concurrency", "exact_count", "final_snapshot", "generate", "iam_type",
+    "if_exist_do_not_create", "in_vpc", "instance_warmup_seconds", "lookup", "max_healthy_percentage", "min_healthy_percentage",
+    "modify_targets", "policy_type", "poll_seconds", "private_key_file", "recovery_days", "region", "reveal", "state", "wait",
+    "wait_for_instances", "wait_timeout", "wait_timeout_seconds",
+})  # fmt: skip
+
+# By these a module finds its resource: with another value it is another resource.
+IDENTITY = frozenset({
+    ("amazon.aws.autoscaling_group", "name"),
+    ("amazon.aws.ec2_instance", "filters"),
+    ("amazon.aws.ec2_launch_template", "template_name"),
+    ("amazon.aws.ec2_security_group", "name"),
+    ("amazon.aws.ec2_security_group", "vpc_id"),
+    ("amazon.aws.ec2_vpc_endpoint", "service"),
+    ("amazon.aws.ec2_vpc_endpoint", "vpc_id"),
+    ("amazon.aws.ec2_vpc_igw", "vpc_id"),
+    ("amazon.aws.ec2_vpc_nacl", "name"),
+    ("amazon.aws.ec2_vpc_nacl", "vpc_id"),
+    ("amazon.aws.ec2_vpc_nat_gateway", "subnet_id"),
+    ("amazon.aws.ec2_vpc_net", "cidr_block"),
+    ("amazon.aws.ec2_vpc_net", "name"),
+    ("amazon.aws.ec2_vpc_route_table", "route_table_id"),
+    ("amazon.aws.ec2_vpc_route_table", "vpc_id"),
+    ("amazon.aws.ec2_vpc_subnet", "cidr"),
+    ("amazon.aws.ec2_vpc_subnet", "vpc_id"),
+    ("amazon.aws.elb_application_lb", "name"),
+    ("amazon.aws.iam_instance_profile", "name"),
+    ("amazon.aws.iam_policy", "iam_name"),
+    ("amazon.aws.iam_policy", "policy_name"),
+    ("amazon.aws.iam_role", "name"),
+    ("amazon.aws.kms_key", "alias"),
+    ("amazon.aws.rds_instance", "db_instance_identifier"),
+    ("amazon.aws.rds_subnet_group", "name"),
+    ("amazon.aws.s3_bucket", "name"),
+    ("community.aws.acm_certificate", "name_tag"),
+    ("community.aws.autoscaling_policy", "asg_name"),
+    ("community.aws.autoscaling_policy", "name"),
+    ("community.aws.elasticache_subnet_group", "name"),
+    ("community.aws.elb_target_group", "name"),
+    ("community.aws.s3_cors", "name"),
+    ("community.aws.s3_lifecycle", "name"),
+    ("community.aws.s3_lifecycle", "rule_id"),
+    ("community.aws.sqs_queue", "name"),
+    ("indivillage.infra.asg_health", "names"),
+    ("indivillage.infra.asg_rollout", "names"),
+    ("indivillage.infra.ec2_flow_log", "resource_id"),
+    ("indivillage.infra.ec2_ssh_key", "name"),
+    ("indivillage.infra.ec2_ssh_key", "secret_name"),
+    ("indivillage.infra.elasticache_replication_group", "name"),
+    ("indivillage.infra.json_secret", "name"),
+    ("indivillage.infra.log_group", "name"),
+    ("indivillage.infra.rds_parameter_group", "name"),
+})  # fmt: skip
+
+_CREATION = "AWS lets nobody change it after creation"
+FIXED = {
+    ("amazon.aws.ec2_instance", "iam_instance_profile"): "an instance that exists keeps it; terminate it to have another",
+    ("amazon.aws.ec2_instance", "image_id"): "an instance that exists stays, also when there is a newer image",
+    ("amazon.aws.ec2_instance", "instance_type"): "a bastion that exists keeps its size; terminate it to have another",
+    ("amazon.aws.ec2_instance", "key_name"): _CREATION,
+    ("amazon.aws.ec2_instance", "volumes"): "the root volume is that of the launch",
+    ("amazon.aws.ec2_security_group", "description"): _CREATION,
+    ("amazon.aws.ec2_vpc_endpoint", "vpc_endpoint_type"): _CREATION,
+    ("amazon.aws.ec2_vpc_nat_gateway", "allocation_id"): _CREATION,
+    ("amazon.aws.ec2_vpc_subnet", "az"): _CREATION,
+    ("amazon.aws.elb_application_lb", "scheme"): _CREATION,
+    ("amazon.aws.rds_instance", "allocated_storage"): "AWS lets it grow only, and growth is AWS's own to choose",
+    ("amazon.aws.rds_instance", "db_name"): _CREATION,
+    ("amazon.aws.rds_instance", "db_subnet_group_name"): "moving a database to another group is a migration, not a repair",
+    ("amazon.aws.rds_instance", "engine"): _CREATION,
+    ("amazon.aws.rds_instance", "engine_version"): "given to a new database only: AWS raises it by itself",
+    ("amazon.aws.rds_instance", "kms_key_id"): _CREATION,
+    ("amazon.aws.rds_instance", "master_user_password"): "AWS tells it to nobody; given to a new database only",
+    ("amazon.aws.rds_instance", "master_username"): _CREATION,
+    ("amazon.aws.rds_instance", "storage_encrypted"): _CREATION,
+    ("community.aws.elb_target_group", "port"): _CREATION,
+    ("community.aws.elb_target_group", "protocol"): _CREATION,
+    ("community.aws.elb_target_group", "target_type"): _CREATION,
+    ("community.aws.elb_target_group", "vpc_id"): _CREATION,
+    ("indivillage.infra.ec2_flow_log", "log_group_name"): _CREATION,
+    ("indivillage.infra.ec2_flow_log", "max_aggregation_interval_seconds"): _CREATION,
+    ("indivillage.infra.ec2_flow_log", "role_arn"): _CREATION,
+    ("indivillage.infra.elasticache_replication_group", "at_rest_encryption"): _CREATION,
+    ("indivillage.infra.elasticache_replication_group", "auth_token"): "AWS tells it to nobody",
+    ("indivillage.infra.elasticache_replication_group", "kms_key_arn"): _CREATION,
+    ("indivillage.infra.elasticache_replication_group", "port"): _CREATION,
+    ("indivillage.infra.elasticache_replication_group", "subnet_group_name"): _CREATION,
+    ("indivillage.infra.rds_parameter_group", "description"): _CREATION,
+    ("indivillage.infra.rds_parameter_group", "family"): _CREATION,
+}
+
+UNTRIED_ROLES = {
+    "aws_images": "needs builders; its tasks are planned in the sandbox with its containers",
+    "aws_removal": "plans of removal have tests of their own",
+}
