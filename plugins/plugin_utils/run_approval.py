@@ -44,8 +44,9 @@ def replan(command: Sequence[str], environment: str, directory: Path, system: Ma
         tail = "\n".join(done.stdout.splitlines()[-_SHOWN_LINES:])
         raise ReplanError(f"Planning again gave no plan (exit code {done.returncode}): {error}\nIts last lines:\n{tail}") from error
     if plan.failed:
-        failures = "\n".join(f"- {failure.host}: {failure.task}: {failure.message}" for failure in plan.failed)
-        raise ReplanError(f"Planning again failed, so nobody can say what this run would do:\n{failures}")
+        failures = [": ".join(filter(None, (failure.host, failure.task, failure.message))) for failure in plan.failed]
+        shown = "\n".join(f"- {failure}" for failure in dict.fromkeys(failures[:_SHOWN_LINES]))
+        raise ReplanError(f"Planning again failed ({len(failures)} times), so nobody can say what this run would do:\n{shown}")
     return plan
 
 
