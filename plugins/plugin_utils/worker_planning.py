@@ -36,6 +36,7 @@ class Planner:
         self._parameters = parameters
         self._source = source
         self._instance: Any = None
+        self._began = False
         self.guard = Guard(state, lambda service, operation, region: log.write(service, operation, region, 0.0, "planned"))
         self._outcome = Outcome(self.guard, module, parameters)
 
@@ -60,12 +61,15 @@ class Planner:
         def __init__(module: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807
             self._instance = module
             begin(module, *arguments, **options)
+            self._began = True
             self._outcome.secrets = frozenset(str(value) for value in module.no_log_values)
 
         def _return_formatted(module: Any, result: dict[str, Any]) -> None:
             failed = bool(result.get("failed"))
-            if failed and self._outcome.interrupted():
-                self._stop(str(result.get("msg", "it failed")), report)
+            reason = str(result.get("msg", "it failed"))
+            # Arguments that a module refuses are refused by an apply as well, unless it is a placeholder that it does not like.
+            if failed and self._outcome.interrupted() and (self._began or placeholders.holds(reason)):
+                self._stop(reason, report)
             if not failed:
                 self._outcome.finish(result)
             report(module, placeholders.outward(result))

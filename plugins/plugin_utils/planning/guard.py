@@ -52,6 +52,9 @@ class Guard:
         self.reads: list[tuple[Read, dict[str, Any]]] = []
         self.recorded: list[tuple[Write, Trace]] = []
         self.met_planned = False
+        """Whether an answer told of something that is only planned."""
+        self.invalid = False
+        """Whether a call was refused for its parameters, which an apply would be as well."""
         self._log = log
         self._inside = threading.local()
         self._waits = 0
@@ -63,6 +66,13 @@ class Guard:
 
     def call(self, client: Any, operation_name: str, parameters: dict[str, Any], send: Callable[..., Any]) -> Any:
         """Answer one AWS call of the module; `send` is botocore's own way."""
+        try:
+            return self._answer(client, operation_name, parameters, send)
+        except importlib.import_module("botocore.exceptions").ParamValidationError:
+            self.invalid = not holds(plain(parameters))
+            raise
+
+    def _answer(self, client: Any, operation_name: str, parameters: dict[str, Any], send: Callable[..., Any]) -> Any:
         service = client.meta.service_model.service_name
         kind = operations.classify(service, operation_name)
         if kind == operations.SESSION:

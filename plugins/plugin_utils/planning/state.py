@@ -92,8 +92,17 @@ class Write:
 
     def is_named_by(self, texts: set[str]) -> bool:
         """Whether one of the texts names the created thing, by its name or by a placeholder that was made for it."""
+        return meet(self.identifiers, texts) or self.has_marked(texts)
+
+    def has_marked(self, texts: set[str]) -> bool:
+        """Whether one of the texts is a placeholder that was made for the created thing."""
         mark = digest(self.seed)
-        return meet(self.identifiers, texts) or any(mark in text for text in texts)
+        return any(mark in text for text in texts)
+
+    def is_owner(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether parameters of another request are the created thing's names, and say so."""
+        told = {text for name, value in parameters.items() if names(singular(name), self.noun) for text in strings(value)}
+        return meet(self.identifiers, told)
 
 
 @dataclass(frozen=True)
@@ -195,7 +204,10 @@ class State:
 
     def knows(self, read: Read) -> bool:
         """Whether a request names anything that is only planned, if only as the owner of what it asks for."""
-        return any(write.creates and write.is_named_by(read.asked) for write in self.concerning(read.service, read.region))
+        return any(
+            write.creates and (write.has_marked(read.asked) or write.is_owner(read.parameters))
+            for write in self.concerning(read.service, read.region)
+        )
 
     def written(self, read: Read) -> bool:
         """Whether a recorded write set exactly what a request asks for, such as the policy of a bucket that has none."""
