@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
+EACH = "indivillage.infra.each"
 COLORS = {plan_report.NOTHING_TO_DO: C.COLOR_OK, plan_report.CHANGES: C.COLOR_CHANGED, plan_report.FAILED: C.COLOR_ERROR}
 # What of a result that no_log censors may be used: what is done, and the plan, of which only names of fields and operations are shown.
 UNCENSORED = ("changed", "failed", "skipped", "skip_reason", "skipped_reason", "false_condition", "plan", "results", "ansible_loop_var")
@@ -87,6 +88,7 @@ class CallbackModule(CallbackBase):
         self.disabled = not context.CLIARGS.get("check")
         self.problems: list[str] = []
         self._collector = Collector([str(ROOT), str(Path.cwd()), str(Path.home())])
+        self._modules: dict[str, str] = {}  # task -> module
         self._hosts: dict[str, None] = {}  # in reading order
         self._environment = "unnamed"
         self._playbooks = 0
@@ -118,6 +120,8 @@ class CallbackModule(CallbackBase):
         if str(task.resolved_action).startswith("ansible.builtin."):
             # Copy, template and their like say what they would write in diff mode alone, whether or not the command line asks for it.
             task.diff = True
+        # What is run for each item; its results carry the item's arguments in place of the task's own.
+        self._modules[task._uuid] = str(task.args["module"] if task.resolved_action == EACH else task.resolved_action or task.action)
 
     def v2_playbook_on_handler_task_start(self, task: Task) -> None:
         self.v2_playbook_on_task_start(task, is_conditional=False)
@@ -136,7 +140,7 @@ class CallbackModule(CallbackBase):
 
     @fail_closed
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
-        self._collector.fail(place_of(result), f"The host cannot be reached: {result.result.get('msg', 'no reason given')}")
+        self._collector.fail(self._place(result), f"The host cannot be reached: {result.result.get('msg', 'no reason given')}")
 
     @fail_closed
     def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
@@ -168,15 +172,20 @@ class CallbackModule(CallbackBase):
 
     def _add(self, outcome: str, result: CallbackTaskResult, item: bool = False) -> None:
         if item:
-            self._collector.add(place_of(result), outcome, visible(result), label_of(result.result))
+            self._collector.add(self._place(result), outcome, visible(result), label_of(result.result))
         elif result.task.loop is None or not result.result.get("results"):  # a loop's items were told one by one
-            self._collector.add(place_of(result), outcome, visible(result))
+            self._collector.add(self._place(result), outcome, visible(result))
+
+    def _place(self, result: CallbackTaskResult) -> Place:
+        return place_of(result, self._modules[result.task._uuid])
 
     def _plan(self) -> Plan:
         plan = self._collector.plan(self._environment, commit(), self._hosts)
         if not self._hosts:
             plan.failed.append(Failure("", "", "", "", "No play has a host: nothing was looked at."))
-        plan.failed += [Failure("", "", "", "", f"The plan could not take in what Ansible told: {problem}") for problem in self.problems]
+        plan.failed += [
+            Failure("", "", "", "", f"The plan could not take in what Ansible told: {problem}") for problem in dict.fromkeys(self.problems)
+        ]
         return plan
 
     @property
@@ -196,13 +205,12 @@ class CallbackModule(CallbackBase):
         self._display.display(f"Written to {', '.join(map(str, self._files))}")
 
 
-def place_of(result: CallbackTaskResult) -> Place:
-    """Where a result comes from."""
+def place_of(result: CallbackTaskResult, module: str) -> Place:
+    """Where a result comes from; the module is the one that does the task's work."""
     task = result.task
     role = task._role.get_name().rpartition(".")[2] if task._role else ""
     no_log = bool(task.no_log) or "censored" in result.result
-    name, module = task.name or task.action, task.resolved_action or task.action
-    return Place(result.host.get_name(), role, name, module, no_log, never_changes=task.changed_when == [False])
+    return Place(result.host.get_name(), role, task.name or task.action, module, no_log, never_changes=task.changed_when == [False])
 
 
 def visible(result: CallbackTaskResult) -> Mapping[str, Any]:
