@@ -59,13 +59,9 @@ class Run:
     @property
     def failures(self) -> list[str]:
         return [
-            f"{entry['host']} {entry['role']} : {entry['task']}{where}: {message}"
+            f"{entry['host']} {entry['role']} : {entry['task']}: {entry['message']}"
             for entry in self.entries
             if entry["outcome"] == "failed"
-            for where, message in [
-                ("", entry["message"]),
-                *((f" [{item['label']}]", item["message"]) for item in entry["items"] or [] if item["failed"]),
-            ]
         ]
 
 

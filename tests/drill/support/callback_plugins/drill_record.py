@@ -59,20 +59,19 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         self._write(result, "failed")
 
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._write(result, "failed")
+
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._write(result, "failed")
 
 
 def _item(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
-        return {"label": "", "changed": False, "failed": False, "message": ""}
+        return {"label": "", "changed": False}
     label = item.get("_ansible_item_label", item.get("item"))
-    if not isinstance(label, str):
+    if label is None:  # of a task with no_log
+        label = "(hidden)"
+    elif not isinstance(label, str):
         label = json.dumps(label, sort_keys=True, default=str)[:200]
-    failed = bool(item.get("failed"))
-    return {
-        "label": label,
-        "changed": bool(item.get("changed")),
-        "failed": failed,
-        "message": str(item.get("msg", ""))[:2000] if failed else "",
-    }
+    return {"label": label, "changed": bool(item.get("changed"))}

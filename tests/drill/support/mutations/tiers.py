@@ -154,7 +154,7 @@ def target_group_threshold_changed(account: Account) -> None:
 @mutation("target group", "deregistration delayed", TARGET_GROUPS, "app", operation="ModifyTargetGroupAttributes",
           argument="deregistration_delay_timeout")  # fmt: skip
 def target_group_delay_changed(account: Account) -> None:
-    attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": "3600"}
+    attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": "777"}
     account.client("elbv2").modify_target_group_attributes(TargetGroupArn=account.target_group_arn("app"), Attributes=[attribute])
 
 
