@@ -66,6 +66,30 @@ def test_second_run_changes_nothing(site: Site) -> None:
     assert site.version() - before < 200  # reads are not counted; tokens and round trips are
 
 
+def test_a_plan_names_what_was_changed_behind_its_back_on_hosts_and_in_aws(site: Site) -> None:
+    ec2 = site.client("ec2")
+    (group,) = ec2.describe_security_groups(GroupNames=["indivillage-sandbox-app-sg"])["SecurityGroups"]
+    rule = next(rule for rule in group["IpPermissionsEgress"] if rule.get("FromPort") == 5432)
+    ec2.revoke_security_group_egress(GroupId=group["GroupId"], IpPermissions=[rule])
+    web = site.instances("web")[0]["InstanceId"]
+    site.must("podman", "exec", f"indivillage-{web}", "sh", "-c", "echo '# by hand' >> /etc/nginx/nginx.conf")
+    before = site.version()
+
+    planned = site.play("site.yml", "--check")
+    assert planned.returncode == 2, planned.stdout[-6000:]
+    assert site.version() == before
+    plan = json.loads((ROOT / ".plans/sandbox/plan.json").read_text())
+    named = sorted((entry["host"], entry["role"], entry["action"]) for entry in plan["entries"])
+    assert ("sandbox-us-east-1", "aws_security_groups", "change") in named
+    assert (web, "web_tier", "change") in named
+    assert {host for host, _role, _action in named} == {"sandbox-us-east-1", web}
+    assert {role for _host, role, _action in named} == {"aws_security_groups", "web_tier"}
+
+    applied = site.play("site.yml", "--tags", "aws_security_groups,web_tier")
+    assert applied.returncode == 0, applied.stdout[-6000:]
+    assert {host for host, counters in recap(applied.stdout).items() if counters["changed"]} == {"sandbox-us-east-1", web}
+
+
 def mistaken(tmp_path: Path, text: str, where: str = "group_vars/all") -> Path:
     """A copy of the inventories in which sandbox has one more file of variables."""
     shutil.copytree(ROOT / "inventories", tmp_path / "inventories", symlinks=True)
