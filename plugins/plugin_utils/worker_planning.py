@@ -79,7 +79,7 @@ class Planner:
 
     def _watch_run(self, foreign: bool) -> None:
         """Have the guard in place when the module starts, and its exceptions pass through here."""
-        loader = importlib.import_module("ansible.module_utils._internal._ansiballz._loader")
+        loader: Any = importlib.import_module("ansible.module_utils._internal._ansiballz._loader")
         run: Callable[..., None] = loader._run_module
 
         def _run_module(**arguments: Any) -> None:

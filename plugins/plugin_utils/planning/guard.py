@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import operations, relations, requests
+from . import births, operations, requests
 from .placeholders import holds
 from .shapes import Synthesis, is_not_found, not_found_code, split
 from .state import Read, State, Trace, Write, home, lay_over, plain, synthesis
@@ -117,10 +117,10 @@ class Guard:
         if planned:
             self.met_planned = True
             answer = synthesis(planned).structure(read.shape, planned.noun) if read.shape else {}
-            return answered({**answer, **relations.default_answer(read, planned)})
+            return answered({**answer, **births.default_answer(read, planned)})
         if self.state.written(read) or (lists(read.shape) and (real is None or self.state.knows(read))):
             return answered(Synthesis(read.service, read.region, "", {}).structure(read.shape, ""))
-        if read.operation.name in relations.ABSENT and self.state.knows(read):
+        if read.operation.name in births.ABSENT and self.state.knows(read):
             raise self._not_found(client, read)
         if read.shape is None or (read.service == "s3" and self.state.knows(read)):
             return answered({})
@@ -137,7 +137,7 @@ class Guard:
 
     def _not_found(self, client: Any, read: Read) -> Exception:
         self.met_planned = True
-        code = relations.ABSENT.get(read.operation.name) or not_found_code(read.service, read.operation)
+        code = births.ABSENT.get(read.operation.name) or not_found_code(read.service, read.operation)
         answer = {"Error": {"Code": code, "Message": "It is only planned."}, "ResponseMetadata": {"HTTPStatusCode": 404}}
         kind: type[Exception] = client.exceptions.from_code(code)
         return kind(answer, read.operation.name)
@@ -147,7 +147,7 @@ class Guard:
         service, region = client.meta.service_model.service_name, client.meta.region_name or ""
         seed = self.state.seed(service, region, operation_name, plain(parameters))
         fields = plain(parameters)
-        response = relations.answer_to(operation_name, answer_to(service, region, model, fields, seed), self.reads)
+        response = births.answer_to(operation_name, answer_to(service, region, model, fields, seed), self.reads)
         write = Write(service, home(service, region), operation_name, fields, plain(response), seed)
         trace = Trace()
         for read, answer in self.reads:
@@ -165,7 +165,7 @@ class Guard:
         return answer
 
     def _implied(self, write: Write) -> Iterator[Write]:
-        for number, (operation, parameters, response) in enumerate(relations.implied(write)):
+        for number, (operation, parameters, response) in enumerate(births.implied(write)):
             yield Write(write.service, write.region, operation, parameters, response, f"{write.seed}.{number}")
 
     def answer_instead(self) -> tuple[Any, dict[str, Any]] | None:
@@ -226,7 +226,7 @@ def answer_to(service: str, region: str, model: Any, parameters: dict[str, Any],
     noun = split(model.name)[1]
     first = Synthesis(service, region, seed, parameters).structure(model.output_shape, noun)
     fields = Write(service, region, model.name, parameters, plain(first), seed).fields
-    return Synthesis(service, region, seed, relations.known(service, noun, fields)).structure(model.output_shape, noun)
+    return Synthesis(service, region, seed, births.known(service, noun, fields)).structure(model.output_shape, noun)
 
 
 def lists(shape: Any) -> bool:
@@ -254,7 +254,7 @@ def install(guard: Guard, harmless: bool) -> None:
     waiter = importlib.import_module("botocore.waiter").Waiter
     wait = waiter.wait
     waiter.wait = lambda self, **arguments: wait(self, **arguments) if guard.waits(arguments) else None
-    time.sleep = guard.sleep
+    vars(time)["sleep"] = guard.sleep
 
     connection = importlib.import_module("http.client").HTTPConnection
     put_request = connection.putrequest

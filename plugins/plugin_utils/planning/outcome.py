@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..removal_identities import declared_identities
-from . import operations, relations, requests
+from . import births, operations, requests
 from .guard import Guard
 from .placeholders import digest, holds
 from .returns import facts, snake
@@ -21,6 +21,7 @@ PARTS = {
     *("rolepolicy", "routetableassociation", "defaultroute", "scalingpolicyattachment", "vpccidrblock"),
 }
 SECRET = re.compile(r"(password|secret(?!s?arn|id|name)|private_?key|auth_?token|credential(?!s?arn))", re.IGNORECASE)
+SHORTEST_SECRET = 8  # a shorter one is looked for as a whole value only, since it may be part of any text
 SECRET_NAMES = {"secretstring", "secretbinary", "authtoken", "privatekey", "masteruserpassword"}
 
 
@@ -39,12 +40,11 @@ def hidden(value: Any, name: str = "", secrets: frozenset[str] = frozenset()) ->
         return {key: hidden(item, str(key), secrets) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [hidden(item, name, secrets) for item in value]
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "":
-        if is_secret(name) or str(value) in secrets:
+    if isinstance(value, str) and value:
+        longer = (secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+        if is_secret(name) or value in secrets or any(secret in value for secret in longer):
             return fingerprint(value)
-        if isinstance(value, str) and any(secret in value for secret in secrets if len(secret) >= 8):
-            return fingerprint(value)
-    return value
+    return fingerprint(value) if isinstance(value, (int, float)) and str(value) in secrets else value
 
 
 class Outcome:
@@ -130,7 +130,7 @@ class Outcome:
         for write, trace in effective:
             found = [(change.field, None if created else change.before, change.after) for change in trace.changes]
             if not found:
-                told = relations.known(write.service, "", requests.without_tokens(write.parameters))
+                told = births.known(write.service, "", requests.without_tokens(write.parameters))
                 told = {name: value for name, value in told.items() if name not in ("TagList", "TagSet")}
                 found = [
                     field
@@ -139,8 +139,8 @@ class Outcome:
                     for field in requests.differences(name, None, value)
                 ]
             for name, before, after in found:
-                secret = any(is_secret(part) for part in name.split("."))
-                sides = [fingerprint(side) if secret and side is not None else hidden(side, name, self.secrets) for side in (before, after)]
+                part = next((part for part in name.split(".") if is_secret(part)), name)
+                sides = [hidden(side, part, self.secrets) for side in (before, after)]
                 key = (name, str(sides))
                 if key not in seen:
                     seen.add(key)

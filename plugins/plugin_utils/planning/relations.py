@@ -1,124 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the shapes do not tell: tags, which every service writes in its own way, and operations whose words differ from what they change."""
+"""What the shapes do not tell: operations whose words differ from what they change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import requests
 from .placeholders import placeholder
-from .shapes import Node, lookup, meet, normal, strings
+from .shapes import Node, meet, strings
 
 if TYPE_CHECKING:
     from .state import Read, Trace, Write
-
-TAG_MEMBERS = {"tags", "taglist", "tagset", "resourcetags"}
-TAGGING = {"Tag", "AddTags", "CreateTags", "CreateOrUpdateTags"}
-
-# ---- Tags ------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Tags:
-    """A write that does nothing but set and remove tags."""
-
-    resources: set[str]
-    add: dict[str, str]
-    remove: set[str]
-
-
-def tags(service: str, operation: str, parameters: Mapping[str, Any]) -> Tags | None:
-    """What a call does to tags; None for a call that is about something else."""
-    adds = operation.startswith(("Tag", "AddTags", "CreateTags", "CreateOrUpdateTags"))
-    removes = operation.startswith(("Untag", "RemoveTags", "DeleteTags"))
-    if not adds and not removes:
-        return None
-    given = next((value for name, value in parameters.items() if normal(name) in (*TAG_MEMBERS, "tagkeys")), None)
-    resources = {text for name, value in parameters.items() if normal(name) != "tagkeys" for text in strings(value)}
-    if service == "autoscaling" and isinstance(given, list):
-        resources = {str(tag.get("ResourceId")) for tag in given}
-    if adds:
-        return Tags(resources, read_tags(given), set())
-    return Tags(resources, {}, set(strings(given)) | set(read_tags(given)))
-
-
-def read_tags(value: Any) -> dict[str, str]:
-    """Tags as a dict, from any of the forms in which services write them."""
-    if isinstance(value, Mapping):
-        return {str(key): str(item) for key, item in value.items()}
-    read = {}
-    for tag in value or []:
-        if isinstance(tag, Mapping):
-            key = tag.get("Key", tag.get("TagKey", tag.get("key")))
-            read[str(key)] = str(tag.get("Value", tag.get("TagValue", tag.get("value"))) or "")
-    return read
-
-
-def shaped_tags(pairs: Mapping[str, str], shape: Any) -> Any:
-    """Tags in the form that a shape asks for."""
-    if shape.type_name != "list" or shape.member.type_name != "structure":
-        return dict(pairs)
-    members = list(shape.member.members)
-    key = next((name for name in members if normal(name) in ("key", "tagkey")), "Key")
-    value = next((name for name in members if normal(name) in ("value", "tagvalue")), "Value")
-    return [{key: name, value: text} for name, text in pairs.items()]
-
-
-def known(service: str, noun: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a created thing under the names by which they are read, with what every new one has."""
-    read = {**BORN_WITH.get((service, noun), lambda _fields: {})(fields), **fields}
-    for name, given in RENAMED.get((service, f"Create{noun}"), {}).items():
-        if name in read:
-            read.setdefault(given, read[name])
-    for specification in read.pop("TagSpecifications", None) or []:
-        read["Tags"] = specification.get("Tags", [])
-    given = lookup(read, "Tags")
-    if given:
-        pairs = [{"Key": key, "Value": value, "TagKey": key, "TagValue": value} for key, value in read_tags(given).items()]
-        read["Tags"] = pairs if isinstance(given, list) else given
-        read["TagList"] = read["TagSet"] = pairs
-    return read
-
-
-# ---- What AWS adds by itself -----------------------------------------------------------------------------------------------------
-
-EVERYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
-DENIED = {"CidrBlock": "0.0.0.0/0", "Protocol": "-1", "RuleAction": "deny", "RuleNumber": 32767}
-BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    ("ec2", "Vpc"): lambda fields: {
-        "CidrBlockAssociationSet": [
-            {
-                "AssociationId": str(fields.get("VpcId", "")).replace("vpc-", "vpc-cidr-assoc-"),
-                "CidrBlock": fields.get("CidrBlock"),
-                "CidrBlockState": {"State": "associated"},
-            }
-        ]
-    },
-    ("ec2", "SecurityGroup"): lambda _fields: {"IpPermissionsEgress": [EVERYWHERE]},
-    ("ec2", "NetworkAcl"): lambda _fields: {"Entries": [{**DENIED, "Egress": False}, {**DENIED, "Egress": True}], "IsDefault": False},
-    ("ec2", "RouteTable"): lambda _fields: {"Routes": [], "Associations": []},
-    ("ec2", "Address"): lambda fields: {"PublicIp": fields.get("PublicIp"), "Domain": "vpc"},
-    ("elbv2", "LoadBalancer"): lambda fields: {"State": {"Code": "active"}, "LoadBalancerName": fields.get("Name")},
-    ("kms", "Key"): lambda _fields: {"Enabled": True, "KeyState": "Enabled", "KeyManager": "CUSTOMER", "Origin": "AWS_KMS"},
-    ("secretsmanager", "Secret"): lambda fields: {"ARN": fields.get("ARN")},
-}
-
-
-def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """The writes that AWS makes by itself after a write: operation, parameters and answer."""
-    if (write.service, write.operation) == ("ec2", "CreateLaunchTemplate"):
-        version = {name: write.fields.get(name) for name in ("LaunchTemplateId", "LaunchTemplateName", "LaunchTemplateData")}
-        yield "CreateLaunchTemplateVersion", version, {}
-    if (write.service, write.operation) == ("ec2", "CreateVpc"):
-        vpc = str(write.fields["VpcId"])
-        group = {"GroupName": "default", "Description": "default VPC security group", "VpcId": vpc}
-        yield "CreateSecurityGroup", group, {"GroupId": vpc.replace("vpc-", "sg-")}
-        yield "CreateNetworkAcl", {"VpcId": vpc}, {"NetworkAcl": {"NetworkAclId": vpc.replace("vpc-", "acl-"), "IsDefault": True}}
-        main = {"Main": True, "RouteTableAssociationId": vpc.replace("vpc-", "rtbassoc-"), "RouteTableId": vpc.replace("vpc-", "rtb-")}
-        yield "CreateRouteTable", {"VpcId": vpc}, {"RouteTable": {"RouteTableId": main["RouteTableId"], "Associations": [main]}}
-
 
 # ---- Writes whose parameters are called differently from the fields ---------------------------------------------------------------
 
@@ -130,11 +23,11 @@ RENAMED = {
 }
 
 
-def fields(write: Write) -> Iterator[tuple[str, Any]]:
-    """The parameters of a write by the names of the fields that they change."""
+def fields(write: Write) -> Iterator[tuple[str, str, Any]]:
+    """The parameters of a write: the parameter's name, that of the field that it changes, and the value."""
     renamed = RENAMED.get((write.service, write.operation), {})
     for name, value in requests.without_tokens(write.parameters).items():
-        yield renamed.get(name, name), value
+        yield name, renamed.get(name, name), value
 
 
 # ---- Writes to the lists within a thing ------------------------------------------------------------------------------------------
@@ -181,12 +74,13 @@ SOURCES = {"IpRanges": "CidrIp", "Ipv6Ranges": "CidrIpv6", "PrefixListIds": "Pre
 
 
 def _single(permissions: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    rules = {}
+    rules: dict[tuple[Any, ...], dict[str, Any]] = {}
     for permission in permissions:
-        about = {name: permission[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in permission}
+        about: dict[str, Any] = {name: permission[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in permission}
         for member, source in SOURCES.items():
             for item in permission.get(member) or []:
-                rules[(*about.values(), member, item.get(source))] = {**about, **{name: [] for name in SOURCES}, member: [item]}
+                empty: dict[str, Any] = {name: [] for name in SOURCES}
+                rules[(*about.values(), member, item.get(source))] = {**about, **empty, member: [item]}
     return rules
 
 
@@ -304,7 +198,7 @@ def _launch_template_versions(write: Write, read: Read, found: list[Node], trace
     own = [item for item in versions if set(told.values()) & set(strings(list(item.values())))]
     if not own and not set(told.values()) & read.asked:
         return
-    latest = max(own, key=lambda item: item["VersionNumber"], default={})
+    latest: dict[str, Any] = max(own, key=lambda item: item["VersionNumber"], default={})
     for name, old, new in requests.differences("", latest.get("LaunchTemplateData"), write.parameters.get("LaunchTemplateData")):
         trace.note(name.lstrip("."), old, new)
     number = latest.get("VersionNumber", 0) + 1
@@ -349,7 +243,15 @@ def _key_state(write: Write, _read: Read, found: list[Node], trace: Trace) -> No
         if "KeyState" in node.shape.members and meet({write.parameters["KeyId"]}, set(node.identifiers)):
             state = states.get(write.operation, "Disabled")
             trace.note("KeyState", node.value.get("KeyState"), state)
-            node.value |= {"KeyState": state, "Enabled": state == "Enabled"}
+            node.value.update(KeyState=state, Enabled=state == "Enabled")
+
+
+@rule("sns", "SetTopicAttributes")
+def _topic_attributes(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name == "GetTopicAttributes" and meet({write.parameters["TopicArn"]}, read.asked):
+        name, attributes = write.parameters["AttributeName"], found[0].value.setdefault("Attributes", {})
+        trace.note(f"Attributes.{name}", attributes.get(name), write.parameters.get("AttributeValue"))
+        attributes[name] = write.parameters.get("AttributeValue")
 
 
 @rule("logs", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey")
@@ -373,71 +275,3 @@ def _collected_metrics(write: Write, _read: Read, found: list[Node], trace: Trac
             trace.note("EnabledMetrics", sorted(before), sorted(after))
             trace.compared |= set(write.parameters)
             node.value["EnabledMetrics"] = list(after.values())
-
-
-# ---- Answers about things that do not have what is asked for ----------------------------------------------------------------------
-
-ABSENT = {
-    "GetBucketCors": "NoSuchCORSConfiguration",
-    "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
-    "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
-    "GetBucketOwnershipControls": "OwnershipControlsNotFoundError",
-    "GetBucketPolicy": "NoSuchBucketPolicy",
-    "GetBucketReplication": "ReplicationConfigurationNotFoundError",
-    "GetBucketTagging": "NoSuchTagSet",
-    "GetBucketWebsite": "NoSuchWebsiteConfiguration",
-    "GetObjectLockConfiguration": "ObjectLockConfigurationNotFoundError",
-    "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
-}
-# What every new thing has, where AWS documents it and modules count on it.
-DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
-    ("elbv2", "DescribeTargetGroupAttributes"): {
-        "deregistration_delay.timeout_seconds": "300",
-        "load_balancing.algorithm.type": "round_robin",
-        "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
-        "slow_start.duration_seconds": "0",
-        "stickiness.app_cookie.cookie_name": "",
-        "stickiness.app_cookie.duration_seconds": "86400",
-        "stickiness.enabled": "false",
-        "stickiness.lb_cookie.duration_seconds": "86400",
-        "stickiness.type": "lb_cookie",
-    },
-    ("elbv2", "DescribeLoadBalancerAttributes"): {
-        "access_logs.s3.bucket": "",
-        "access_logs.s3.enabled": "false",
-        "access_logs.s3.prefix": "",
-        "deletion_protection.enabled": "false",
-        "idle_timeout.timeout_seconds": "60",
-        "load_balancing.cross_zone.enabled": "true",
-        "routing.http.desync_mitigation_mode": "defensive",
-        "routing.http.drop_invalid_header_fields.enabled": "false",
-        "routing.http.preserve_host_header.enabled": "false",
-        "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
-        "routing.http.xff_client_port.enabled": "false",
-        "routing.http.xff_header_processing.mode": "append",
-        "routing.http2.enabled": "true",
-        "waf.fail_open.enabled": "false",
-    },
-}
-
-
-def answer_to(operation: str, answer: dict[str, Any], reads: Sequence[tuple[Read, dict[str, Any]]]) -> dict[str, Any]:
-    """The answer to a write, with what follows from what was there before."""
-    if operation == "CreateLaunchTemplateVersion":
-        versions = [
-            item["VersionNumber"]
-            for read, told in reads
-            if read.operation.name == "DescribeLaunchTemplateVersions"
-            for item in told.get("LaunchTemplateVersions") or []
-        ]
-        answer["LaunchTemplateVersion"] |= {"VersionNumber": max(versions, default=0) + 1, "DefaultVersion": not versions}
-    return answer
-
-
-def default_answer(read: Read, created: Write) -> dict[str, Any]:
-    """What the answer about something new holds that its creation does not tell."""
-    if (read.service, read.operation.name) == ("elbv2", "DescribeTags"):
-        pairs = [{"Key": key, "Value": value} for key, value in read_tags(lookup(created.fields, "Tags")).items()]
-        return {"TagDescriptions": [{"ResourceArn": arn, "Tags": list(pairs)} for arn in read.parameters["ResourceArns"]]}
-    pairs = [{"Key": key, "Value": value} for key, value in DEFAULTS.get((read.service, read.operation.name), {}).items()]
-    return {"Attributes": pairs} if pairs else {}

@@ -148,12 +148,15 @@ def meaning(value: Any) -> Any:
 
 def alike(before: Any, after: Any) -> bool:
     """Whether two values mean the same; AWS leaves out what is empty or off."""
-    empty = (None, False, "", "false", "False")
-    if (before in empty or before in ([], {})) and (after in empty or after in ([], {})):
+    if _is_empty(before) and _is_empty(after):
         return True
     if isinstance(before, str) and isinstance(after, str) and "," in before:
         return sorted(before.split(",")) == sorted(after.split(",")) or meaning(before) == meaning(after)
     return bool(meaning(before) == meaning(after))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is False or (isinstance(value, str | list | Mapping) and (not value or value in ("false", "False")))
 
 
 def key_of(items: Any) -> str | None:
@@ -196,12 +199,10 @@ def pairs(name: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
     key = key_of(after) or key_of(before)
     if key and isinstance(before or [], list) and isinstance(after or [], list):
         before, after = ({str(item[key]): _value(item, key) for item in side or []} for side in (before, after))
-    if (isinstance(before, Mapping) or before is None) and isinstance(after, Mapping) and after:
-        for member in dict.fromkeys([*(before or {}), *after]):
-            yield from pairs(f"{name}.{member}", (before or {}).get(member), after[member] if member in after else None)
-    elif isinstance(before, Mapping) and after is None:
-        for member in before:
-            yield from pairs(f"{name}.{member}", before[member], None)
+    sides = (before, after)
+    if all(side is None or isinstance(side, Mapping) for side in sides) and any(sides):
+        for member in dict.fromkeys([*(before or {}), *(after or {})]):
+            yield from pairs(f"{name}.{member}", (before or {}).get(member), (after or {}).get(member))
     else:
         yield name, before, after
 

@@ -181,10 +181,12 @@ class Synthesis:
     def structure(self, shape: Any, thing: str, depth: int = 0) -> dict[str, Any]:
         """The structure with every member that can be told; lists are empty unless the request filled them."""
         result = {}
+        # The parts of an answer as a whole are there; a thing's own parts are there only if it has them.
+        level = max(depth, int(bare(shape.name) == bare(thing)))
         for member, member_shape in shape.members.items():
             value = self.known(member, member_shape, thing) if depth == 0 or bare(shape.name) == bare(thing) else None
             if value is None and depth < MAXIMAL_DEPTH:
-                value = self.value(member_shape, member, thing, depth)
+                value = self.value(member_shape, member, thing, level)
             if value is not None:
                 result[member] = value
         return result
@@ -203,15 +205,13 @@ class Synthesis:
             if depth and bare(shape.name) != bare(thing) and normal(member) not in PARTS_OF_ALL:
                 return None
             return self.structure(shape, thing if bare(shape.name) == bare(thing) else shape.name, depth + 1)
-        if kind == "list":
-            return self.list(shape, member, thing, depth)
-        if kind == "map":
-            return {}
+        if kind in ("list", "map"):
+            return self.list(shape, member, thing, depth) if kind == "list" else {}
         if kind == "string":
             return self.text(shape, member)
-        if kind == "timestamp":
-            return BIRTH if BORN.search(member) else None
-        return {"boolean": False, "blob": b"", "float": 0.0, "double": 0.0}.get(kind, 0)
+        if kind == "timestamp" and not BORN.search(member):
+            return None
+        return {"boolean": False, "timestamp": BIRTH, "blob": b"", "float": 0.0, "double": 0.0}.get(kind, 0)
 
     def list(self, shape: Any, member: str, thing: str, depth: int) -> list[Any]:
         """A list holds the thing itself, or its id, where it is a list of such things; else nothing."""
@@ -244,7 +244,7 @@ def _short(member: str, thing: str) -> Iterator[str]:
 
 def fits(value: Any, shape: Any) -> bool:
     kind = shape.type_name
-    if kind == "structure" or kind == "map":
+    if kind in ("structure", "map"):
         return isinstance(value, Mapping) or (kind == "structure" and "Value" in shape.members and not isinstance(value, (list, Mapping)))
     if kind == "list":
         return isinstance(value, (list, tuple)) and all(fits(item, shape.member) or _key(item, shape.member) for item in value)
@@ -290,4 +290,7 @@ def not_found_code(service: str, operation: Any) -> str:
 
 
 def is_not_found(code: str) -> bool:
-    return re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|404|Unknown", code) is not None or code in ("ValidationError",)
+    """Whether an error says that something does not exist."""
+    return re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|404|Unknown|InvalidResource", code) is not None or code in (
+        "ValidationError",
+    )

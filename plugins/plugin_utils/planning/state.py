@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import relations, requests
+from . import births, relations, requests, tagging
 from .placeholders import digest
 from .shapes import (
     CREATING,
@@ -73,8 +73,8 @@ class Write:
         return self.verb in DELETING and not self.tags
 
     @property
-    def tags(self) -> relations.Tags | None:
-        return relations.tags(self.service, self.operation, self.parameters)
+    def tags(self) -> tagging.Tags | None:
+        return tagging.tags(self.service, self.operation, self.parameters)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -212,7 +212,9 @@ class State:
     def written(self, read: Read) -> bool:
         """Whether a recorded write set exactly what a request asks for, such as the policy of a bucket that has none."""
         return any(
-            not write.deletes and bare(write.noun) == bare(read.noun) and meet(_targets(write), read.asked)
+            not write.deletes
+            and bare(write.noun) == bare(read.noun)
+            and (meet(_targets(write), read.asked) or not read.parameters)  # there is only one in the account
             for write in self.concerning(read.service, read.region)
         )
 
@@ -226,7 +228,7 @@ class State:
 
 
 def synthesis(write: Write) -> Synthesis:
-    return Synthesis(write.service, write.region, write.seed, relations.known(write.service, write.noun, write.fields))
+    return Synthesis(write.service, write.region, write.seed, births.known(write.service, write.noun, write.fields))
 
 
 def lay_over(write: Write, read: Read, answer: dict[str, Any], trace: Trace | None = None) -> None:
@@ -244,8 +246,12 @@ def lay_over(write: Write, read: Read, answer: dict[str, Any], trace: Trace | No
     if write.deletes:
         _remove(answer, read.shape, write)
         return
+    # There is only one in the account.
+    alone = (
+        bare(write.noun) == bare(read.noun) and not read.asked and not any(part.type_name == "list" for part in read.shape.members.values())
+    )
     for node in found:
-        if _concerns(write, node):
+        if alone or _concerns(write, node):
             trace.found = trace.found or bare(node.thing) == bare(write.noun)
             _merge(node, write, trace)
     if write.creates:
@@ -272,19 +278,19 @@ def _concerns(write: Write, node: Node) -> bool:
 
 
 def _merge(node: Node, write: Write, trace: Trace) -> None:
-    for name, value in relations.fields(write):
+    for parameter, name, value in relations.fields(write):
         if set(strings(value)) & node.identifiers:
-            trace.compared.add(name)
+            trace.compared.add(parameter)
             continue
         member = _member(node, name)
         if member and not (write.noun.endswith("Attribute") and member not in node.value):
-            trace.compared.add(name)
+            trace.compared.add(parameter)
             _set(node, member, value, write.verb, trace)
         elif isinstance(value, Mapping) and not node.path and bare(write.noun) == bare(node.thing):
             for inner, item in value.items():
                 member = _member(node, inner)
                 if member:
-                    trace.compared.add(name)
+                    trace.compared.add(parameter)
                     _set(node, member, item, write.verb, trace)
 
 
@@ -297,6 +303,8 @@ def _member(node: Node, name: str) -> str | None:
 def _set(node: Node, member: str, value: Any, verb: str, trace: Trace) -> None:
     shape = node.shape.members[member]
     before = node.value.get(member)
+    if isinstance(value, Mapping) and set(value) == {"Value"} and shape.type_name != "structure":
+        value = value["Value"]
     if isinstance(before, (dict, list)) and isinstance(value, str):
         document = requests.document(value)
         value = value if document is None else document
@@ -315,10 +323,10 @@ def _tag(node: Node, write: Write, trace: Trace) -> None:
     if tags is None or not meet(tags.resources, set(node.identifiers)):
         return
     for member, shape in node.shape.members.items():
-        if normal(member) in relations.TAG_MEMBERS:
-            before = relations.read_tags(node.value.get(member))
+        if normal(member) in tagging.MEMBERS:
+            before = tagging.read_tags(node.value.get(member))
             after = {**{key: value for key, value in before.items() if key not in tags.remove}, **tags.add}
-            node.value[member] = relations.shaped_tags(after, shape)
+            node.value[member] = tagging.shaped_tags(after, shape)
             trace.compared |= set(write.parameters)
             for key in sorted({*before, *after}):
                 trace.note(f"Tags.{key}", before.get(key), after.get(key))
@@ -348,7 +356,7 @@ def _insert(answer: dict[str, Any], shape: Any, write: Write, read: Read, trace:
     builder = synthesis(write)
     for member, part in shape.members.items():
         if part.type_name == "list":
-            _insert_in_list(answer, member, part, write, read, trace)
+            _insert_in_list((answer, member), part, write, read, trace)
         elif part.type_name == "structure" and bare(part.name) == bare(write.noun) and member not in answer:
             if meet(write.identifiers, read.asked):
                 answer[member] = builder.structure(part, write.noun)
@@ -356,8 +364,8 @@ def _insert(answer: dict[str, Any], shape: Any, write: Write, read: Read, trace:
             _insert(answer[member], part, write, read, trace)
 
 
-def _insert_in_list(answer: dict[str, Any], member: str, shape: Any, write: Write, read: Read, trace: Trace) -> None:
-    element, builder = shape.member, synthesis(write)
+def _insert_in_list(holder: tuple[dict[str, Any], str], shape: Any, write: Write, read: Read, trace: Trace) -> None:
+    (answer, member), element, builder = holder, shape.member, synthesis(write)
     if element.type_name == "structure" and bare(element.name) == bare(write.noun):
         item = builder.structure(element, write.noun)
         items = answer.setdefault(member, [])
@@ -368,7 +376,7 @@ def _insert_in_list(answer: dict[str, Any], member: str, shape: Any, write: Writ
         inner = next((name for name, part in element.members.items() if _holds(part, write)), None)
         if inner:
             wrapper: dict[str, Any] = {}
-            _insert_in_list(wrapper, inner, element.members[inner], write, read, trace)
+            _insert_in_list((wrapper, inner), element.members[inner], write, read, trace)
             if wrapper.get(inner):
                 answer.setdefault(member, []).append(wrapper)
     elif element.type_name == "string" and names(singular(member), write.noun) and bare(read.noun) in (bare(write.noun), bare(member)):

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tags, which every service writes and reads in a form of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .shapes import normal, strings
+
+MEMBERS = {"tags", "taglist", "tagset", "resourcetags"}
+
+
+@dataclass(frozen=True)
+class Tags:
+    """A write that does nothing but set and remove tags."""
+
+    resources: set[str]
+    add: dict[str, str]
+    remove: set[str]
+
+
+def tags(service: str, operation: str, parameters: Mapping[str, Any]) -> Tags | None:
+    """What a call does to tags; None for a call that is about something else."""
+    adds = operation.startswith(("Tag", "AddTags", "CreateTags", "CreateOrUpdateTags"))
+    removes = operation.startswith(("Untag", "RemoveTags", "DeleteTags"))
+    if not adds and not removes:
+        return None
+    given = next((value for name, value in parameters.items() if normal(name) in (*MEMBERS, "tagkeys")), None)
+    resources = {text for name, value in parameters.items() if normal(name) != "tagkeys" for text in strings(value)}
+    if service == "autoscaling" and isinstance(given, list):
+        resources = {str(tag.get("ResourceId")) for tag in given}
+    if adds:
+        return Tags(resources, read_tags(given), set())
+    return Tags(resources, {}, set(strings(given)) | set(read_tags(given)))
+
+
+def read_tags(value: Any) -> dict[str, str]:
+    """Tags as a dict, from any of the forms in which services write them."""
+    if isinstance(value, Mapping):
+        return {str(key): str(item) for key, item in value.items()}
+    read = {}
+    for tag in value or []:
+        if isinstance(tag, Mapping):
+            key = tag.get("Key", tag.get("TagKey", tag.get("key")))
+            read[str(key)] = str(tag.get("Value", tag.get("TagValue", tag.get("value"))) or "")
+    return read
+
+
+def shaped_tags(pairs: Mapping[str, str], shape: Any) -> Any:
+    """Tags in the form that a shape asks for."""
+    if shape.type_name != "list" or shape.member.type_name != "structure":
+        return dict(pairs)
+    members = list(shape.member.members)
+    key = next((name for name in members if normal(name) in ("key", "tagkey")), "Key")
+    value = next((name for name in members if normal(name) in ("value", "tagvalue")), "Value")
+    return [{key: name, value: text} for name, text in pairs.items()]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stand-ins for ids that do not exist yet."""
+
+import re
+
+import pytest
+from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import placeholders
+from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.placeholders import holds, inward, outward, placeholder
+
+
+def test_the_same_seed_gives_the_same_placeholder_and_another_one_another() -> None:
+    assert placeholder("ec2", "us-east-1", "VpcId", "a") == placeholder("ec2", "us-east-1", "VpcId", "a")
+    assert placeholder("ec2", "us-east-1", "VpcId", "a") != placeholder("ec2", "us-east-1", "VpcId", "b")
+
+
+@pytest.mark.parametrize(
+    ("service", "member", "shape"),
+    [
+        ("ec2", "VpcId", r"vpc-planned-[0-9a-f]{8}"),
+        ("ec2", "GroupId", r"sg-planned-[0-9a-f]{8}"),
+        ("elbv2", "LoadBalancerArn", r"arn:aws:elbv2:us-east-1:000000000000:planned-[0-9a-f]{8}"),
+        ("sqs", "QueueUrl", r"https://planned-[0-9a-f]{8}\.invalid/"),
+        ("kms", "KeyId", r"planned-[0-9a-f]{8}"),
+    ],
+)
+def test_forms(service: str, member: str, shape: str) -> None:
+    text = placeholder(service, "us-east-1", member, "x")
+    assert re.fullmatch(shape, outward(text))
+    assert holds(text)
+    assert holds(outward(text))
+
+
+def test_within_a_module_ids_look_like_ids_of_ec2() -> None:
+    text = placeholder("ec2", "us-east-1", "GroupId", "x")
+    assert re.fullmatch(r"sg-[0-9a-f]{17}", text)
+    assert inward(outward(text)) == text
+    assert inward('{"ids": ["subnet-planned-0a1b2c3d"]}') == f'{{"ids": ["subnet-{placeholders.SHAPED}0a1b2c3d"]}}'
+    assert inward("arn:aws:x:y:000000000000:planned-0a1b2c3d") == "arn:aws:x:y:000000000000:planned-0a1b2c3d"
+
+
+def test_real_values_hold_none() -> None:
+    assert not holds({"a": ["vpc-0a1b2c3d4e5f60718", 1, None, "planned-for-may", {"b": True}]})
+    assert holds({"a": [{"b": "x planned-0a1b2c3d y"}]})
