@@ -155,7 +155,7 @@ class VpcEndpoint(Resource):
         )
 
     def update(self, current: Properties, changes: Properties) -> None:
-        parameters = {}
+        parameters: dict[str, list[str]] = {}
         for option, wanted in changes.items():
             sides = {"Add": set(wanted) - set(current[option]), "Remove": set(current[option]) - set(wanted)}
             parameters |= {f"{side}{API_NAMES[option]}": sorted(ids) for side, ids in sides.items() if ids}

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_policy
+from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import operations
 from botocore.exceptions import ClientError
 
 from sandbox.emulator.iam_evaluation import allows
@@ -91,17 +92,23 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def keep(records: dict[str, dict[str, list[dict[str, Any]]]]) -> None:
     """Write the policies of what was called, and an example of what each call needed for tests/unit/footprint."""
-    calls = {role: sorted(record) for role, record in records.items()}
-    iam_policy.save_calls(REPOSITORY / "policies", calls)
-    iam_policy.write(REPOSITORY / "policies", calls)
-    examples = {
-        role: {(call, demand["permission"]): demand for call in sorted(record, reverse=True) for demand in record[call]}
-        for role, record in records.items()
+    # Whatever state an account is in, a planner reads no more than what deploying and removing read there.
+    reads = {
+        call: needed
+        for record in records.values()
+        for call, needed in record.items()
+        if operations.classify(*call.split(":")) == operations.READ
     }
-    lines = [
-        json.dumps({"role": role, "call": call, **demand}) for role, kept in examples.items() for (call, _), demand in sorted(kept.items())
-    ]
-    DEMANDS.write_text("\n".join(sorted(lines)) + "\n")
+    records = records | {"plan": records["plan"] | reads}
+    iam_policy.save_calls(REPOSITORY / "policies", records)
+    iam_policy.write(REPOSITORY / "policies", iam_policy.load_calls(REPOSITORY / "policies"))
+    examples = {
+        (role, call, demand["permission"], demand["resource"] == "*"): {"role": role, "call": call, **demand}
+        for role, record in records.items()
+        for call, needed in record.items()
+        for demand in needed
+    }
+    DEMANDS.write_text("".join(json.dumps(example, sort_keys=True) + "\n" for _, example in sorted(examples.items())))
 
 
 def test_a_planner_plans_an_empty_account(site: Site) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 STEERING = frozenset({
     "alongside", "apply_immediately", "concurrency", "exact_count", "final_snapshot", "generate", "iam_type",
     "if_exist_do_not_create", "in_vpc", "instance_warmup_seconds", "lookup", "max_healthy_percentage", "min_healthy_percentage",
-    "modify_targets", "policy_type", "poll_seconds", "private_key_file", "recovery_days", "region", "reveal", "state", "wait",
+    "modify_targets", "policy_type", "purge_tags", "poll_seconds", "private_key_file", "recovery_days", "region", "reveal", "state", "wait",
     "wait_for_instances", "wait_timeout", "wait_timeout_seconds",
 })  # fmt: skip
 
@@ -18,8 +18,9 @@ IDENTITY = frozenset({
     ("amazon.aws.ec2_launch_template", "template_name"),
     ("amazon.aws.ec2_security_group", "name"),
     ("amazon.aws.ec2_security_group", "vpc_id"),
-    ("amazon.aws.ec2_vpc_endpoint", "service"),
-    ("amazon.aws.ec2_vpc_endpoint", "vpc_id"),
+    ("indivillage.infra.ec2_vpc_endpoint", "service"),
+    ("indivillage.infra.ec2_vpc_endpoint", "vpc_id"),
+    ("amazon.aws.ec2_tag", "resource"),
     ("amazon.aws.ec2_vpc_igw", "vpc_id"),
     ("amazon.aws.ec2_vpc_nacl", "name"),
     ("amazon.aws.ec2_vpc_nacl", "vpc_id"),
@@ -32,8 +33,6 @@ IDENTITY = frozenset({
     ("amazon.aws.ec2_vpc_subnet", "vpc_id"),
     ("amazon.aws.elb_application_lb", "name"),
     ("amazon.aws.iam_instance_profile", "name"),
-    ("amazon.aws.iam_policy", "iam_name"),
-    ("amazon.aws.iam_policy", "policy_name"),
     ("amazon.aws.iam_role", "name"),
     ("amazon.aws.kms_key", "alias"),
     ("amazon.aws.rds_instance", "db_instance_identifier"),
@@ -54,6 +53,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.ec2_ssh_key", "name"),
     ("indivillage.infra.ec2_ssh_key", "secret_name"),
     ("indivillage.infra.elasticache_replication_group", "name"),
+    ("indivillage.infra.iam_role_policies", "role"),
     ("indivillage.infra.json_secret", "name"),
     ("indivillage.infra.log_group", "name"),
     ("indivillage.infra.rds_parameter_group", "name"),
@@ -61,13 +61,14 @@ IDENTITY = frozenset({
 
 _CREATION = "AWS lets nobody change it after creation"
 FIXED = {
+    ("amazon.aws.ec2_eip", "tags"): "given to a new address; those of an existing one are kept by the task that follows",
     ("amazon.aws.ec2_instance", "iam_instance_profile"): "an instance that exists keeps it; terminate it to have another",
     ("amazon.aws.ec2_instance", "image_id"): "an instance that exists stays, also when there is a newer image",
     ("amazon.aws.ec2_instance", "instance_type"): "a bastion that exists keeps its size; terminate it to have another",
     ("amazon.aws.ec2_instance", "key_name"): _CREATION,
     ("amazon.aws.ec2_instance", "volumes"): "the root volume is that of the launch",
     ("amazon.aws.ec2_security_group", "description"): _CREATION,
-    ("amazon.aws.ec2_vpc_endpoint", "vpc_endpoint_type"): _CREATION,
+    ("indivillage.infra.ec2_vpc_endpoint", "endpoint_type"): _CREATION,
     ("amazon.aws.ec2_vpc_nat_gateway", "allocation_id"): _CREATION,
     ("amazon.aws.ec2_vpc_subnet", "az"): _CREATION,
     ("amazon.aws.elb_application_lb", "scheme"): _CREATION,

@@ -39,7 +39,7 @@ class CallbackModule(CallbackBase):
         items = told.get("results") if looped and isinstance(told.get("results"), list) else None
         entry = {
             "host": result.host.get_name(),
-            "role": result.task._role.get_name() if result.task._role else "",
+            "role": result.task._role.get_name().rpartition(".")[2] if result.task._role else "",
             "task": result.task.get_name().rpartition(" : ")[2],
             "action": result.task.action,
             "outcome": outcome,

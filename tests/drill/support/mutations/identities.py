@@ -8,7 +8,7 @@ import json
 from tests.drill.support.mutations.model import DR, GLOBAL, PREFIX, Account, mutation
 
 ROLES = "Make the roles"
-POLICIES = "Give the roles their own permissions"
+POLICIES = "Give the roles their own permissions, and no others"
 PROFILES = "Make the instance profiles"
 KEYS = "Make the KMS keys"
 KEY_PAIR = "Make the SSH key pair of the instances"
@@ -49,12 +49,12 @@ def role_description_changed(account: Account) -> None:
     account.client("iam").update_role(RoleName=f"{PREFIX}-rds-monitoring", Description="changed")
 
 
-@mutation("role", "inline policy edited", POLICIES, "app", operation="PutRolePolicy", argument="policy_json", host=GLOBAL)
+@mutation("role", "inline policy edited", POLICIES, "app", operation="PutRolePolicy", argument="policies", host=GLOBAL)
 def role_may_do_everything(account: Account) -> None:
     account.client("iam").put_role_policy(RoleName=f"{PREFIX}-app", PolicyName="app", PolicyDocument=json.dumps(EVERYTHING))
 
 
-@mutation("role", "inline policy deleted", POLICIES, "web", operation="PutRolePolicy", argument=("iam_name", "policy_name"), host=GLOBAL)
+@mutation("role", "inline policy deleted", POLICIES, "web", operation="PutRolePolicy", argument="policies", host=GLOBAL)
 def role_policy_deleted(account: Account) -> None:
     account.client("iam").delete_role_policy(RoleName=f"{PREFIX}-web", PolicyName="web")
 

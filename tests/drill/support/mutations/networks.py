@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.drill.support.mutations.model import DR, Account, mutation
+from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
 
 WORLD = "0.0.0.0/0"
 VPC = "Make the VPC"
@@ -71,13 +71,7 @@ def nat_tag_changed(account: Account) -> None:
     retag(account, account.by_tag("describe_nat_gateways", "NatGateways", "nat-a")["NatGatewayId"], Environment="production")
 
 
-@mutation(
-    "address",
-    "tag removed",
-    "Allocate the addresses that are missing",
-    argument="tags",
-    reason="an address that exists is left alone: amazon.aws.ec2_eip would allocate another one",
-)
+@mutation("address", "tag removed", "Keep the tags of the addresses that exist", f"{PREFIX}-nat-a", operation="CreateTags", argument="tags")
 def address_tag_removed(account: Account) -> None:
     untag(account, account.by_tag("describe_addresses", "Addresses", "nat-a")["AllocationId"], "Stack")
 
@@ -180,27 +174,33 @@ def interface_endpoint_tag_changed(account: Account) -> None:
     retag(account, account.endpoint("ssm")["VpcEndpointId"], Project="another")
 
 
-@mutation("VPC endpoint", "deleted", INTERFACE_ENDPOINTS, "sqs", operation="CreateVpcEndpoint", argument=("service", "vpc_endpoint_type"))
+@mutation("VPC endpoint", "deleted", INTERFACE_ENDPOINTS, "sqs", operation="CreateVpcEndpoint", argument="service")
 def interface_endpoint_deleted(account: Account) -> None:
     account.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[account.endpoint("sqs")["VpcEndpointId"]])
 
 
-_FIXED = "amazon.aws.ec2_vpc_endpoint sets it when it makes an endpoint and never looks again"
-
-
-@mutation("VPC endpoint", "route table taken away", GATEWAY_ENDPOINTS, argument="route_table_ids", reason=_FIXED)
+@mutation(
+    "VPC endpoint", "route table taken away", GATEWAY_ENDPOINTS, "dynamodb", operation="ModifyVpcEndpoint", argument="route_table_ids"
+)
 def gateway_endpoint_loses_table(account: Account) -> None:
-    endpoint, table = account.endpoint("s3")["VpcEndpointId"], account.route_table("data")["RouteTableId"]
+    endpoint, table = account.endpoint("dynamodb")["VpcEndpointId"], account.route_table("data")["RouteTableId"]
     account.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[table])
 
 
-@mutation("VPC endpoint", "security group exchanged", INTERFACE_ENDPOINTS, argument="vpc_endpoint_security_groups", reason=_FIXED)
+@mutation(
+    "VPC endpoint",
+    "security group added",
+    INTERFACE_ENDPOINTS,
+    "secretsmanager",
+    operation="ModifyVpcEndpoint",
+    argument="security_group_ids",
+)
 def interface_endpoint_group_changed(account: Account) -> None:
     endpoint = account.endpoint("secretsmanager")["VpcEndpointId"]
     account.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, AddSecurityGroupIds=[account.group_id("bastion")])
 
 
-@mutation("VPC endpoint", "subnet taken away", INTERFACE_ENDPOINTS, argument="vpc_endpoint_subnets", reason=_FIXED)
+@mutation("VPC endpoint", "subnet taken away", INTERFACE_ENDPOINTS, "ssm", operation="ModifyVpcEndpoint", argument="subnet_ids")
 def interface_endpoint_subnet_removed(account: Account) -> None:
     endpoint = account.endpoint("ssm")["VpcEndpointId"]
     account.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveSubnetIds=[account.subnet_id("app-a")])
