@@ -18,7 +18,13 @@ description:
   - "What cannot be run that way, with the very same code and result, runs over the local connection, unasked: C(become), C(async), C(raw),
     modules that are not Python or start themselves again, another interpreter than Ansible's own, environment variables that
     an interpreter reads at its start, and modules whose files differ from those the server has loaded. C(-vvv) shows which and why."
-  - Nothing is written to disk but a Unix socket in Ansible's own temporary folder of the run, which only its owner may enter.
+  - In check mode modules of C(amazon.aws) and C(community.aws) run their real code under a write guard, whether they support check mode or
+    not. Reads of AWS are sent; every other call is recorded instead, answered from the service's model and seen by the tasks that follow.
+    The result tells under C(plan) what an apply would do, with the values of each field before and after. A task that cannot run under
+    the guard stops with an error.
+  - Outside check mode a call that deletes what holds data is refused, unless O(approved_deletions) names the resource.
+  - Nothing is written to disk but a Unix socket and a list of the AWS calls that were made, without their parameters, in Ansible's own
+    temporary folder of the run, which only its owner may enter.
 notes:
   - Needs Linux and one of the ansible-core versions it is tested with; on another version it stops with an error.
 options:
