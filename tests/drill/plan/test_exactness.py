@@ -10,7 +10,8 @@ import pytest
 from tests.drill.plan.conftest import Clean
 from tests.drill.plan.environments import Declaration, declarations
 from tests.drill.support.emulator import running
-from tests.drill.support.runs import Change, Project, Run
+from tests.drill.support.judgement import told
+from tests.drill.support.runs import Project, Run
 
 pytestmark = pytest.mark.emulator
 
@@ -52,10 +53,3 @@ def test_without_the_worker_the_account_is_the_same(empty: Project, clean: Clean
     project.apply("-e", "stack_connection=local")
     assert clean.snapshot.differences(project.snapshot()) == []
     project.emulator.discard()
-
-
-def told(planned: set[Change], done: set[Change]) -> list[str]:
-    """The differences between what was planned and what was done, in words."""
-    return [f"planned, not done: {' / '.join(change)}" for change in sorted(planned - done)] + [
-        f"done, not planned: {' / '.join(change)}" for change in sorted(done - planned)
-    ]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import pytest
 
 from tests.drill.plan.conftest import Clean
+from tests.drill.support.judgement import judge
 from tests.drill.support.mutations.catalogue import batches, mutations
 from tests.drill.support.mutations.model import Mutation
-from tests.drill.support.runs import Project, Run
+from tests.drill.support.runs import Project
 
 pytestmark = pytest.mark.emulator
 
@@ -71,28 +72,3 @@ def try_out(project: Project, batch: list[Mutation]) -> list[str]:
     complaints += [f"apply: {failure}" for failure in applied.failures]
     again = project.plan()
     return complaints + [f"planned again after the run: {place}" for place in sorted(again.planned)]
-
-
-def judge(run: Run, batch: list[Mutation]) -> list[str]:
-    """How a plan differs from what the mutations call for."""
-    assert run.plan is not None, run.output[-3000:]
-    complaints = [f"the plan failed: {failure}" for failure in run.failures]
-    entries = {(entry.host, entry.task, entry.item): entry for entry in run.plan.entries}
-    expected = {(mutation.host, *place): (mutation, operation) for mutation in batch for place, operation in mutation.plan.items()}
-    complaints += [f"not planned: {mutation.id}: {place}" for place, (mutation, _operation) in expected.items() if place not in entries]
-    complaints += [
-        f"planned without a cause: {place}: {entry.action} {entry.changes or [call['operation'] for call in entry.calls]} {entry.reason}"
-        for place, entry in entries.items()
-        if place not in expected
-    ]
-    for place, (mutation, operation) in expected.items():
-        if entry := entries.get(place):
-            operations = [call["operation"] for call in entry.calls]
-            fields = [change.field for change in entry.changes]
-            if operation and operation not in operations:
-                complaints.append(f"planned by other calls: {mutation.id}: {operations}, not {operation}")
-            if mutation.field and mutation.field not in fields:
-                complaints.append(f"another field: {mutation.id}: {fields}, not {mutation.field}")
-            if not entry.certain:
-                complaints.append(f"not certain: {mutation.id}: {entry.reason}")
-    return complaints

@@ -102,7 +102,9 @@ class Project:
 
     def command(self, *options: str, check: bool = False) -> list[str]:
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "site.yml", "-i", f"inventories/{self.environment}/hosts.yml"]
-        command += ["--tags", "provision", "--skip-tags", "images"]
+        if "--tags" not in options:
+            command += ["--tags", "provision"]
+        command += ["--skip-tags", "images"]
         if check:
             command += ["--check", "--diff", "-e", f"plan_directory={self.plan_directory}"]
         if self.variables:
