@@ -84,7 +84,7 @@ _TEMPLATE_PATHS = tuple(
 )
 _KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId")
 _GLOBAL_SERVICES = frozenset({"iam"})
-_EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,17}")
+_EC2_ID = re.compile(r"[a-z]+-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
 _PASSED_TO = {"ec2:CreateFlowLogs": "vpc-flow-logs", "rds:CreateDBInstance": "monitoring.rds", "rds:ModifyDBInstance": "monitoring.rds"}
 
