@@ -82,8 +82,8 @@ drill: drill-capacity drill-plan ## Run every drill; drill-capacity needs a runn
 drill-capacity: ## Measure how many instances this machine carries, on a running site
 	@$(VENV)/pytest tests/drill/test_capacity.py -q -s
 
-drill-plan: setup ## Prove plans by mutation, crashes and throttling, over all environments (an hour or more)
-	@$(VENV)/pytest tests/drill/plan -q -s
+drill-plan: setup ## Prove plans, permissions and removal by mutation, crashes and throttling, over all environments (an hour or more)
+	@$(VENV)/pytest tests/drill/plan tests/drill/test_removal.py -q -s
 
 bench: setup ## Measure speed side by side: local connection, worker, direct boto3 calls
 	@$(VENV)/python -m tests.bench
