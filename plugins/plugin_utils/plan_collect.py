@@ -16,10 +16,10 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report impo
     Input,
     Note,
     Plan,
+    canonical,
     digest,
     shorten,
     title,
-    without_volatile,
 )
 
 Result = Mapping[str, Any]
@@ -166,7 +166,7 @@ class Collector:
     def _add_input(self, place: Place, item: str, result: Result) -> None:
         if place.no_log:
             # Nothing but the worker's plan of it, in which secrets are hashes.
-            given: Any = without_volatile(result.get("plan"))
+            given: Any = canonical(result.get("plan"))
         else:
             given = result.get("invocation", {}).get("module_args")
         if given:
@@ -202,6 +202,7 @@ def planned(place: Place, item: str, result: Result) -> Entry:
     plan = result["plan"]
     calls = [dict(call) for call in plan.get("calls", ())]
     changes = [Change(change["field"], change.get("before"), change.get("after")) for change in plan.get("changes", ())]
+    changes.sort(key=lambda change: change.field)
     resource, reason = plan.get("resource") or "", plan.get("reason")
     if place.no_log:
         calls = [{**call, "parameters": {}} for call in calls]

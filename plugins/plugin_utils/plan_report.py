@@ -165,14 +165,17 @@ def _digested[Part: (Entry, Input)](parts: Iterable[Part]) -> Iterator[Part]:
 
 
 def _canonical_entry(entry: Entry) -> str:
-    return _text(without_volatile(asdict(entry)))
+    return _text(canonical(asdict(entry)))
 
 
-def without_volatile(value: Any) -> Any:
-    """The value without the parameters that are made anew for each call, at any depth."""
+def canonical(value: Any) -> Any:
+    """What a module would do, without what differs from run to run: tokens made for each call, and the order of lists.
+
+    Modules go through sets, whose order is another in each process.
+    """
     if isinstance(value, Mapping):
-        return {key: without_volatile(item) for key, item in value.items() if key not in VOLATILE_PARAMETERS}
-    return [without_volatile(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: canonical(item) for key, item in value.items() if key not in VOLATILE_PARAMETERS}
+    return sorted((canonical(item) for item in value), key=_text) if isinstance(value, (list, tuple)) else value
 
 
 # ---- Keeping ---------------------------------------------------------------------------------------------------------------------
@@ -260,6 +263,8 @@ def _moved_entries(old: Mapping[str, list[Entry]], new: Mapping[str, list[Entry]
             sentences += [f"{place} is new: {_outline(entry)}" for entry in new[place]]
         elif not after:
             sentences += [f"{place} is planned no more: {_outline(entry)}" for entry in old[place]]
+        elif len(before) == len(after) == 1:
+            sentences.append(f"{place} is another: {_difference(old[place][0], new[place][0])}")
         else:
             sentences.append(f"{place} was {_outlines(old[place])} and is {_outlines(new[place])}")
     return sentences, explained
@@ -305,11 +310,45 @@ def _outlines(entries: list[Entry]) -> str:
 
 
 def _outline(entry: Entry) -> str:
-    """An entry in a few words: its action, its resource, and its fields with their values."""
-    fields = ", ".join(f"{change.field}: {shorten(change.before)} -> {shorten(change.after)}" for change in entry.changes)
-    calls = ", ".join(f"{call['service']}:{call['operation']}" for call in entry.calls)
-    words = [entry.action, entry.resource, f"[{fields or calls}]" if fields or calls else "", "" if entry.certain else "(not certain)"]
-    return " ".join(word for word in words if word)
+    """An entry in a few words: its action, its resource, and its fields with their values, or else its calls."""
+    details = [f"{name}: {told}" for name, told in _fields(entry).items()] or sorted(_operations(entry))
+    return _head(entry) + (f" [{_some(details)}]" if details else "")
+
+
+def _difference(old: Entry, new: Entry) -> str:
+    """What moved between two entries of the same place."""
+    told = [f"was {_head(old)} and is {_head(new)}"] if _head(old) != _head(new) else []
+    before, after = _fields(old), _fields(new)
+    moved = [name for name in _both(before, after) if before.get(name) != after.get(name)]
+    told += [f"{name} was {before.get(name, 'left alone')} and is {after.get(name, 'left alone')}" for name in moved]
+    was, now = _operations(old), _operations(new)
+    if not told and was != now:
+        told = [f"called {_some(sorted(was))} and calls {_some(sorted(now))}"]
+    return _some(told or [f"calls {_some(sorted(was))} with other parameters"], "; ")
+
+
+def _head(entry: Entry) -> str:
+    stateful = f"(holds data: {entry.stateful})" if entry.stateful else ""
+    uncertain = "" if entry.certain else "(not certain)"
+    reason = f"({entry.reason})" if entry.reason else ""
+    return " ".join(word for word in (entry.action, entry.resource, stateful, uncertain, reason) if word)
+
+
+def _fields(entry: Entry) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for change in sorted(entry.changes, key=_text):
+        told = f"{shorten(change.before)} -> {shorten(change.after)}"
+        fields[change.field] = f"{fields[change.field]}, {told}" if change.field in fields else told
+    return fields
+
+
+def _operations(entry: Entry) -> set[str]:
+    return {f"{call['service']}:{call['operation']}" for call in entry.calls}
+
+
+def _some(parts: list[str], separator: str = ", ", most: int = 4) -> str:
+    more = [f"and {len(parts) - most} more"] if len(parts) > most else []
+    return separator.join(parts[:most] + more) or "nothing"
 
 
 def shorten(value: Any, length: int = 60) -> str:

@@ -98,16 +98,16 @@ def test_a_plan_says_what_the_apply_then_does(site: Site) -> None:
     # One change behind the project's back, one field in the plan.
     sqs = site.emulator.client("sqs")
     queue = sqs.get_queue_url(QueueName="indivillage-sandbox-tasks")["QueueUrl"]
-    wanted = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"]
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "77"})
+    kept = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout", "Policy"])["Attributes"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={**kept, "VisibilityTimeout": "77"})
     plan = site.plan(2)
     (entry,) = plan.entries
     assert (entry.action, entry.role, entry.task, entry.item) == ("change", "aws_messaging", "Make the queues", "tasks")
-    assert Change("Attributes.VisibilityTimeout", "77", wanted) in entry.changes
+    assert entry.changes == [Change("Attributes.VisibilityTimeout", "77", kept["VisibilityTimeout"])]
     assert entry.module == "community.aws.sqs_queue"
     assert plan.digest != first
 
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": wanted})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes=kept)
     assert site.plan(0).digest == first, "the same world has the same digest"
 
 

@@ -22,7 +22,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report impo
     shorten,
 )
 
-from tests.unit.plan.samples import STACK, failed, sample, subnet
+from tests.unit.plan.samples import STACK, call, failed, sample, subnet
 
 
 def with_entry(number: int, **fields: Any) -> Plan:
@@ -47,7 +47,9 @@ def test_digest_is_that_of_the_world_and_not_of_the_run() -> None:
     plan.unchanged, plan.notes = 0, []
     plan.entries.reverse()
     plan.inputs.reverse()
-    plan.entries = [dataclasses.replace(entry, calls=fresh_tokens(entry.calls)) for entry in plan.entries]
+    plan.entries = [
+        dataclasses.replace(entry, calls=fresh_tokens(entry.calls)[::-1], changes=entry.changes[::-1]) for entry in plan.entries
+    ]
     assert plan.digest == sample().digest
     assert compare(plan, sample()) == []
     assert len(plan.digest) == 64
@@ -85,12 +87,16 @@ def test_whatever_moves_moves_the_digest_and_is_said(change: Callable[[Plan], ob
 @pytest.mark.parametrize(
     ("number", "fields", "sentence"),
     [
-        (0, {"changes": [Change("Tags.Owner", None, "app")]}, "was change vpc vpc-0123 [Tags.Owner: (none) -> web, EnableDnsSupport:"),
-        (0, {"changes": [Change("Tags.Owner", None, "app")]}, "and is change vpc vpc-0123 [Tags.Owner: (none) -> app]"),
-        (0, {"action": "replace"}, "and is replace vpc vpc-0123"),
-        (1, {"calls": []}, "was create subnet indivillage-sandbox-web-us-east-1a [ec2:CreateSubnet] and is create subnet"),
-        (4, {"stateful": None}, "Run the database was"),
-        (0, {"certain": False}, "(not certain)"),
+        (
+            0,
+            {"changes": [Change("Tags.Owner", None, "app")]},
+            "is another: Tags.Owner was (none) -> web and is (none) -> app; EnableDnsSupport was false -> true and is left alone",
+        ),
+        (0, {"action": "replace"}, "was change vpc vpc-0123 and is replace vpc vpc-0123"),
+        (1, {"calls": []}, "called ec2:CreateSubnet and calls nothing"),
+        (1, {"calls": [call("ec2", "CreateSubnet", CidrBlock="10.0.0.0/24")]}, "is another: calls ec2:CreateSubnet with other parameters"),
+        (4, {"stateful": None}, "was replace database indivillage-sandbox-db (holds data: database) and is replace database"),
+        (0, {"certain": False, "reason": "so"}, "and is change vpc vpc-0123 (not certain) (so)"),
     ],
 )
 def test_every_field_of_an_entry_counts(number: int, fields: dict[str, Any], sentence: str) -> None:
