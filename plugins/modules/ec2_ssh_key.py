@@ -66,6 +66,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     boto3_tag_list_to_ansible_dict,
     compare_aws_tags,
 )
+from ansible_collections.indivillage.infra.plugins.module_utils import planning
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -110,11 +111,13 @@ class SshKey:
         """The public half of the key known in this run, or an empty string."""
         if not self.private_key:
             return ""
+        if self.module.check_mode and not self.private_key.startswith("-----BEGIN"):
+            return self.private_key  # a key that only an apply makes
         key = serialization.load_ssh_private_key(self.private_key.encode(), password=None).public_key()
         return key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
 
     def _may_write(self) -> bool:
-        return not self.module.check_mode
+        return planning.active or not self.module.check_mode
 
     def _find_secret(self) -> dict[str, Any] | None:
         try:
@@ -135,10 +138,7 @@ class SshKey:
             return None
 
     def _make_secret(self) -> None:
-        key = Ed25519PrivateKey.generate()
-        self.private_key = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-        ).decode()
+        self.private_key = planning.placeholder("ssh key", self.secret_name) if self.module.check_mode else new_private_key()
         if not self._may_write():
             return
         encryption = {"KmsKeyId": self.module.params["kms_key_id"]} if self.module.params["kms_key_id"] else {}
@@ -187,7 +187,7 @@ class SshKey:
         if path.exists() and path.read_text() == self.private_key and path.stat().st_mode & 0o777 == 0o600:
             return
         self.changed = True
-        if not self._may_write():
+        if self.module.check_mode:
             return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.new")
@@ -195,6 +195,12 @@ class SshKey:
         fresh.touch(mode=0o600)
         fresh.write_text(self.private_key)
         fresh.replace(path)
+
+
+def new_private_key() -> str:
+    """A fresh Ed25519 key in OpenSSH's own format."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()).decode()
 
 
 def main() -> None:
