@@ -30,7 +30,9 @@ BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] 
     ("ec2", "RouteTable"): lambda _fields: {"Routes": [], "Associations": []},
     ("elbv2", "LoadBalancer"): lambda _fields: {"State": {"Code": "active"}},
     ("kms", "Key"): lambda _fields: {"Enabled": True, "KeyState": "Enabled", "KeyManager": "CUSTOMER", "Origin": "AWS_KMS"},
-    ("sns", "Topic"): lambda fields: {"Attributes": {"DisplayName": "", "TopicArn": fields.get("TopicArn"), "Policy": "{}"}},
+    ("sns", "Topic"): lambda fields: {
+        "Attributes": {"DisplayName": "", "TopicArn": fields.get("TopicArn"), "Policy": "{}", "EffectiveDeliveryPolicy": "{}"}
+    },
 }
 
 

@@ -93,7 +93,7 @@ class Guard:
         answer = self._ask(client, read, parameters, send)
         trace = self.state.lay_over(read, answer)
         self.met_planned = self.met_planned or bool(trace.inserted or trace.changes)
-        self.reads.append((read, answer))
+        self.reads.append((read, plain(answer)))  # a copy, since modules change what they get
         return answer
 
     def _ask(self, client: Any, read: Read, parameters: dict[str, Any], send: Callable[..., Any]) -> dict[str, Any]:

@@ -94,7 +94,9 @@ class Outcome:
         """The plan's part of the result of a module that was ended."""
         result: dict[str, Any] = {}
         effective = self.effective
-        changed = not self.is_question and (bool(effective) or self.depends())
+        # Ours that only wait or look after what others make say themselves what they would change, before they do.
+        unclear = self.depends() or (self.guard.met_planned and not self.module.startswith("indivillage."))
+        changed = not self.is_question and (bool(effective) or unclear)
         self._report(result, self.entry(effective, changed, reason))
         return result
 

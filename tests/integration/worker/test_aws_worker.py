@@ -38,12 +38,12 @@ def task(module: str, **parameters: Any) -> Task:
     return {"name": module, module: arguments, **keywords}
 
 
-# One of each kind: creation, loops, no change, check mode, failures of the module, of its arguments and of its code, secrets, warnings.
+# One of each kind: creation, loops, no change, failures of the module, of its arguments and of its code, secrets, warnings.
 TOPOLOGY = [
     task("amazon.aws.ec2_vpc_net", name="x", cidr_block="10.0.0.0/16", tags={"a": "1"}, _register="vpc"),
     task("amazon.aws.ec2_vpc_net", name="x", cidr_block="10.0.0.0/16", tags={"a": "1"}),
     task("amazon.aws.ec2_vpc_subnet", vpc_id="{{ vpc.vpc.id }}", cidr="10.0.{{ item }}.0/24", _loop=[1, 2], _register="subnets"),
-    task("amazon.aws.ec2_vpc_igw", vpc_id="{{ vpc.vpc.id }}", _check_mode=True),
+    task("amazon.aws.ec2_vpc_igw", vpc_id="{{ vpc.vpc.id }}"),
     task(
         "amazon.aws.ec2_security_group",
         name="g",
