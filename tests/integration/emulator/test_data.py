@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -230,3 +231,46 @@ def test_keys_are_deleted_by_arn(emulator: RunningEmulator) -> None:
     arn = kms.create_key()["KeyMetadata"]["Arn"]
     kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
     assert kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+
+
+def test_keys_are_switched_by_arn(emulator: RunningEmulator) -> None:
+    kms = emulator.client("kms")
+    arn = kms.create_key()["KeyMetadata"]["Arn"]
+    kms.disable_key(KeyId=arn)
+    assert kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "Disabled"
+    kms.enable_key(KeyId=arn)
+    assert kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+# --- queues and logs ------------------------------------------------------------------------------------------------
+
+
+def test_a_queue_keeps_the_attributes_that_a_call_does_not_name(emulator: RunningEmulator) -> None:
+    sqs = emulator.client("sqs")
+    policy = json.dumps({"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]})
+    queue = sqs.create_queue(QueueName=unique("queue"), Attributes={"Policy": policy})["QueueUrl"]
+
+    def attributes() -> dict[str, str]:
+        return dict(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"])
+
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "77"})
+    assert json.loads(attributes()["Policy"])["Statement"] == json.loads(policy)["Statement"]
+    assert attributes()["VisibilityTimeout"] == "77"
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
+    assert "Policy" not in attributes()
+
+
+def test_the_key_of_a_log_group_changes(emulator: RunningEmulator) -> None:
+    logs, name = emulator.client("logs"), unique("group")
+    logs.create_log_group(logGroupName=name)
+
+    def key() -> str | None:
+        (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        return group.get("kmsKeyId")
+
+    logs.associate_kms_key(logGroupName=name, kmsKeyId="arn:aws:kms:us-east-1:123456789012:key/one")
+    assert key() == "arn:aws:kms:us-east-1:123456789012:key/one"
+    logs.disassociate_kms_key(logGroupName=name)
+    assert key() is None
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        logs.associate_kms_key(logGroupName="absent", kmsKeyId="arn:aws:kms:us-east-1:123456789012:key/one")

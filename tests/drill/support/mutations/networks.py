@@ -230,6 +230,11 @@ def log_retention_changed(account: Account) -> None:
     account.client("logs").put_retention_policy(logGroupName=_log_group(account), retentionInDays=1)
 
 
+@mutation("log group", "key taken away", LOG_GROUP, operation="AssociateKmsKey", argument="kms_key_arn", host=DR)
+def log_group_key_removed(account: Account) -> None:
+    account.client("logs").disassociate_kms_key(logGroupName=_log_group(account))
+
+
 @mutation("log group", "tag removed", LOG_GROUP, operation="TagResource", argument="tags", name="log_group_tag_removed", host=DR)
 def log_group_tag_removed(account: Account) -> None:
     arn = f"arn:aws:logs:{account.region}:123456789012:log-group:{_log_group(account)}"
