@@ -203,6 +203,8 @@ def planned(place: Place, item: str, result: Result) -> Entry:
     calls = [dict(call) for call in plan.get("calls", ())]
     changes = [Change(change["field"], change.get("before"), change.get("after")) for change in plan.get("changes", ())]
     changes.sort(key=lambda change: change.field)
+    # What a module of ours changes besides AWS, such as a file on the control node, only its own diff tells.
+    changes = changes or list(reported_changes(result))
     resource, reason = plan.get("resource") or "", plan.get("reason")
     if place.no_log:
         calls = [{**call, "parameters": {}} for call in calls]
@@ -228,9 +230,14 @@ def planned(place: Place, item: str, result: Result) -> Entry:
 
 def reported(place: Place, item: str, result: Result) -> Entry:
     """The entry of a module that has its own check mode, from the differences that it reports."""
-    diffs = result.get("diff") or []
-    changes = [] if place.no_log else list(differences(diffs if isinstance(diffs, list) else [diffs]))
+    changes = [] if place.no_log else list(reported_changes(result))
     return Entry(place.host, place.role, place.task, item, place.module, action_of(changes), changes=changes)
+
+
+def reported_changes(result: Result) -> Iterator[Change]:
+    """The differences that a module reports by itself."""
+    diffs = result.get("diff") or []
+    return differences(diffs if isinstance(diffs, list) else [diffs])
 
 
 def differences(diffs: Iterable[Result]) -> Iterator[Change]:

@@ -45,6 +45,13 @@ def test_a_guarded_module_is_believed() -> None:
     assert plan.unchanged == 0
 
 
+def test_what_only_the_module_knows_is_told_by_its_diff() -> None:
+    diff = {"before": {"private_key_file": "missing"}, "after": {"private_key_file": "written"}}
+    entry = only_entry(PLACE, changed=True, diff=diff, plan={**CREATE, "action": "change", "changes": []})
+    assert entry.changes == [Change("private_key_file", "missing", "written")]
+    assert only_entry(PLACE, changed=True, diff=diff, plan=CREATE).changes == [Change("CidrBlock", None, "10.0.0.0/16")]
+
+
 def test_what_changes_nothing_is_counted_and_declared() -> None:
     plan = collected(PLACE, changed=False, plan={**CREATE, "action": "none", "calls": [], "changes": []})
     assert (plan.entries, plan.unchanged, plan.declared) == ([], 1, ["vpc site"])
