@@ -23,7 +23,7 @@ def note_calls(path: Path) -> None:
             calls.write(f"{found.service} {found.operation}\n" if found else f"? {environ['REQUEST_METHOD']} {environ['PATH_INFO']}\n")
         return answer(self, environ, start_response)
 
-    DomainDispatcherApplication.__call__ = call
+    DomainDispatcherApplication.__call__ = call  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ def test_inputs_move_with_what_is_asked_and_not_with_who_asks_or_where() -> None
     assert given(a=1) == given(a=1, b=None)
     assert given(a=1, profile="me", access_key="k", endpoint_url="http://127.0.0.1:1") == given(a=1, profile="you")
     assert given(file="/checkout/roles/x", roots=("/checkout",)) == given(file="/home/me/site/roles/x", roots=("/home/me/site/",))
-    assert given(src="/root/.ansible/tmp/ansible-tmp-1-2/source") == given(src="/home/me/.ansible/tmp/ansible-tmp-3-4/source")
+    assert given(src="/var/lib/awx/.ansible/tmp/ansible-tmp-1-2/source") == given(src="/home/me/.ansible/tmp/ansible-tmp-3-4/source")
     assert given(vpc="vpc-planned-1a2b3c4d") != given(vpc="vpc-planned-00000000")
 
 
