@@ -33,6 +33,7 @@ notes:
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
+LOG_WIDTH = 120  # characters, where the output goes to no terminal
 EACH = "indivillage.infra.each"
 COLORS = {plan_report.NOTHING_TO_DO: C.COLOR_OK, plan_report.CHANGES: C.COLOR_CHANGED, plan_report.FAILED: C.COLOR_ERROR}
 # What of a result that no_log censors may be used: what is done, and the plan, of which only names of fields and operations are shown.
@@ -114,7 +116,7 @@ class CallbackModule(CallbackBase):
         self._hosts |= dict.fromkeys(host.get_name() for host in hosts)
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
-        self._collector.note("", f"{self._play}: it has no hosts now, so nothing is planned for them")
+        self._collector.note("", f"{self._play}: no host matches, so nothing of it is planned")
 
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
         if str(task.resolved_action).startswith("ansible.builtin."):
@@ -201,7 +203,8 @@ class CallbackModule(CallbackBase):
         plan_report.save(plan, document)
         plan_report.write_private(markdown, plan_markdown.render(plan))
         plan_report.write_private(page, plan_html.render(plan))
-        self._display.display(f"\n{plan_text.render(plan, self._display.columns)}", color=COLORS[plan.exit_code])
+        width = self._display.columns if sys.stdout.isatty() else LOG_WIDTH
+        self._display.display(f"\n{plan_text.render(plan, width)}", color=COLORS[plan.exit_code])
         self._display.display(f"Written to {', '.join(map(str, self._files))}")
 
 

@@ -215,5 +215,5 @@ def test_the_digest_covers_what_files_would_hold_with_and_without_diff(run: Call
 def test_a_plan_of_no_host_at_all_is_none(run: Callable[..., Run]) -> None:
     done = run(task("Change it"), hosts="one:&two")
     assert done.returncode == 1
-    assert "one:&two: it has no hosts now, so nothing is planned for them" in done.output
+    assert "one:&two: no host matches, so nothing of it is planned" in done.output
     assert "No play has a host: nothing was looked at." in done.output
