@@ -65,7 +65,8 @@ class Server:
     def serve_until_the_run_ends(self) -> Callable[[], None] | None:
         """Return what to run when it is a child that returns; None in the server itself."""
         while True:
-            for descriptor, _event in self._events.poll():
+            # A new client comes last: it may be given the descriptor of one that has just ended, of which these events still speak.
+            for descriptor, _event in sorted(self._events.poll(), key=lambda event: event[0] == self._listener.fileno()):
                 if descriptor == self._run_pidfd:
                     return None
                 if descriptor == self._listener.fileno():
