@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import subprocess
 from pathlib import Path
@@ -103,3 +104,10 @@ def test_every_make_target_is_explained() -> None:
     assert phony
     targets = set(re.findall(r"^([a-z0-9-]+):.*## ", text, re.MULTILINE))
     assert targets == set(phony.group(1).split())
+
+
+def test_the_callbacks_that_end_a_run_come_last() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "ansible.cfg")
+    enabled = [name.strip() for name in settings["defaults"]["callbacks_enabled"].split(",")]
+    assert enabled[-2:] == ["indivillage.infra.exit_code", "indivillage.infra.plan"]
