@@ -29,7 +29,7 @@ _VOLATILE = re.compile(
 )
 _VOLATILE_NAMES = frozenset({
     "ResponseMetadata", "VersionIdsToStages", "SecretVersionsToStages", "Owner", "HostId", "MacAddress", "storedBytes", "Version", "Serial",
-    "ApproximateNumberOfMessages", "SequenceNumber", "NextToken", "ReservationId", "AmiLaunchIndex",
+    "ApproximateNumberOfMessages", "ItemCount", "TableSizeBytes", "SequenceNumber", "NextToken", "ReservationId", "AmiLaunchIndex",
     "PrivateDnsName", "PublicDnsName", "PrivateDnsNameOptions", "DnsEntries", "AvailableIpAddressCount",
 })  # fmt: skip
 _RANDOM = (
@@ -112,11 +112,17 @@ def _read(reader: Reader, client: Any) -> list[Resource]:
         found: list[Any] = [page]
         for part in reader.key.split("."):
             found = [element for parent in found for element in parent.get(part) or []]
-        resources += [element if isinstance(element, dict) else {"Value": element} for element in found]
+        resources += [element if isinstance(element, dict) else {"Value": element} for element in found if not _is_gone(element)]
     for resource in resources:
         for detail in reader.details:
             resource[f"{detail.operation}:{detail.key}"] = _detail(client, detail, resource)
     return resources
+
+
+def _is_gone(element: Any) -> bool:
+    """Whether AWS only still remembers it, as it does for some time."""
+    state = element.get("State") if isinstance(element, dict) else None
+    return (state["Name"] if isinstance(state, dict) else state) in ("deleted", "deleting", "terminated", "shutting-down")
 
 
 def _detail(client: Any, detail: Detail, resource: Resource) -> Any:
