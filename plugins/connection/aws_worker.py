@@ -206,7 +206,7 @@ def connect(payload: bytes) -> socket.socket:
             problem = lock.read()
             worker = None if problem else dial(directory)
             if not worker and not problem:
-                problem = start(directory, line)
+                problem = start(directory, line, worker_protocol.wrapper_of(payload))
                 # Kept for the tasks to come, which shall not wait for another failure.
                 lock.write(problem)
                 worker = dial(directory)
@@ -229,11 +229,11 @@ def dial(directory: int) -> socket.socket | None:
     return worker
 
 
-def start(directory: int, line: int) -> str:
-    """Start the server of this run, for payloads that call their wrapper on the given line; the reason if that fails, else nothing."""
+def start(directory: int, line: int, wrapper: str) -> str:
+    """Start the server of this run, for payloads that call this wrapper on the given line; the reason if that fails, else nothing."""
     run_process = multiprocessing.parent_process()
     run_pidfd = os.pidfd_open(run_process.pid if run_process and run_process.pid else os.getpid())
-    settings = json.dumps({"roots": package_roots(), "line": line})
+    settings = json.dumps({"roots": package_roots(), "line": line, "wrapper": wrapper})
     try:
         server = subprocess.run(
             [sys.executable, "-P", "-", str(directory), str(run_pidfd), settings],

@@ -76,6 +76,11 @@ def call_line(payload: bytes) -> int:
     return (wrapper + PAYLOAD_END).count(b"\n") + 1
 
 
+def wrapper_of(payload: bytes) -> str:
+    """The text of a payload's wrapper."""
+    return payload.partition(PAYLOAD_END + PAYLOAD_CALL)[0].decode()
+
+
 def plans_aws(payload: bytes) -> bool:
     """Whether this is a module in check mode, of a collection whose modules call AWS."""
     _wrapper, _end, arguments = payload.partition(PAYLOAD_END + PAYLOAD_CALL)

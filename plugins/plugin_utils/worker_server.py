@@ -30,7 +30,7 @@ from pathlib import Path
 from .planning.state import State
 from .worker_library import Library, load_library
 from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME
-from .worker_task import Surroundings, take
+from .worker_task import Surroundings, compiled, take
 
 MAXIMAL_WRITES_BYTES = 16 << 20
 PACKAGE = "aws_worker"  # what the server calls the directory of this file
@@ -148,12 +148,13 @@ worker_task.finish(None)
 def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[], None]:
     """Load, serve until the process behind the pidfd has ended, and end; returns in the children only, with what each has to run.
 
-    The settings are JSON: `roots`, where the packages are, and `line`, on which payloads call their wrapper.
+    The settings are JSON: `roots`, where the packages are, `line`, on which payloads call their wrapper, and `wrapper`, its text.
     """
     directory, options = int(directory_descriptor), json.loads(settings)
     os.fchdir(directory)
     os.umask(0o077)
     library = load_library({package: Path(path) for package, path in options["roots"].items()})
+    compiled(options["wrapper"].encode())
     with suppress(FileNotFoundError):  # of a server that was killed; the caller's lock keeps others out
         Path(SOCKET_NAME).unlink()
     listener = socket.socket(socket.AF_UNIX)

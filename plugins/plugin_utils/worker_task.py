@@ -21,7 +21,8 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from types import CodeType
 from typing import Any, NoReturn
 
 from .planning.placeholders import inward
@@ -34,6 +35,8 @@ from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, ColdError, call_line, re
 # What an interpreter reads when it starts, and cannot be told afterwards.
 STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
 PAYLOAD_ARGUMENTS = {"ansible_module", "module_fqn", "profile", "date_time", "rlimit_nofile", "params", "extensions", "zip_data"}
+# The packed files come last and are most of a payload; an evaluation would take longer than all the rest of the preparation.
+PACKED = re.compile(rb"'([A-Za-z0-9+/=]*)',\n\)\s*")
 PR_SET_PDEATHSIG = 1
 
 
@@ -49,14 +52,23 @@ class Surroundings:
     """The descriptor of the memory by which the task hands its own recorded writes to the server."""
 
 
+@cache
+def compiled(wrapper: bytes) -> CodeType:
+    """The code of a payload's wrapper. All payloads of a run have the same one, which the server compiles before it forks."""
+    return compile(wrapper, "<stdin>", "exec")
+
+
 def prepare(payload: bytes, library: Library, line: int) -> partial[None]:
     """Define the payload's own wrapper and return the call of it; raises ColdError when it has to run elsewhere."""
     if call_line(payload) != line:
         raise ColdError("a wrapper of another length")
     wrapper, _end, arguments = payload.partition(PAYLOAD_END + PAYLOAD_CALL)
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(wrapper, "<stdin>", "exec"), namespace)  # noqa: S102  # the module that Ansible wants to have run
-    keywords = eval(b"dict(\n" + arguments.strip(), namespace)  # noqa: S307  # as above
+    exec(compiled(wrapper), namespace)  # noqa: S102  # the module that Ansible wants to have run
+    small, _name, packed = arguments.partition(b"\nzip_data=")
+    keywords = eval(b"dict(\n" + small + b"\n)", namespace)  # noqa: S307  # as above
+    if archive := PACKED.fullmatch(packed):
+        keywords["zip_data"] = archive[1].decode("ascii")
     if set(keywords) != PAYLOAD_ARGUMENTS:
         raise ColdError("a wrapper with other arguments")
     library.require_same(zipfile.ZipFile(io.BytesIO(base64.b64decode(keywords["zip_data"]))))

@@ -42,7 +42,8 @@ def payload(files: dict[str, str], wrapper: str = WRAPPER, **changes: object) ->
         **changes,
     }
     lines = "\n".join(f"{name}={value!r}," for name, value in arguments.items())
-    return f'{wrapper}\n\nif __name__ == "__main__":\n    _ansiballz_main(\n{lines}\ndate_time=datetime.datetime(2026, 1, 1),\n)\n'.encode()
+    date = "date_time=datetime.datetime(2026, 1, 1),"
+    return f'{wrapper}\n\nif __name__ == "__main__":\n    _ansiballz_main(\n{date}\n{lines}\n)\n'.encode()
 
 
 # ---- Which commands are taken ----------------------------------------------------------------------------------------------------
