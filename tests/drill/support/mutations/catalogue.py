@@ -14,7 +14,7 @@ def mutations() -> list[Mutation]:
 
 
 def batches() -> list[list[Mutation]]:
-    """Groups of mutations that do not meet: no two of a group are planned in the same task and item.
+    """Groups of mutations that do not meet: no two of a group are planned in the same task and item, or they name different fields of it.
 
     Those that must be alone, and those that a plan does not see, are no part of it.
     """
@@ -22,11 +22,16 @@ def batches() -> list[list[Mutation]]:
     for mutation in ALL:
         if mutation.alone or mutation.reason:
             continue
-        places = {(mutation.host, *place) for place in mutation.plan}
         for group in groups:
-            if not places & {(other.host, *place) for other in group for place in other.plan}:
+            if not any(_meet(mutation, other) for other in group):
                 group.append(mutation)
                 break
         else:
             groups.append([mutation])
     return groups
+
+
+def _meet(one: Mutation, other: Mutation) -> bool:
+    if one.host != other.host or not one.plan.keys() & other.plan.keys():
+        return False
+    return not (one.field and other.field and one.field != other.field)
