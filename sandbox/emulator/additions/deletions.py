@@ -72,7 +72,7 @@ def install() -> None:
     @wrap(AutoScalingBackend, "delete_auto_scaling_group")
     def delete_auto_scaling_group(original: Any, self: Any, group_name: str) -> Any:
         answer = original(self, group_name)
-        self.policies = {name: policy for name, policy in self.policies.items() if policy.as_name != group_name}
+        self.policies = {name: policy for name, policy in self.policies.items() if policy.auto_scaling_group_name != group_name}
         return answer
 
     @wrap(TagResponse, "describe_tags")
