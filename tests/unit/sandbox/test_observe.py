@@ -67,7 +67,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
         group = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)["GroupId"]
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-        image = ec2.describe_images()["Images"][0]["ImageId"]
+        image = ec2.register_image(Name="base")["ImageId"]
         instances = ec2.run_instances(
             ImageId=image,
             MinCount=2,
