@@ -107,8 +107,9 @@ class Rollout:
         return groups[0]
 
     def _resolve(self, version: str) -> int:
-        versions = self.ec2.describe_launch_template_versions(LaunchTemplateId=self.template_id, Versions=[version])
-        return int(versions["LaunchTemplateVersions"][0]["VersionNumber"])
+        answer = self.ec2.describe_launch_template_versions(LaunchTemplateId=self.template_id, Versions=[version])
+        # AWS refuses to look for a version that does not exist; a template that is only planned has none, and no instances of it.
+        return max((int(found["VersionNumber"]) for found in answer["LaunchTemplateVersions"]), default=0)
 
     def _is_new(self, instance: dict[str, Any]) -> bool:
         template = instance.get("LaunchTemplate", {})

@@ -110,7 +110,7 @@ class Table(Resource):
             "status": table["TableStatus"],
             "hash_key": keys["HASH"],
             "range_key": keys.get("RANGE", ""),
-            "point_in_time_recovery": backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED",
+            "point_in_time_recovery": backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED",
             "deletion_protection": table.get("DeletionProtectionEnabled", False),
             "encryption": "account" if table.get("SSEDescription", {}).get("Status") in {"ENABLED", "ENABLING", "UPDATING"} else "aws",
             "tags": tags,
