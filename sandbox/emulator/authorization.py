@@ -198,15 +198,19 @@ def _named(call: ApiCall) -> list[tuple[str, Context]]:
 
 
 def _ec2(call: ApiCall) -> list[tuple[str, Context]]:
-    """Resources by the ids that stand anywhere in the parameters, with their tags."""
-    tags = ec2_backends[ACCOUNT_ID][call.region].tags
-    ids = sorted({text for text in _texts(call.parameters) if _EC2_ID.fullmatch(text)})
+    """Resources by the ids that stand anywhere in the parameters, and key pairs and launch templates by name, with their tags."""
+    backend = ec2_backends[ACCOUNT_ID][call.region]
+    ids = {text for text in _texts(call.parameters) if _EC2_ID.fullmatch(text)}
+    ids |= {pair.id for name, pair in backend.key_pairs.items() if name in _values(call.parameters, "KeyName")}
+    ids |= {
+        template.id for template in backend.launch_templates.values() if template.name in _values(call.parameters, "LaunchTemplateName")
+    }
     return [
         (
-            _arn("ec2", call, f"{text.rpartition('-')[0]}/{text}"),
-            {f"aws:ResourceTag/{key}": value for key, value in tags.get(text, {}).items()},
+            _arn("ec2", call, f"{identifier.rpartition('-')[0]}/{identifier}"),
+            {f"aws:ResourceTag/{key}": value for key, value in backend.tags.get(identifier, {}).items()},
         )
-        for text in ids
+        for identifier in sorted(ids)
     ]
 
 

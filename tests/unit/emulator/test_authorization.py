@@ -74,6 +74,12 @@ def test_resources_of_ec2_bring_their_tags() -> None:
     assert demand.context == {"aws:RequestedRegion": REGION, "aws:ResourceTag/Environment": "site"}
 
 
+def test_a_key_pair_is_told_by_its_name_as_well() -> None:
+    pair = backend("ec2").create_key_pair("site-key", "ed25519", {"Environment": "site"})
+    (demand,) = demands(ApiCall("ec2", "DeleteKeyPair", REGION, "key", {"KeyName": "site-key"}))
+    assert demand.resource.endswith(f"/{pair.id}")
+
+
 def test_an_implied_permission_comes_with_its_parameter() -> None:
     assert "ec2:CreateTags" not in needed("ec2:CreateVpc", CidrBlock="10.0.0.0/16")
     assert "ec2:CreateTags" in needed("ec2:CreateVpc", CidrBlock="10.0.0.0/16", TagSpecifications=[{"ResourceType": "vpc", "Tags": []}])
