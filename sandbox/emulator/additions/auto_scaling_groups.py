@@ -5,9 +5,9 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/auto-scaling-benefits.html
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-termination-policies.html
 https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html
 moto 5.2.5 launches everything into the first subnet from the template's default version, ignores overrides and the share
-of Spot, removes members at random, leaves them registered with target groups and replacements unregistered, forgets a mixed
-instances policy that an update does not repeat, ignores several attributes, keeps tags in the order of arrival, records no
-activities, and has no DisableMetricsCollection.
+of Spot, gives a mixed group an instance too few when its shares are no whole numbers, removes members at random, leaves them
+registered with target groups and replacements unregistered, forgets a mixed instances policy that an update does not repeat,
+ignores several attributes, keeps tags in the order of arrival, records no activities, and has no DisableMetricsCollection.
 """
 
 from __future__ import annotations
@@ -177,14 +177,17 @@ def _install_membership() -> None:
             launch_member(self)
 
     @wrap(FakeAutoScalingGroup, "set_desired_capacity")
-    def set_desired_capacity(original: Any, self: Any, new_capacity: int | None) -> None:
-        before = list(self.instance_states)
-        self.instance_states = scale_in_order(before)
-        original(self, new_capacity)
-        self.instance_states.sort(key=lambda state: state.instance.launch_time)
-        for state in before:
-            if state not in self.instance_states:
-                record(self, f"Terminating EC2 instance: {state.instance.id}", "The group had more instances than its desired capacity.")
+    def set_desired_capacity(_original: Any, self: Any, new_capacity: int | None) -> None:
+        self.desired_capacity = self.min_size if new_capacity is None else new_capacity
+        surplus = len(self.active_instances()) - (self.desired_capacity or 0)
+        if surplus < 0:
+            self.replace_autoscaling_group_instances(-surplus, self.get_propagated_tags())
+        removable = [state for state in scale_in_order(self.instance_states) if not state.protected_from_scale_in]
+        for state in removable[: max(surplus, 0)]:
+            discharge(self, state, "The group had more instances than its desired capacity.")
+        if self.name in self.autoscaling_backend.autoscaling_groups:
+            self.autoscaling_backend.update_attached_elbs(self.name)
+            self.autoscaling_backend.update_attached_target_groups(self.name)
 
     @wrap(AutoScalingBackend, "notify_terminate_instances")
     def notify_terminate_instances(original: Any, self: Any, instance_ids: list[str]) -> None:

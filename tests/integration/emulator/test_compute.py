@@ -441,3 +441,27 @@ def test_a_refresh_can_be_cancelled_and_skips_what_matches(emulator: RunningEmul
     autoscaling.start_instance_refresh(AutoScalingGroupName=name, Preferences={"SkipMatching": True, "InstanceWarmup": 0})
     wait_until(lambda: refresh(emulator, name)["Status"] == "Successful")
     assert members(emulator, name) == before
+
+
+def test_shares_that_are_no_whole_numbers_make_up_the_capacity(emulator: RunningEmulator, network: Network, template: str) -> None:
+    autoscaling, name = emulator.client("autoscaling"), f"group-{uuid.uuid4().hex[:8]}"
+    policy = {
+        "LaunchTemplate": {
+            "LaunchTemplateSpecification": {"LaunchTemplateName": template, "Version": "1"},
+            "Overrides": [{"InstanceType": "t3.large"}],
+        },
+        "InstancesDistribution": {"OnDemandBaseCapacity": 0, "OnDemandPercentageAboveBaseCapacity": 50},
+    }
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=name,
+        MixedInstancesPolicy=policy,
+        MinSize=0,
+        MaxSize=4,
+        DesiredCapacity=3,
+        VPCZoneIdentifier=",".join(network.subnet_ids),
+    )
+    first = members(emulator, name)
+    lives = Counter(instance.get("InstanceLifecycle", "on-demand") for instance in instances(emulator, first))
+    assert lives == {"on-demand": 2, "spot": 1}
+    autoscaling.update_auto_scaling_group(AutoScalingGroupName=name, MaxSize=5)
+    assert sorted(members(emulator, name)) == sorted(first)
