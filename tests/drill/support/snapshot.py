@@ -122,7 +122,7 @@ def _read(reader: Reader, client: Any) -> list[Resource]:
 def _is_gone(element: Any) -> bool:
     """Whether AWS only still remembers it, as it does for some time."""
     state = element.get("State") if isinstance(element, dict) else None
-    return (state["Name"] if isinstance(state, dict) else state) in ("deleted", "deleting", "terminated", "shutting-down")
+    return (state.get("Name") if isinstance(state, dict) else state) in ("deleted", "deleting", "terminated", "shutting-down")
 
 
 def _detail(client: Any, detail: Detail, resource: Resource) -> Any:
