@@ -134,7 +134,7 @@ class Account:
             text=True,
             check=False,
             timeout=1800,
-            start_new_session=True,  # a run that loses its lease interrupts itself and all that it started, which must not be the tests
+            start_new_session=True,  # a run that loses its lease is interrupted; that must not reach the tests
         )
 
     def surroundings(self) -> dict[str, str]:
