@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the drills rest on: faults that AWS clients understand, snapshots that tell accounts apart, mutations that do not meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.parsers import create_parser
+
+from tests.drill.support import faults, snapshot
+from tests.drill.support.mutations.catalogue import batches, mutations
+
+
+@pytest.mark.parametrize(
+    ("service", "code"),
+    [
+        ("ec2", "RequestLimitExceeded"),
+        ("s3", "SlowDown"),
+        ("iam", "Throttling"),
+        ("kms", "ThrottlingException"),
+        ("sqs", "RequestThrottled"),
+    ],
+)
+def test_clients_understand_a_throttled_call(service: str, code: str) -> None:
+    model = boto3.client(service, region_name="us-east-1").meta.service_model
+    environ = {"HTTP_X_AMZ_TARGET": "Any"} if model.metadata["protocol"] == "json" else {}
+    answer = faults.answer(faults.THROTTLED, service, environ)
+    response = {"status_code": int(answer.status[:3]), "headers": {"content-type": answer.content_type}, "body": answer.body}
+    parsed = create_parser(model.metadata["protocol"]).parse(response, None)
+    assert parsed["Error"]["Code"] == code
+
+
+def test_the_same_calls_fail_each_time() -> None:
+    one, other = (faults.Faults(share=0.2, seed=7) for _ in range(2))
+    chosen = [one.next() for _ in range(1000)]
+    assert chosen == [other.next() for _ in range(1000)]
+    assert 150 < sum(fault is not None for fault in chosen) < 250
+    assert faults.Faults().next() is None
+
+
+class Account:
+    """An account with one VPC of the given id and tag, as far as snapshots ask."""
+
+    def __init__(self, vpc_id: str, name: str) -> None:
+        self._answers = {"describe_vpcs": {"Vpcs": [{"VpcId": vpc_id, "Tags": [{"Key": "Name", "Value": name}]}]}}
+        self._answers["describe_route_tables"] = {"RouteTables": [{"RouteTableId": "rtb-1", "VpcId": vpc_id, "CreatedTime": vpc_id}]}
+
+    def client(self, _service: str, _region: str) -> Any:
+        return self
+
+    def can_paginate(self, _operation: str) -> bool:
+        return False
+
+    def __getattr__(self, operation: str) -> Any:
+        return lambda **_arguments: self._answers.get(operation, {})
+
+
+def take(vpc_id: str, name: str) -> snapshot.Snapshot:
+    return snapshot.take(Account(vpc_id, name).client, ["us-east-1"])
+
+
+def test_accounts_that_were_built_alike_are_equal() -> None:
+    assert take("vpc-0123456789abcdef0", "site").differences(take("vpc-0fedcba9876543210", "site")) == []
+
+
+def test_accounts_that_differ_are_told_apart() -> None:
+    told = "\n".join(take("vpc-0123456789abcdef0", "site").differences(take("vpc-0123456789abcdef0", "other")))
+    assert "== us-east-1 VPC: 1 and 1" in told
+    assert '-    "Value": "site"' in told
+    assert '+    "Value": "other"' in told
+
+
+def test_mutations_of_a_batch_can_be_told_apart() -> None:
+    for batch in batches():
+        places = [(mutation.host, place, mutation.field) for mutation in batch for place in mutation.plan]
+        assert len(set(places)) == len(places)
+    tried = {mutation.id for batch in batches() for mutation in batch}
+    assert tried | {mutation.id for mutation in mutations() if mutation.alone or mutation.reason} == {
+        mutation.id for mutation in mutations()
+    }
