@@ -182,9 +182,6 @@ def test_same_results_as_the_local_connection(run: Run, endpoint: str, environme
     requests.post(f"{endpoint}/moto-api/seed?a=42", timeout=10)
     warmly = results(run(TOPOLOGY, WORKER, ANSIBLE_DISPLAY_TRACEBACK="always"))
     assert len(warmly) == len(locally)
-    if os.environ.get("DUMP"):
-        Path("/tmp/w/h6/warm.json").write_text(json.dumps(warmly, indent=1, sort_keys=True))
-        Path("/tmp/w/h6/local.json").write_text(json.dumps(locally, indent=1, sort_keys=True))
     for number, (warm, local) in enumerate(zip(warmly, locally, strict=True)):
         assert warm == local, f"task {number}"
     assert sum("exception" in result for result in warmly) >= 4, "failures with their tracebacks were compared too"
