@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers on loopback for tests: plain ones, ones with TLS for localhost, and an address that never answers."""
+"""Servers on loopback for tests: plain ones, ones with TLS for localhost, moto, and an address that never answers."""
 
 from __future__ import annotations
 
 import http.server
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,3 +58,40 @@ def silence() -> Iterator[tuple[str, int]]:
         finally:
             for filler in fillers:
                 filler.close()
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def moto() -> Iterator[str]:
+    """Endpoint of an emulated account as moto itself gives it.
+
+    It has a process of its own: in this one the sandbox's additions may have changed moto, since other tests import them.
+    """
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not _listens(port):
+            assert process.poll() is None, "moto has ended"
+            assert time.monotonic() < deadline, "moto does not answer"
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.emulator.support import REPOSITORY, RunningEmulator, answers, wait_until
+from tests.support.servers import free_port
 
 HOST = "127.0.0.1"
 
@@ -85,10 +86,7 @@ class DrillEmulator(RunningEmulator):
 @contextmanager
 def running(port: int | None = None) -> Iterator[DrillEmulator]:
     """A fresh account."""
-    if port is None:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port = int(probe.getsockname()[1])
+    port = port or free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.drill.support", "--port", str(port)],
         cwd=REPOSITORY,

@@ -10,10 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.indivillage.infra.plugins.module_utils.lease import LeaseError, LeaseTable, ServerClock
 from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import FILE_NAME, Plan, load
 
 from sandbox import pki
@@ -96,6 +99,14 @@ class Project:
         state_dir = self.state_dir.with_name(f"{self.state_dir.name}-{emulator.port}")
         shutil.copytree(self.state_dir, state_dir)
         return self.at(emulator, state_dir)
+
+    def await_lease(self) -> None:
+        """Wait until nobody holds the lease: in a copy of an account the run that took it cannot renew it, nor give it back."""
+        client = self.emulator.client("dynamodb", PRIMARY_REGION)
+        leases = LeaseTable(client, f"indivillage-{self.environment}-leases", ServerClock(client))
+        with suppress(LeaseError):  # copied before there was a table
+            while (holder := leases.holder(self.environment)) and holder.expires >= time.time():
+                time.sleep(1)
 
     def snapshot(self) -> Snapshot:
         return take(self.emulator.client)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 import yaml
-from moto.server import ThreadedMotoServer
+
+from tests.support.servers import moto
 
 pytestmark = pytest.mark.emulator
 
@@ -99,11 +101,8 @@ def tasks(write: Callable[..., Task]) -> Play:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as address:
+        yield address
 
 
 @pytest.fixture
@@ -226,7 +225,8 @@ class SlowCaller(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(answer)
+        with suppress(BrokenPipeError):  # whoever asked was ended meanwhile
+            self.wfile.write(answer)
 
     def log_message(self, *_: Any) -> None:
         pass

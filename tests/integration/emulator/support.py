@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+
+from tests.support.servers import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -50,9 +51,7 @@ class RunningEmulator:
 
 
 def start(*options: str) -> Iterator[RunningEmulator]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox.emulator", "--port", str(port), *options],
         cwd=REPOSITORY,

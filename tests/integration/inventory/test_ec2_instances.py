@@ -13,7 +13,8 @@ import boto3
 import pytest
 import requests
 import yaml
-from moto.server import ThreadedMotoServer
+
+from tests.support.servers import moto
 
 pytestmark = pytest.mark.emulator
 
@@ -28,11 +29,8 @@ Inventory = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as address:
+        yield address
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import yaml
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import operations
 
 from tests.integration.emulator.support import RunningEmulator, answers, wait_until
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[3]
 KEYS = {"AWS_ACCESS_KEY_ID": "LOCALEMULATORONLY", "AWS_SECRET_ACCESS_KEY": "no-secret-of-anyone", "AWS_REGION": "us-east-1"}
@@ -111,9 +111,7 @@ class Account:
 
 
 def start(directory: Path) -> Iterator[Account]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     calls = directory / "calls"
     calls.touch()
     module = ["-m", "tests.integration.planning.recording", str(calls), "--standalone", "--port", str(port)]

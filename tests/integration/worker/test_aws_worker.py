@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from moto.server import ThreadedMotoServer
+
+from tests.support.servers import moto
 
 pytestmark = pytest.mark.emulator
 
@@ -78,11 +79,8 @@ TOPOLOGY = [
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as address:
+        yield address
 
 
 @pytest.fixture

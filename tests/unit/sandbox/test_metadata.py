@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import http.client
 import json
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import worlds
 
 from sandbox.metadata import MetadataService, Tokens, answer
 from sandbox.model import Instance, Vpc, World
+from tests.support.servers import free_port
 
 TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
 INSTANCE = replace(worlds.WEB_1, address="127.0.0.1", key_name="key", profile_arn="arn:aws:iam::123456789012:instance-profile/web-profile")
@@ -38,9 +38,7 @@ class Source:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
+    free = free_port()
     service = MetadataService(Source(), free)
     service.update(World(vpcs=(LOOPBACK,), instances=(INSTANCE,)))
     yield free
