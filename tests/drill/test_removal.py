@@ -20,6 +20,8 @@ from tests.drill.support.runs import ROOT, Project
 from tests.drill.support.snapshot import Snapshot, take
 from tests.integration.removal.world import TAGS, TRUST, tag_list, tagged
 
+pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("removal")]
+
 REMOVER = "aws_removal"
 # Checked by their state, since AWS shows them for a while with the state that says so.
 SHOWN_AFTER_THEIR_END = ("instance", "NAT gateway", "VPC endpoint", "KMS key")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every environment's full declaration, with what an operator would put in place of its CHANGE_ME."""
+"""Every environment's full declaration, with what an operator would put in place of its CHANGE_ME, and one that is changed all over."""
 
 from __future__ import annotations
 
@@ -14,6 +14,34 @@ from tests.drill.support.runs import Project
 
 DEBIAN = ("136693071363", "debian-13-amd64-20260101-1")  # owner and name, as Debian publishes its images
 CERTIFICATES = ("public", "internal")
+TAGS = {
+    "Project": "{{ project_name }}",
+    "Environment": "{{ environment_name }}",
+    "Stack": "{{ inventory_hostname }}",
+    "ManagedBy": "ansible",
+}
+# A declaration that differs in every role from the sandbox's own.
+CHANGED: dict[str, Any] = {
+    "resource_tags": TAGS | {"CostCenter": "drill"},
+    "administrator_cidrs": ["198.18.0.0/25"],
+    "aws_cache_snapshot_retention_days": 2,
+    "aws_compute_cpu_target_percentage": 60,
+    "aws_compute_tiers": {
+        "web": {"instance_type": "t3.large", "min": 2, "max": 7, "desired": 2, "root_volume_gib": 20},
+        "app": {"instance_type": "t3.medium", "min": 2, "max": 6, "desired": 3, "root_volume_gib": 30},
+    },
+    "aws_database_backup_retention_days": 8,
+    "aws_database_monitoring_interval_seconds": 60,
+    "aws_database_parameters": {"max_connections": "120"},
+    "aws_identity_app_uses_queues": ["tasks"],
+    "aws_load_balancing_health_path": "/ready",
+    "aws_load_balancing_idle_timeout_seconds": 50,
+    "aws_load_balancing_tls_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+    "aws_messaging_wait_seconds": 10,
+    "aws_network_flow_log_retention_days": 60,
+    "aws_storage_cors_max_age_seconds": 2000,
+    "aws_storage_noncurrent_days": 31,
+}
 
 
 @dataclass(frozen=True)

@@ -25,44 +25,17 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import 
 from botocore.exceptions import ClientError
 
 from sandbox.emulator.iam_evaluation import allows
+from tests.drill.plan.environments import CHANGED
 from tests.drill.support.mutations.catalogue import batches
 from tests.drill.support.mutations.model import Mutation
 from tests.integration.emulator.support import REPOSITORY
 from tests.support.permissions import DEMANDS, EVERYTHING, Account, Principal, account, committed, statements, without
 
-pytestmark = pytest.mark.emulator
+pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("permissions")]
 
 RECORD = os.environ.get("RECORD_CALLS") == "1"
 SITE = "tests/drill/permissions/site.yml"
 QUICK: dict[str, Any] = {"aws_compute_rollout_warmup_seconds": 1}
-TAGS = {
-    "Project": "{{ project_name }}",
-    "Environment": "{{ environment_name }}",
-    "Stack": "{{ inventory_hostname }}",
-    "ManagedBy": "ansible",
-}
-# A declaration that differs in every role from the sandbox's own.
-CHANGED: dict[str, Any] = {
-    "resource_tags": TAGS | {"CostCenter": "drill"},
-    "administrator_cidrs": ["198.18.0.0/25"],
-    "aws_cache_snapshot_retention_days": 2,
-    "aws_compute_cpu_target_percentage": 60,
-    "aws_compute_tiers": {
-        "web": {"instance_type": "t3.large", "min": 2, "max": 7, "desired": 2, "root_volume_gib": 20},
-        "app": {"instance_type": "t3.medium", "min": 2, "max": 6, "desired": 3, "root_volume_gib": 30},
-    },
-    "aws_database_backup_retention_days": 8,
-    "aws_database_monitoring_interval_seconds": 60,
-    "aws_database_parameters": {"max_connections": "120"},
-    "aws_identity_app_uses_queues": ["tasks"],
-    "aws_load_balancing_health_path": "/ready",
-    "aws_load_balancing_idle_timeout_seconds": 50,
-    "aws_load_balancing_tls_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
-    "aws_messaging_wait_seconds": 10,
-    "aws_network_flow_log_retention_days": 60,
-    "aws_storage_cors_max_age_seconds": 2000,
-    "aws_storage_noncurrent_days": 31,
-}
 
 
 @dataclass(frozen=True)
