@@ -30,7 +30,7 @@ lint: ## ansible-lint (production), yamllint, ruff, mypy
 	@scripts/lint
 
 unit: ## Pure logic: no podman, no emulator
-	@$(VENV)/pytest tests/unit -q -n 2
+	@$(VENV)/pytest tests/unit -q -n 2 --dist worksteal
 
 contract: ## What files promise one another: versions, argument specs, inventories
 	@$(VENV)/pytest tests/contract -q

@@ -71,12 +71,13 @@ def free_port() -> int:
 def moto() -> Iterator[str]:
     """Endpoint of an emulated account as moto itself gives it.
 
-    It has a process of its own: in this one the sandbox's additions may have changed moto, since other tests import them.
+    It has a process of its own and none of moto's settings: other tests import the sandbox's emulator, which changes both in this one.
     """
     port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MOTO_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true"},
+        env=environment | {"AWS_EC2_METADATA_DISABLED": "true"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
