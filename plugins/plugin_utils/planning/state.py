@@ -34,6 +34,7 @@ from .shapes import (
     singular,
     split,
     strings,
+    tails,
 )
 
 # One account for all regions, whatever region a client was built for.
@@ -320,7 +321,7 @@ def _set(node: Node, member: str, value: Any, verb: str, trace: Trace) -> None:
 
 def _tag(node: Node, write: Write, trace: Trace) -> None:
     tags = write.tags
-    if tags is None or not meet(tags.resources, set(node.identifiers)):
+    if tags is None or not meet(tags.resources, set(node.identifiers)) or not _is_of_kind(node, tags.kind):
         return
     for member, shape in node.shape.members.items():
         if normal(member) in tagging.MEMBERS:
@@ -330,6 +331,11 @@ def _tag(node: Node, write: Write, trace: Trace) -> None:
             trace.compared |= set(write.parameters)
             for key in sorted({*before, *after}):
                 trace.note(f"Tags.{key}", before.get(key), after.get(key))
+
+
+def _is_of_kind(node: Node, kind: str) -> bool:
+    """Whether a structure describes a thing of this kind, or answers a question about one: things of two kinds may have one name."""
+    return not kind or normal(kind) in tails(node.thing) or (not node.path and normal(kind) in normal(node.thing))
 
 
 def _remove(value: dict[str, Any], shape: Any, write: Write) -> None:

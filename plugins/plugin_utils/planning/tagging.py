@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .shapes import normal, strings
 
+# TagRole, AddTagsToCertificate, UntagResource: the verb, and of what kind the tagged thing is, where the operation says it.
+OPERATION = re.compile(r"(?P<verb>Tag|AddTags|CreateTags|CreateOrUpdateTags|Untag|RemoveTags|DeleteTags)(To|From)?(?P<kind>[A-Z]\w*)?$")
+ANY_KIND = {"", "Resource", "Resources"}
 MEMBERS = {"tags", "taglist", "tagset", "resourcetags"}
 
 
@@ -17,23 +21,26 @@ class Tags:
     """A write that does nothing but set and remove tags."""
 
     resources: set[str]
+    kind: str
+    """Of the tagged things, as the operation calls it; empty when it takes things of any kind."""
     add: dict[str, str]
     remove: set[str]
 
 
 def tags(service: str, operation: str, parameters: Mapping[str, Any]) -> Tags | None:
     """What a call does to tags; None for a call that is about something else."""
-    adds = operation.startswith(("Tag", "AddTags", "CreateTags", "CreateOrUpdateTags"))
-    removes = operation.startswith(("Untag", "RemoveTags", "DeleteTags"))
-    if not adds and not removes:
+    found = OPERATION.match(operation)
+    if not found:
         return None
+    kind = found["kind"] or ""
+    kind = "" if kind in ANY_KIND else kind
     given = next((value for name, value in parameters.items() if normal(name) in (*MEMBERS, "tagkeys")), None)
     resources = {text for name, value in parameters.items() if normal(name) != "tagkeys" for text in strings(value)}
     if service == "autoscaling" and isinstance(given, list):
         resources = {str(tag.get("ResourceId")) for tag in given}
-    if adds:
-        return Tags(resources, read_tags(given), set())
-    return Tags(resources, {}, set(strings(given)) | set(read_tags(given)))
+    if found["verb"] in ("Untag", "RemoveTags", "DeleteTags"):
+        return Tags(resources, kind, {}, set(strings(given)) | set(read_tags(given)))
+    return Tags(resources, kind, read_tags(given), set())
 
 
 def read_tags(value: Any) -> dict[str, str]:

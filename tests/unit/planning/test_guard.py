@@ -114,6 +114,19 @@ def test_ids_are_the_same_in_every_run(account: Account, monkeypatch: pytest.Mon
     assert account.client("ec2").create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"] == first
 
 
+def test_tags_go_to_the_thing_that_is_tagged_and_not_to_another_of_its_name(account: Account) -> None:
+    iam, tags = account.client("iam"), [{"Key": "a", "Value": "1"}]
+    account.answers["GetInstanceProfile"] = {"InstanceProfile": {"InstanceProfileName": "app", "Tags": tags}}
+    account.answers["GetRole"] = {"Role": {"RoleName": "app", "Tags": tags}}
+    account.answers["ListRoleTags"] = {"Tags": tags}
+    iam.tag_role(RoleName="app", Tags=[{"Key": "a", "Value": "2"}])
+    account.task()
+    iam = account.client("iam")
+    assert iam.get_role(RoleName="app")["Role"]["Tags"] == [{"Key": "a", "Value": "2"}]
+    assert iam.list_role_tags(RoleName="app")["Tags"] == [{"Key": "a", "Value": "2"}]
+    assert iam.get_instance_profile(InstanceProfileName="app")["InstanceProfile"]["Tags"] == tags
+
+
 def test_changes_of_tags_and_fields_are_named_with_before_and_after(account: Account) -> None:
     ec2 = account.client("ec2")
     subnet = {"SubnetId": "subnet-0a1b2c3d4e5f60718", "MapPublicIpOnLaunch": False, "Tags": [{"Key": "a", "Value": "1"}]}
