@@ -30,13 +30,13 @@ lint: ## ansible-lint (production), yamllint, ruff, mypy
 	@scripts/lint
 
 unit: ## Pure logic: no podman, no emulator
-	@$(VENV)/pytest tests/unit -q -n 2 --dist worksteal
+	@$(VENV)/pytest tests/unit -q -n 2 --dist worksteal --durations 10
 
 contract: ## What files promise one another: versions, argument specs, inventories
 	@$(VENV)/pytest tests/contract -q
 
 integration: ## Roles, modules and plugins against the emulator on loopback
-	@$(VENV)/pytest tests/integration -q -n 2 --dist loadfile
+	@$(VENV)/pytest tests/integration -q -n 2 --dist loadfile --durations 20
 
 molecule: ## Host roles on systemd containers
 	@scripts/molecule-all
