@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""RDS instances: readiness, the attributes of gp3 storage and Performance Insights, and parameter groups.
+"""RDS instances: readiness, the attributes of gp3 storage and Performance Insights, subnet groups and parameter groups.
 
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBInstance.html
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBParameters.html
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage (3000 IOPS and 125 MiB/s included)
 moto 5.2.5 has every database available at once, leaves storage throughput and Performance Insights out, answers an empty
-list for a parameter group that does not exist, knows no engine parameters and cannot reset them.
+list for a parameter group that does not exist, knows no engine parameters and cannot reset them, and loses a subnet group
+that is changed.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _LIVE_ONLY = "The sandbox runs no {}: its databases start empty and alone. Try t
 def install() -> None:
     _install_instances()
     _install_limits()
+    _install_subnet_groups()
     _install_parameter_groups()
 
 
@@ -101,6 +103,13 @@ def _parameters(group: Any) -> list[dict[str, Any]]:
         if "ParameterValue" in entry:
             listed[name] = listed.get(name, {"ParameterName": name, "IsModifiable": True}) | entry | {"Source": "user"}
     return [listed[name] for name in sorted(listed)]
+
+
+def _install_subnet_groups() -> None:
+    @wrap(RDSBackend, "modify_db_subnet_group")
+    def modify_db_subnet_group(original: Any, self: Any, subnet_name: str, *arguments: Any, **options: Any) -> Any:
+        self.subnet_groups[subnet_name] = changed = original(self, subnet_name, *arguments, **options)
+        return changed
 
 
 def _install_parameter_groups() -> None:

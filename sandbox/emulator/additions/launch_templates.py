@@ -4,8 +4,8 @@
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplateVersion.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteLaunchTemplateVersions.html
 moto 5.2.5 copies the template's own tags into version 1's data (so that a second run sees a difference), ignores
-SourceVersion, fails on user data of versions after the first, finds versions by position, lists 15 of them at most and
-cannot delete them.
+SourceVersion, fails on user data of versions after the first, finds versions by position, lists 15 of them at most,
+cannot delete them, and goes on showing the tags that a template was made with.
 """
 
 from __future__ import annotations
@@ -70,6 +70,13 @@ def install() -> None:
             merged = deepcopy(_template(self).get_version(source).data) | self._get_param("LaunchTemplateData", {})
             self.params["LaunchTemplateData"] = merged
         return original(self)
+
+    @wrap(LaunchTemplateBackend, "describe_launch_templates")
+    def describe_launch_templates(original: Any, self: Any, *arguments: Any, **options: Any) -> Any:
+        templates = original(self, *arguments, **options)
+        for template in templates:
+            template.tags = template.get_tags()
+        return templates
 
     @wrap(LaunchTemplateBackend, "describe_launch_template_versions")
     def describe_launch_template_versions(original: Any, self: Any, **arguments: Any) -> Any:

@@ -46,7 +46,6 @@ IDENTITY = frozenset({
     ("community.aws.s3_cors", "name"),
     ("community.aws.s3_lifecycle", "name"),
     ("community.aws.s3_lifecycle", "rule_id"),
-    ("community.aws.sqs_queue", "name"),
     ("indivillage.infra.asg_health", "names"),
     ("indivillage.infra.asg_rollout", "names"),
     ("indivillage.infra.ec2_flow_log", "resource_id"),
@@ -57,6 +56,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.json_secret", "name"),
     ("indivillage.infra.log_group", "name"),
     ("indivillage.infra.rds_parameter_group", "name"),
+    ("indivillage.infra.sqs_queue", "name"),
 })  # fmt: skip
 
 _CREATION = "AWS lets nobody change it after creation"

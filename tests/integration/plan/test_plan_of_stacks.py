@@ -104,7 +104,7 @@ def test_a_plan_says_what_the_apply_then_does(site: Site) -> None:
     (entry,) = plan.entries
     assert (entry.action, entry.role, entry.task, entry.item) == ("change", "aws_messaging", "Make the queues", "tasks")
     assert entry.changes == [Change("Attributes.VisibilityTimeout", "77", kept["VisibilityTimeout"])]
-    assert entry.module == "community.aws.sqs_queue"
+    assert entry.module == "indivillage.infra.sqs_queue"
     assert plan.digest != first
 
     sqs.set_queue_attributes(QueueUrl=queue, Attributes=kept)

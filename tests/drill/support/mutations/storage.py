@@ -121,7 +121,7 @@ def _set_queue(account: Account, name: str, **attributes: str) -> None:
     account.client("sqs").set_queue_attributes(QueueUrl=account.queue_url(name), Attributes=attributes)
 
 
-@mutation("queue", "visibility timeout changed", QUEUES, "tasks", operation="SetQueueAttributes", argument="visibility_timeout",
+@mutation("queue", "visibility timeout changed", QUEUES, "tasks", operation="SetQueueAttributes", argument="visibility_timeout_seconds",
           field="Attributes.VisibilityTimeout")  # fmt: skip
 def queue_visibility_changed(account: Account) -> None:
     _set_queue(account, "tasks", VisibilityTimeout="1")
@@ -132,18 +132,19 @@ def queue_policy_edited(account: Account) -> None:
     _set_queue(account, "notifications", Policy=json.dumps(OPEN))
 
 
-@mutation("queue", "dead letters after fewer attempts", QUEUES, "crm-sync", operation="SetQueueAttributes", argument="redrive_policy")
+@mutation("queue", "dead letters elsewhere, after fewer attempts", QUEUES, "crm-sync", operation="SetQueueAttributes",
+          argument=("dead_letter_queue_arn", "max_receives"))  # fmt: skip
 def queue_redrive_changed(account: Account) -> None:
-    arn = f"arn:aws:sqs:us-east-1:123456789012:{PREFIX}-crm-sync-dlq"
+    arn = f"arn:aws:sqs:us-east-1:123456789012:{PREFIX}-tasks-dlq"
     _set_queue(account, "crm-sync", RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1}))
 
 
-@mutation("queue", "wait changed", QUEUES, "file-processing", operation="SetQueueAttributes", argument="receive_message_wait_time_seconds")
+@mutation("queue", "wait changed", QUEUES, "file-processing", operation="SetQueueAttributes", argument="wait_seconds")
 def queue_wait_changed(account: Account) -> None:
     _set_queue(account, "file-processing", ReceiveMessageWaitTimeSeconds="0")
 
 
-@mutation("queue", "encryption switched off", QUEUES, "tasks", operation="SetQueueAttributes", argument="kms_master_key_id")
+@mutation("queue", "encryption switched off", QUEUES, "tasks", operation="SetQueueAttributes", argument="kms_key_id")
 def queue_not_encrypted(account: Account) -> None:
     _set_queue(account, "tasks", KmsMasterKeyId="")
 
@@ -163,12 +164,12 @@ def queue_tag_removed(account: Account) -> None:
     account.client("sqs").untag_queue(QueueUrl=account.queue_url("tasks-dlq"), TagKeys=["Project"])
 
 
-@mutation("queue", "retention changed", DEAD_LETTERS, "notifications", operation="SetQueueAttributes", argument="message_retention_period")
+@mutation("queue", "retention changed", DEAD_LETTERS, "notifications", operation="SetQueueAttributes", argument="retention_seconds")
 def queue_retention_changed(account: Account) -> None:
     _set_queue(account, "notifications-dlq", MessageRetentionPeriod="60")
 
 
-@mutation("queue", "key changed", DEAD_LETTERS, "crm-sync", operation="SetQueueAttributes", argument="kms_master_key_id")
+@mutation("queue", "key changed", DEAD_LETTERS, "crm-sync", operation="SetQueueAttributes", argument="kms_key_id")
 def queue_key_changed(account: Account) -> None:
     _set_queue(account, "crm-sync-dlq", KmsMasterKeyId="alias/aws/sqs")
 
