@@ -4,6 +4,8 @@
 ansible-core keeps a packed module in its temporary folder, for the length of a run. It holds code alone: arguments are put in later. A
 kept one is only used while every file that can go into it has the size and the time of change that it had; the aws_worker connection
 then compares the checksum of each file with what it has loaded, as for any payload.
+
+Several checkouts of one user share the directory, each with a state of its own: one that no run has used for a month is removed.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import importlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +36,7 @@ PACKED = (
 )
 IN_A_RUN = "ansiballz_cache"  # ansible-core's own name
 KEPT = "packed"
+UNUSED_SECONDS = 30 * 24 * 3600
 
 
 class PackedCache:
@@ -54,7 +58,7 @@ class PackedCache:
             (self._in_this_run / packed.name).symlink_to(packed)
 
     def take_over(self) -> None:
-        """Keep what this run has packed, and nothing of another state of the code."""
+        """Keep what this run has packed, and remove what has not been used for long."""
         for directory in (self._kept.parent, self._kept):
             directory.mkdir(mode=0o700, exist_ok=True)
         prefixes = tuple(f"{name}." for name in (*COLLECTIONS, "ansible.modules"))
@@ -64,9 +68,10 @@ class PackedCache:
                 new = self._kept / f".{packed.name}.{os.getpid()}"
                 shutil.copyfile(packed, new)
                 new.replace(self._kept / packed.name)  # whole or not at all, whatever other runs do
-        for other in self._kept.parent.iterdir():
-            if other != self._kept:
-                shutil.rmtree(other, ignore_errors=True)
+        os.utime(self._kept)
+        for state in self._kept.parent.iterdir():
+            if state.stat().st_mtime < time.time() - UNUSED_SECONDS:
+                shutil.rmtree(state, ignore_errors=True)
 
 
 def _roots() -> list[Path]:

@@ -4,6 +4,7 @@
 import ast
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ def test_a_payload_of_another_form_is_left_alone() -> None:
 def test_a_run_gets_what_the_one_before_has_packed(tmp_path: Path) -> None:
     kept, first, second = tmp_path / "packed/now", tmp_path / "first", tmp_path / "second"
     first.mkdir()
-    (tmp_path / "packed/before").mkdir(parents=True)
+    for state, days in (("unused", 40), ("of-another-checkout", 20)):
+        (tmp_path / "packed" / state).mkdir(parents=True)
+        os.utime(tmp_path / "packed" / state, (0, time.time() - days * 24 * 3600))
     mine = "ansible_collections.amazon.aws.plugins.modules.ec2_vpc_net-ZIP_DEFLATED-none"
     for name in (mine, f"{mine}.lock", "ansible_collections.other.one.plugins.modules.x-ZIP_DEFLATED-none"):
         (first / name).write_text("packed")
@@ -50,7 +53,7 @@ def test_a_run_gets_what_the_one_before_has_packed(tmp_path: Path) -> None:
 
     assert [path.name for path in second.iterdir()] == [mine], "modules of other collections are not watched for changes"
     assert (second / mine).read_text() == "packed"
-    assert os.listdir(tmp_path / "packed") == ["now"]  # noqa: PTH208
+    assert {path.name for path in kept.parent.iterdir()} == {"now", "of-another-checkout"}
     assert kept.stat().st_mode & 0o777 == 0o700
 
 
