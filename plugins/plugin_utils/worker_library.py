@@ -3,24 +3,30 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import importlib
 import importlib.machinery
+import io
 import pkgutil
+import re
 import sys
 import time
 import types
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import worker_botocore
-from .worker_protocol import ColdError
+from .worker_protocol import ColdError, Received
 
 # Clients built ahead of the first task: the first client of a process costs ten times what the following ones cost.
 SERVICES = ("ec2", "sts", "iam", "kms", "s3", "sqs", "elbv2", "autoscaling", "rds", "elasticache", "logs", "ssm", "secretsmanager", "acm")
+PACKED = re.compile(rb"'([A-Za-z0-9+/=]*)',\n\)\s*")  # what follows in a payload on the name of the packed files
 # Written by AnsiballZ itself in place of the files on disk; `load_packages` has made the same.
 PAYLOAD_PACKAGES = {"ansible/__init__.py", "ansible/module_utils/__init__.py"}
 
@@ -31,6 +37,7 @@ class Library:
 
     roots: Mapping[str, Path]  # package name, such as ansible or ansible_collections.amazon.aws -> its directory
     checksums: Mapping[str, int]  # file name in a payload -> CRC of the source that is loaded
+    texts: MutableMapping[str, str] = field(default_factory=dict)  # digest of packed files that have been compared -> their text
 
     def checksum(self, name: str) -> int | None:
         """The CRC of what an import of this payload file gives here; None when that is unknown."""
@@ -44,6 +51,26 @@ class Library:
     def source(self, module: str) -> Path | None:
         """The file of a module on this machine."""
         return _source(self.roots, module.replace(".", "/") + ".py")
+
+    def text_of(self, received: Received) -> str:
+        """The packed files of a task, as its wrapper takes them; raises ColdError unless they are what would be imported here.
+
+        Compared once. What is not loaded yet is compiled with it, so that later tasks run what was compared, whatever becomes of the
+        files, and need not compile it again.
+        """
+        if received.digest not in self.texts:
+            # An evaluation would take longer than all the rest of the preparation.
+            packed = PACKED.fullmatch(received.packed())
+            if not packed:
+                raise ColdError("a wrapper with other arguments")
+            archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(packed[1])))
+            self.require_same(archive)
+            for name in archive.namelist():
+                module, source = _module_name(name), _source(self.roots, name)
+                if source and module not in sys.modules:
+                    importlib.machinery.SourceFileLoader(module, str(source)).get_code(module)
+            self.texts[received.digest] = packed[1].decode("ascii")
+        return self.texts[received.digest]
 
     def require_same(self, archive: zipfile.ZipFile) -> None:
         """Raise ColdError unless every file of the payload is the one that would be imported here."""
@@ -76,6 +103,8 @@ def load_library(roots: Mapping[str, Path]) -> Library:
         if package != "ansible":
             load_all(f"{package}.plugins.module_utils", directory / "plugins/module_utils")
     load_clients()
+    loader: Any = importlib.machinery.SourceFileLoader  # equal for equal modules of equal files
+    loader.get_code = functools.cache(loader.get_code)
     checksums = {}
     for module in [name for name in sys.modules if name.startswith(("ansible.", "ansible_collections."))]:
         for name in (module.replace(".", "/") + ".py", module.replace(".", "/") + "/__init__.py"):

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import socket
 import struct
@@ -15,6 +17,7 @@ READY = b"ready\n"
 # How a payload of AnsiballZ ends: its wrapper is defined above, the arguments follow, one a line.
 PAYLOAD_END = b'\n\nif __name__ == "__main__":\n'
 PAYLOAD_CALL = b"    _ansiballz_main(\n"
+PAYLOAD_PACKED = b"\nzip_data="  # the last argument, and most of a payload
 CHECK_MODE = b'"_ansible_check_mode": true'
 AWS_MODULE = re.compile(rb"module_fqn='ansible_collections\.(amazon\.aws|community\.aws|indivillage\.infra)\.")
 HEADER = struct.Struct("!II")
@@ -38,34 +41,65 @@ class Request:
     approved: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Received:
+    """A task as it arrives: its payload ends where the packed files begin, which are the same for many tasks and are read on demand."""
+
+    connection: socket.socket
+    request: Request
+    digest: str  # of the packed files
+    stdout: int
+    stderr: int
+    memory: int
+    offset: int  # of the packed files in the memory
+
+    def packed(self) -> bytes:
+        """The packed files, as they stand in the payload."""
+        return os.pread(self.memory, os.fstat(self.memory).st_size - self.offset, self.offset)
+
+    def close(self) -> None:
+        """Give up the descriptors that came with the task."""
+        for descriptor in (self.stdout, self.stderr, self.memory):
+            os.close(descriptor)
+
+
 def send_request(connection: socket.socket, request: Request, stdout: int, stderr: int) -> None:
-    """Send a task, with the descriptors that shall become the module's stdout and stderr."""
-    values = {"environment": request.environment, "directory": request.directory, "umask": request.umask, "approved": request.approved}
-    head = json.dumps(values).encode()
-    socket.send_fds(connection, [HEADER.pack(len(head), len(request.payload))], [stdout, stderr])
-    connection.sendall(head)
-    connection.sendall(request.payload)
+    """Send a task, with the descriptors that shall become the module's stdout and stderr.
+
+    One small message, which the server receives whole or not at all; what is large lies in memory that is handed over with it.
+    """
+    start, name, packed = request.payload.partition(PAYLOAD_PACKED)
+    head = json.dumps(
+        {
+            "request": {
+                "environment": request.environment,
+                "directory": request.directory,
+                "umask": request.umask,
+                "approved": request.approved,
+            },
+            "digest": hashlib.sha256(packed).hexdigest(),
+        }
+    ).encode()
+    start += name
+    with os.fdopen(os.memfd_create("task"), "wb") as memory:
+        memory.writelines((head, start, packed))
+        memory.flush()
+        socket.send_fds(connection, [HEADER.pack(len(head), len(start))], [stdout, stderr, memory.fileno()])
 
 
-def receive_request(connection: socket.socket) -> tuple[Request, int, int]:
-    """Receive a task, its stdout and its stderr; raises EOFError when the client is gone."""
-    start, descriptors, _flags, _address = socket.recv_fds(connection, HEADER.size, 2)
-    start += _receive(connection, HEADER.size - len(start))
-    head_size, payload_size = HEADER.unpack(start)
-    head = json.loads(_receive(connection, head_size))
-    stdout, stderr = descriptors
-    head["approved"] = tuple(head["approved"])
-    return Request(**head, payload=_receive(connection, payload_size)), stdout, stderr
-
-
-def _receive(connection: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        chunk = connection.recv(size - len(data))
-        if not chunk:
-            raise EOFError
-        data += chunk
-    return bytes(data)
+def receive_request(connection: socket.socket) -> Received:
+    """Receive a task; raises EOFError when the client is gone."""
+    header, descriptors, _flags, _address = socket.recv_fds(connection, HEADER.size, 3)
+    if len(header) != HEADER.size or len(descriptors) != 3:
+        raise EOFError
+    stdout, stderr, memory = descriptors
+    head_size, start_size = HEADER.unpack(header)
+    offset = head_size + start_size
+    content = os.pread(memory, offset, 0)
+    head = json.loads(content[:head_size])
+    head["request"]["approved"] = tuple(head["request"]["approved"])
+    request = Request(**head["request"], payload=content[head_size:])
+    return Received(connection, request, head["digest"], stdout, stderr, memory, offset)
 
 
 def call_line(payload: bytes) -> int:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The warm server behind the aws_worker connection: imports once what every AWS module imports, then forks one child per task.
 
-Started by the connection (see `start_script`) once per run, and gone with it. It stays single-threaded, so that its forks are safe, and
-never reads a task itself. A client connects to the Unix socket in the run's temporary directory; the fork that serves it reads one
-request (`send_request`), takes over the file descriptors for stdout and stderr that came along, runs the payload and exits. The server
-answers on the same connection with one line:
+Started by the connection (see `start_script`) once per run, and gone with it. It stays single-threaded, so that its forks are safe. A
+client connects to the Unix socket in the run's temporary directory and sends one request (`send_request`). The server compares the code
+that it carries, once for all tasks with the same code, and forks; the child evaluates the request, takes over the file descriptors for
+stdout and stderr that came along, runs the payload and exits. The server answers on the same connection with one line:
 
     exit <code>     the payload ran; the code is that of subprocess.Popen.returncode
     cold <reason>   nothing ran, the client shall run the payload in a fresh interpreter
@@ -29,7 +29,7 @@ from pathlib import Path
 
 from .planning.state import State
 from .worker_library import Library, load_library
-from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME
+from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, receive_request
 from .worker_task import Surroundings, compiled, take
 
 MAXIMAL_WRITES_BYTES = 16 << 20
@@ -56,6 +56,7 @@ class Server:
         self._line = line
         self._calls = calls
         self._state = State()
+        self._knocking: dict[int, socket.socket] = {}  # connected, and not heard of since
         self._by_exit: dict[int, Task] = {}
         self._by_client: dict[int, Task] = {}
         self._events = select.epoll()
@@ -70,7 +71,9 @@ class Server:
                 if descriptor == self._run_pidfd:
                     return None
                 if descriptor == self._listener.fileno():
-                    call = self._start()
+                    self._accept()
+                elif descriptor in self._knocking:
+                    call = self._start(self._knocking.pop(descriptor))
                     if call:
                         return call
                 elif descriptor in self._by_exit:
@@ -81,13 +84,26 @@ class Server:
                     with suppress(ProcessLookupError):
                         os.killpg(self._by_client[descriptor].pid, signal.SIGKILL)
 
-    def _start(self) -> Callable[[], None] | None:
+    def _accept(self) -> None:
         connection, _address = self._listener.accept()
+        self._knocking[connection.fileno()] = connection
+        self._events.register(connection.fileno(), select.EPOLLIN)
+
+    def _start(self, connection: socket.socket) -> Callable[[], None] | None:
+        self._events.unregister(connection.fileno())
+        try:
+            received = receive_request(connection)
+        except (OSError, EOFError):  # gone again
+            connection.close()
+            return None
+        with suppress(Exception):  # the child meets it again, and answers
+            self._library.text_of(received)
         server, writes = os.getpid(), os.memfd_create("writes")
         pid = os.fork()
         if pid == 0:
             self._close()
-            return take(connection, self._library, self._line, server, Surroundings(self._state, self._calls, writes))
+            return take(received, self._library, self._line, server, Surroundings(self._state, self._calls, writes))
+        received.close()
         with suppress(OSError):  # the child does the same; whoever comes first
             os.setpgid(pid, pid)
         task = Task(pid, connection, writes)
@@ -115,6 +131,8 @@ class Server:
         self._events.close()
         self._listener.close()
         os.close(self._run_pidfd)
+        for connection in self._knocking.values():
+            connection.close()
         for pidfd, task in self._by_exit.items():
             os.close(pidfd)
             os.close(task.writes)

@@ -4,20 +4,16 @@
 from __future__ import annotations
 
 import atexit
-import base64
 import ctypes
-import io
 import json
 import os
 import re
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
 import traceback
-import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,13 +26,11 @@ from .planning.state import State
 from .worker_calls import CallLog, deletion_check, nothing_to_check, watch
 from .worker_library import Library
 from .worker_planning import Planner, is_planned
-from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, ColdError, call_line, receive_request
+from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, PAYLOAD_PACKED, ColdError, Received, call_line
 
 # What an interpreter reads when it starts, and cannot be told afterwards.
 STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
 PAYLOAD_ARGUMENTS = {"ansible_module", "module_fqn", "profile", "date_time", "rlimit_nofile", "params", "extensions", "zip_data"}
-# The packed files come last and are most of a payload; an evaluation would take longer than all the rest of the preparation.
-PACKED = re.compile(rb"'([A-Za-z0-9+/=]*)',\n\)\s*")
 PR_SET_PDEATHSIG = 1
 
 
@@ -58,20 +52,18 @@ def compiled(wrapper: bytes) -> CodeType:
     return compile(wrapper, "<stdin>", "exec")
 
 
-def prepare(payload: bytes, library: Library, line: int) -> partial[None]:
+def prepare(received: Received, library: Library, line: int) -> partial[None]:
     """Define the payload's own wrapper and return the call of it; raises ColdError when it has to run elsewhere."""
-    if call_line(payload) != line:
+    if call_line(received.request.payload) != line:
         raise ColdError("a wrapper of another length")
-    wrapper, _end, arguments = payload.partition(PAYLOAD_END + PAYLOAD_CALL)
+    wrapper, _end, arguments = received.request.payload.partition(PAYLOAD_END + PAYLOAD_CALL)
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(compiled(wrapper), namespace)  # noqa: S102  # the module that Ansible wants to have run
-    small, _name, packed = arguments.partition(b"\nzip_data=")
+    small = arguments.removesuffix(PAYLOAD_PACKED)
     keywords = eval(b"dict(\n" + small + b"\n)", namespace)  # noqa: S307  # as above
-    if archive := PACKED.fullmatch(packed):
-        keywords["zip_data"] = archive[1].decode("ascii")
+    keywords["zip_data"] = library.text_of(received)
     if set(keywords) != PAYLOAD_ARGUMENTS:
         raise ColdError("a wrapper with other arguments")
-    library.require_same(zipfile.ZipFile(io.BytesIO(base64.b64decode(keywords["zip_data"]))))
     return partial(namespace["_ansiballz_main"], **keywords)
 
 
@@ -102,25 +94,26 @@ def oversee(call: partial[None], approved: tuple[str, ...], library: Library, su
     return partial(call.func, **{**call.keywords, "params": json.dumps(arguments)})
 
 
-def take(connection: socket.socket, library: Library, line: int, server: int, surroundings: Surroundings) -> Callable[[], None]:
-    """Receive a task, in a child of the server, and become the process that its client would have started to run it."""
+def take(received: Received, library: Library, line: int, server: int, surroundings: Surroundings) -> Callable[[], None]:
+    """Become, in a child of the server, the process that the client would have started to run the task that the server has received."""
     # The kernel ends this process when the server ends, however that happens.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != server:
         os._exit(1)
     os.setpgid(0, 0)
+    request = received.request
     try:
-        request, stdout, stderr = receive_request(connection)
         require_same_start(request.environment)
-        call = prepare(request.payload, library, line)
+        call = prepare(received, library, line)
         os.chdir(request.directory)
     except Exception as reason:
         # Nothing has run yet, so any surprise is a reason for a fresh interpreter.
         with suppress(OSError):
-            connection.sendall(f"cold {' '.join(str(reason).split())}\n".encode())
+            received.connection.sendall(f"cold {' '.join(str(reason).split())}\n".encode())
         os._exit(0)
-    connection.close()
-    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (stdout, 1), (stderr, 2)):
+    received.connection.close()
+    os.close(received.memory)
+    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (received.stdout, 1), (received.stderr, 2)):
         os.dup2(source, target)
         os.close(source)
     os.environ.clear()

@@ -2,6 +2,7 @@
 """The parts of the aws_worker connection and its server that need no run of Ansible."""
 
 import base64
+import dataclasses
 import io
 import os
 import shlex
@@ -9,6 +10,7 @@ import socket
 import sys
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -100,9 +102,21 @@ GOOD = {
 }
 
 
+def prepare(data: bytes, library: Library, line: int) -> partial[None]:
+    """Prepare a payload as it is received."""
+    client, server = socket.socketpair()
+    with client, server:
+        worker_protocol.send_request(client, worker_protocol.Request({}, "/", 0o022, data), 1, 2)
+        received = worker_protocol.receive_request(server)
+    try:
+        return worker_task.prepare(received, library, line)
+    finally:
+        received.close()
+
+
 def test_a_payload_of_known_code_is_called_as_it_would_call_itself(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
     data = payload(GOOD)
-    worker_task.prepare(data, library, worker_protocol.call_line(data))()
+    prepare(data, library, worker_protocol.call_line(data))()
     assert capsys.readouterr().out.strip() == str(sorted(worker_task.PAYLOAD_ARGUMENTS))
 
 
@@ -119,14 +133,22 @@ def test_a_payload_of_known_code_is_called_as_it_would_call_itself(library: Libr
 def test_code_that_is_not_what_is_loaded_is_cold(library: Library, changed: dict[str, str]) -> None:
     data = payload({**GOOD, **changed})
     with pytest.raises(ColdError, match=next(iter(changed))):
-        worker_task.prepare(data, library, worker_protocol.call_line(data))
+        prepare(data, library, worker_protocol.call_line(data))
+
+
+def test_code_is_compared_once_and_stays_what_was_compared(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, line = payload(GOOD), worker_protocol.call_line(payload(GOOD))
+    prepare(data, library, line)
+    (tmp_path / "plugins/on_disk.py").write_text("DISK = 2\n")
+    monkeypatch.setattr(Library, "require_same", lambda *_arguments: pytest.fail("compared again"))
+    prepare(data, library, line)
 
 
 def test_a_loaded_module_whose_file_changed_at_the_start_is_cold(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ansible_collections.a.b.plugins.on_disk", worker_server)
     data = payload(GOOD)
     with pytest.raises(ColdError, match="on_disk"):
-        worker_task.prepare(data, library, worker_protocol.call_line(data))
+        prepare(data, library, worker_protocol.call_line(data))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff", b"#!/bin/sh\necho hi\n", payload(GOOD, wrapper="def _ansiballz_main(**a): ...\n")])
@@ -138,10 +160,10 @@ def test_what_ansiballz_has_not_packed_is_cold(data: bytes) -> None:
 def test_a_wrapper_of_another_form_is_cold(library: Library) -> None:
     data = payload(GOOD)
     with pytest.raises(ColdError, match="length"):
-        worker_task.prepare(data, library, worker_protocol.call_line(data) + 1)
+        prepare(data, library, worker_protocol.call_line(data) + 1)
     more = payload(GOOD, surprise=1)
     with pytest.raises(ColdError, match="arguments"):
-        worker_task.prepare(more, library, worker_protocol.call_line(more))
+        prepare(more, library, worker_protocol.call_line(more))
 
 
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "LANG"])
@@ -157,14 +179,15 @@ def test_variables_that_an_interpreter_reads_at_its_start_are_cold(name: str) ->
 def test_a_request_arrives_whole_with_its_descriptors() -> None:
     client, server = socket.socketpair()
     reading, writing = os.pipe()
-    request = worker_protocol.Request({"A": "ü\n"}, "/tmp", 0o022, b"x" * 50_000)
+    request = worker_protocol.Request({"A": "ü\n"}, "/tmp", 0o022, b"begin\nzip_data=" + b"x" * 50_000)
     with client, server:
         worker_protocol.send_request(client, request, writing, writing)
-        received, stdout, stderr = worker_protocol.receive_request(server)
-    assert received == request
-    os.write(stdout, b"out")
-    for descriptor in (stdout, stderr, writing):
-        os.close(descriptor)
+        received = worker_protocol.receive_request(server)
+    assert received.request == dataclasses.replace(request, payload=b"begin\nzip_data=")
+    assert received.packed() == b"x" * 50_000
+    os.write(received.stdout, b"out")
+    received.close()
+    os.close(writing)
     assert os.read(reading, 10) == b"out"
     os.close(reading)
 

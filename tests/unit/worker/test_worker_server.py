@@ -20,7 +20,7 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
         server = worker_server.Server(listener, run, Library({}, {}), 1, 0)
         events = server._events
         server._run_pidfd = RUN
-        old, new = (worker_server.Task(pid, listener, 0) for pid in (1, 2))
+        old = worker_server.Task(1, listener, 0)
         server._by_exit, server._by_client = {EXIT: old}, {CLIENT: old}
 
         class Events:
@@ -40,15 +40,16 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
         def report(pidfd: int) -> None:
             del server._by_exit[pidfd], server._by_client[CLIENT]
 
-        def start() -> None:
-            server._by_client[CLIENT] = new
+        def accept() -> None:
+            server._knocking[CLIENT] = listener
 
         monkeypatch.setattr(server, "_events", Events())
         monkeypatch.setattr(server, "_report", report)
-        monkeypatch.setattr(server, "_start", start)
+        monkeypatch.setattr(server, "_accept", accept)
         assert server.serve_until_the_run_ends() is None
         events.close()
         os.close(run)
         os.close(end)
     assert killed == []
-    assert server._by_client == {CLIENT: new}
+    assert server._knocking == {CLIENT: listener}
+    assert server._by_client == {}
