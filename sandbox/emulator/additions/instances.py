@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RequestLaunchTemplateData.html
 moto 5.2.5 takes image, type, key, groups and user data from a template but not its metadata options, instance profile,
 network interfaces, market options or volume tags; adds an unencrypted /dev/sda1 beside the template's root device; shows
-no security groups for groups given on the interface; starts instances of images that are still pending; and gives an
-instance profile to the first instance of several only.
+no security groups for groups given on the interface; starts instances of images that are still pending; gives an
+instance profile to the first instance of several only; and forgets metadata options that a change does not name.
 """
 
 from __future__ import annotations
@@ -73,7 +73,23 @@ def _root_device_name(backend: Any, image_id: str) -> str:
     return image.root_device_name if image else "/dev/sda1"
 
 
+# moto's argument -> the attribute of an instance's metadata options.
+_METADATA_OPTIONS = {
+    "http_tokens": "http_tokens",
+    "hop_limit": "http_put_response_hop_limit",
+    "http_endpoint": "http_endpoint",
+    "http_protocol": "http_protocol_ipv6",
+    "metadata_tags": "instance_metadata_tags",
+}
+
+
 def install() -> None:
+    @wrap(InstanceBackend, "modify_instance_metadata_options")
+    def modify_instance_metadata_options(original: Any, self: Any, instance_id: str, **options: Any) -> Any:
+        present = self.get_instance(instance_id).metadata_options
+        kept = {argument: getattr(present, attribute) for argument, attribute in _METADATA_OPTIONS.items()}
+        return original(self, instance_id, **kept | {name: value for name, value in options.items() if value is not None})
+
     @wrap(InstanceBackend, "run_instances")
     def run_instances(  # noqa: PLR0917 - moto's signature
         original: Any, self: Any, image_id: str, count: int, user_data: Any, security_group_names: list[str], **named: Any
