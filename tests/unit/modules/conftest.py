@@ -9,10 +9,17 @@ from typing import Any
 import boto3
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_botocore
 from moto import mock_aws
 
 REGION = "us-east-1"
 Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_clients() -> None:
+    """Each run of a module makes its clients anew; here they share what botocore would read and compute again, as under the worker."""
+    worker_botocore.share()
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +32,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+        "MOTO_IAM_LOAD_MANAGED_POLICIES": "false",  # the sandbox's emulator, which other tests import, wants them; they cost seconds
     }.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ENDPOINT_URL", "AWS_URL", "AWS_PROFILE"):

@@ -21,6 +21,7 @@ def clock() -> Clock:
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")  # as in tests/unit/modules
     with mock_aws():
         account = Account(boto3.client("dynamodb", region_name=REGION), boto3.client("s3", region_name=REGION))
         account.s3.create_bucket(Bucket=account.bucket)
