@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .relations import RENAMED
+from .relations import INSTANCE_STATES, RENAMED
 from .shapes import lookup
 from .tagging import read_tags
 
@@ -116,8 +116,13 @@ DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def answer_to(operation: str, answer: dict[str, Any], reads: Sequence[tuple[Read, dict[str, Any]]]) -> dict[str, Any]:
+def answer_to(
+    operation: str, parameters: Mapping[str, Any], answer: dict[str, Any], reads: Sequence[tuple[Read, dict[str, Any]]]
+) -> dict[str, Any]:
     """The answer to a write, with what follows from what was there before."""
+    if operation in INSTANCE_STATES:
+        member = {"StartInstances": "StartingInstances", "StopInstances": "StoppingInstances"}[operation]
+        answer[member] = [{"InstanceId": instance, "CurrentState": INSTANCE_STATES[operation]} for instance in parameters["InstanceIds"]]
     if operation == "CreateLaunchTemplateVersion":
         versions = [
             item["VersionNumber"]

@@ -147,7 +147,7 @@ class Guard:
         service, region = client.meta.service_model.service_name, client.meta.region_name or ""
         seed = self.state.seed(service, region, operation_name, plain(parameters))
         fields = plain(parameters)
-        response = births.answer_to(operation_name, answer_to(service, region, model, fields, seed), self.reads)
+        response = births.answer_to(operation_name, fields, answer_to(service, region, model, fields, seed), self.reads)
         write = Write(service, home(service, region), operation_name, fields, plain(response), seed)
         trace = Trace()
         for read, answer in self.reads:

@@ -176,6 +176,18 @@ def _route_table_associations(write: Write, _read: Read, found: list[Node], trac
             node.value["Associations"] = kept
 
 
+INSTANCE_STATES = {"StartInstances": {"Code": 16, "Name": "running"}, "StopInstances": {"Code": 80, "Name": "stopped"}}
+
+
+@rule("ec2", *INSTANCE_STATES)
+def _instance_states(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    state = INSTANCE_STATES[write.operation]
+    for node in found:
+        if node.thing == "Instance" and node.value.get("InstanceId") in write.parameters["InstanceIds"]:
+            trace.note("State.Name", node.value.get("State", {}).get("Name"), state["Name"])
+            node.value["State"] = dict(state)
+
+
 @rule("ec2", "AttachInternetGateway", "DetachInternetGateway")
 def _internet_gateways(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
     vpc = write.parameters.get("VpcId")

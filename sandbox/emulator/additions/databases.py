@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBInstance.html
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBParameters.html
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage (3000 IOPS and 125 MiB/s included)
 moto 5.2.5 has every database available at once, leaves storage throughput and Performance Insights out, answers an empty
-list for a parameter group that does not exist, knows no engine parameters and cannot reset them, and loses a subnet group
-that is changed.
+list for a parameter group that does not exist, knows no engine parameters and cannot reset them, takes no database back to
+the engine's default group, and loses a subnet group that is changed.
 """
 
 from __future__ import annotations
@@ -69,6 +69,16 @@ def _install_instances() -> None:
         original(self, **arguments)
         if self.db_cluster_identifier is None:
             _complete(self, arguments)
+
+    @wrap(RDSBackend, "modify_db_instance")
+    def modify_db_instance(original: Any, self: Any, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> Any:
+        group = db_kwargs.get("db_parameter_group_name", "")
+        if not group.startswith("default."):
+            return original(self, db_instance_identifier, db_kwargs)
+        rest = {name: value for name, value in db_kwargs.items() if name != "db_parameter_group_name"}
+        database = original(self, db_instance_identifier, rest)
+        database.db_parameter_group_name = group
+        return database
 
     @wrap(utils, "get_overlap_between_two_date_ranges")
     def overlap(original: Any, *dates: Any) -> int:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""RunInstances with everything that a launch template says, and RebootInstances that leaves a trace.
+"""RunInstances with everything that a launch template says, RebootInstances that leaves a trace, and detailed monitoring.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RequestLaunchTemplateData.html
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_MonitorInstances.html
 moto 5.2.5 takes image, type, key, groups and user data from a template but not its metadata options, instance profile,
 network interfaces, market options or volume tags; adds an unencrypted /dev/sda1 beside the template's root device; shows
 no security groups for groups given on the interface; starts instances of images that are still pending; gives an
-instance profile to the first instance of several only; and forgets metadata options that a change does not name.
+instance profile to the first instance of several only; forgets metadata options that a change does not name; and cannot
+switch monitoring.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.responses import EC2Response
 
 from sandbox.emulator.additions.images import ImageUnavailableError
 from sandbox.emulator.additions.patching import wrap
@@ -83,7 +87,22 @@ _METADATA_OPTIONS = {
 }
 
 
+def _switch_monitoring(response: Any, state: str) -> ActionResult:
+    instances = [response.ec2_backend.get_instance(instance_id) for instance_id in response._get_param("InstanceIds", [])]
+    for instance in instances:
+        instance.monitoring_state = state
+    return ActionResult({"InstanceMonitorings": [{"InstanceId": instance.id, "Monitoring": {"State": state}} for instance in instances]})
+
+
 def install() -> None:
+    @wrap(EC2Response, "monitor_instances")
+    def monitor_instances(_original: Any, self: Any) -> ActionResult:
+        return _switch_monitoring(self, "enabled")
+
+    @wrap(EC2Response, "unmonitor_instances")
+    def unmonitor_instances(_original: Any, self: Any) -> ActionResult:
+        return _switch_monitoring(self, "disabled")
+
     @wrap(InstanceBackend, "modify_instance_metadata_options")
     def modify_instance_metadata_options(original: Any, self: Any, instance_id: str, **options: Any) -> Any:
         present = self.get_instance(instance_id).metadata_options

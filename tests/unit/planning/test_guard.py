@@ -127,6 +127,17 @@ def test_tags_go_to_the_thing_that_is_tagged_and_not_to_another_of_its_name(acco
     assert iam.get_instance_profile(InstanceProfileName="app")["InstanceProfile"]["Tags"] == tags
 
 
+def test_an_instance_that_is_started_runs(account: Account) -> None:
+    ec2 = account.client("ec2")
+    instance = {"InstanceId": "i-0a1b2c3d4e5f60718", "State": {"Code": 80, "Name": "stopped"}}
+    account.answers["DescribeInstances"] = {"Reservations": [{"Instances": [instance]}]}
+    ec2.describe_instances()
+    started = ec2.start_instances(InstanceIds=[instance["InstanceId"]])["StartingInstances"]
+    assert [one["InstanceId"] for one in started] == [instance["InstanceId"]]
+    assert ec2.describe_instances()["Reservations"][0]["Instances"][0]["State"]["Name"] == "running"
+    assert fields(account.plan(name="x")) == {"State.Name": ("stopped", "running")}
+
+
 def test_changes_of_tags_and_fields_are_named_with_before_and_after(account: Account) -> None:
     ec2 = account.client("ec2")
     subnet = {"SubnetId": "subnet-0a1b2c3d4e5f60718", "MapPublicIpOnLaunch": False, "Tags": [{"Key": "a", "Value": "1"}]}

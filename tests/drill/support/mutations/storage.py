@@ -221,7 +221,7 @@ _DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         "preferred_maintenance_window",
         "PreferredMaintenanceWindow",
         "maintenance moved",
-        {"PreferredMaintenanceWindow": "mon:12:00-mon:13:00"},
+        {"PreferredMaintenanceWindow": "mon:14:00-mon:15:00"},
     ),
     ("auto_minor_version_upgrade", "AutoMinorVersionUpgrade", "upgrades switched off", {"AutoMinorVersionUpgrade": False}),
     ("copy_tags_to_snapshot", "CopyTagsToSnapshot", "snapshots without tags", {"CopyTagsToSnapshot": False}),
@@ -245,7 +245,8 @@ def database_tag_removed(account: Account) -> None:
     account.client("rds").remove_tags_from_resource(ResourceName=_database_arn("db", "db"), TagKeys=["Project"])
 
 
-@mutation("database", "deleted", DATABASE, operation="CreateDBInstance", argument=("db_instance_identifier", "engine"))
+@mutation("database", "deleted", DATABASE, operation="CreateDBInstance", argument=("db_instance_identifier", "engine"),
+          also={("Complete the credentials with the address of the database", ""): "PutSecretValue"})  # fmt: skip
 def database_deleted(account: Account) -> None:
     account.client("rds").delete_db_instance(DBInstanceIdentifier=f"{PREFIX}-db", SkipFinalSnapshot=True)
 
