@@ -66,8 +66,9 @@ class Server:
     def serve_until_the_run_ends(self) -> Callable[[], None] | None:
         """Return what to run when it is a child that returns; None in the server itself."""
         while True:
-            # A new client comes last: it may be given the descriptor of one that has just ended, of which these events still speak.
-            for descriptor, _event in sorted(self._events.poll(), key=lambda event: event[0] == self._listener.fileno()):
+            # What opens descriptors comes last: they may be those of a task that has just ended, of which these events still speak.
+            opening = {self._listener.fileno(), *self._knocking}
+            for descriptor, _event in sorted(self._events.poll(), key=lambda event: event[0] in opening):
                 if descriptor == self._run_pidfd:
                     return None
                 if descriptor == self._listener.fileno():
@@ -116,6 +117,10 @@ class Server:
     def _report(self, pidfd: int) -> None:
         task = self._by_exit.pop(pidfd)
         del self._by_client[task.connection.fileno()]
+        # A child that was just forked may still hold both, and would have the events go on under their numbers.
+        self._events.unregister(pidfd)
+        with suppress(FileNotFoundError):  # its client gave up
+            self._events.unregister(task.connection.fileno())
         os.close(pidfd)
         _pid, status = os.waitpid(task.pid, 0)
         with os.fdopen(task.writes, "rb") as memory:
