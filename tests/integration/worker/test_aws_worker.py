@@ -246,6 +246,13 @@ def test_hosts_run_side_by_side_on_one_server(run: Run, environment: dict[str, s
     await_none(environment)
 
 
+def test_tasks_that_come_and_go_all_the_time_leave_each_other_alone(run: Run) -> None:
+    each = {"module": "ansible.builtin.ping", "items": "{{ range(300) | list }}"}
+    finished = run([{"name": "Come and go", "indivillage.infra.each": each, "ignore_errors": True}], WORKER, hosts=2)
+    hosts = json.loads(finished.stdout)["plays"][0]["tasks"][0]["hosts"].values()
+    assert [[one.get("ping", one) for one in result["results"]] for result in hosts] == [["pong"] * 300] * 2
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_the_run_is_killed(how: signal.Signals, tmp_path: Path, environment: dict[str, str]) -> None:
     tasks = [task("ansible.builtin.wait_for", timeout=300)]
