@@ -126,14 +126,19 @@ def _network_acl_entries(write: Write, _read: Read, found: list[Node], trace: Tr
 
 
 @rule("ec2", "ReplaceNetworkAclAssociation")
-def _network_acl_association(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _network_acl_association(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    target = write.parameters["NetworkAclId"]
     moved = next((node.value for node in _node(found, "NetworkAclAssociationId", write.parameters["AssociationId"])), None)
-    for node in found:
-        if "Associations" in node.shape.members and "Entries" in node.shape.members:
-            kept = [item for item in node.value.get("Associations") or [] if item is not moved]
-            if node.value.get("NetworkAclId") == write.parameters["NetworkAclId"] and moved:
-                kept.append({**moved, "NetworkAclId": write.parameters["NetworkAclId"]})
-            _put(node, "Associations", kept, trace)
+    acls = [node for node in found if "Associations" in node.shape.members and "Entries" in node.shape.members]
+    # Asked for by its subnet, an association is told also where the answer does not have the ACL that it goes to.
+    by_subnet = any(condition.get("Name") == "association.subnet-id" for condition in read.parameters.get("Filters") or [])
+    stays = by_subnet and not any(node.value.get("NetworkAclId") == target for node in acls)
+    for node in acls:
+        items = node.value.get("Associations") or []
+        kept = [item for item in items if item is not moved]
+        if moved and (node.value.get("NetworkAclId") == target or (stays and moved in items)):
+            kept.append({**moved, "NetworkAclId": target})
+        _put(node, "Associations", kept, trace)
 
 
 TARGETS = ("GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId")

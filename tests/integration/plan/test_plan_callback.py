@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,8 +172,10 @@ def test_an_interrupted_check_leaves_no_plan_and_no_older_one(
     line, environment = command("  - name: Wait\n    ansible.builtin.pause: {seconds: 60}\n", hosts="one")
     with subprocess.Popen(line, env=environment, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        while "Wait" not in process.stdout.readline():
+        # Ansible hangs, or waits for the task, when it is interrupted while a task's process starts or hands something over: let it pause.
+        while "Pausing for" not in process.stdout.readline():
             pass
+        time.sleep(1)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode == 99

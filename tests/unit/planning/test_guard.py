@@ -127,6 +127,21 @@ def test_tags_go_to_the_thing_that_is_tagged_and_not_to_another_of_its_name(acco
     assert iam.get_instance_profile(InstanceProfileName="app")["InstanceProfile"]["Tags"] == tags
 
 
+def test_a_subnet_that_one_acl_lets_go_can_be_taken_by_another(account: Account) -> None:
+    ec2, subnet = account.client("ec2"), "subnet-0a1b2c3d4e5f60718"
+    link = {"NetworkAclAssociationId": "aclassoc-0a1b2c3d4e5f60718", "NetworkAclId": "acl-0a1b2c3d4e5f60718", "SubnetId": subnet}
+    account.answers["DescribeNetworkAcls"] = {
+        "NetworkAcls": [{"NetworkAclId": link["NetworkAclId"], "Associations": [link], "Entries": []}]
+    }
+    ec2.replace_network_acl_association(AssociationId=link["NetworkAclAssociationId"], NetworkAclId="acl-0ffffffffffffffff")
+    account.task()
+    ec2 = account.client("ec2")
+    (left,) = ec2.describe_network_acls(NetworkAclIds=[link["NetworkAclId"]])["NetworkAcls"]
+    assert left["Associations"] == []
+    (found,) = ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["NetworkAcls"]
+    assert found["Associations"] == [{**link, "NetworkAclId": "acl-0ffffffffffffffff"}]
+
+
 def test_an_instance_that_is_started_runs(account: Account) -> None:
     ec2 = account.client("ec2")
     instance = {"InstanceId": "i-0a1b2c3d4e5f60718", "State": {"Code": 80, "Name": "stopped"}}
