@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.processes import ROOT, Usage, measure
+from tests.drill.plan.environments import declarations
 from tests.drill.support.emulator import DrillEmulator
 from tests.drill.support.runs import Project
 
@@ -119,8 +120,9 @@ def stack(bench: Bench) -> list[Row]:
 
 def production(bench: Bench) -> list[Row]:
     """The plan of production's whole declaration on an empty account."""
+    (declaration,) = (declared for declared in declarations() if declared.name == "production")
     with bench.account() as account:
-        project = Project(account, bench.directory / "production", "production")
+        project = declaration.prepare(account, bench.directory / "production")
         record = bench.directory / "record"
         return [bench.counted("worker", "plan, production", account, project.command(check=True), project.surroundings(record))]
 
