@@ -121,8 +121,8 @@ def answer_to(
 ) -> dict[str, Any]:
     """The answer to a write, with what follows from what was there before."""
     if operation in INSTANCE_STATES:
-        member = {"StartInstances": "StartingInstances", "StopInstances": "StoppingInstances"}[operation]
-        answer[member] = [{"InstanceId": instance, "CurrentState": INSTANCE_STATES[operation]} for instance in parameters["InstanceIds"]]
+        member, state = INSTANCE_STATES[operation]
+        answer[member] = [{"InstanceId": instance, "CurrentState": state} for instance in parameters["InstanceIds"]]
     if operation == "CreateLaunchTemplateVersion":
         versions = [
             item["VersionNumber"]

@@ -181,12 +181,16 @@ def _route_table_associations(write: Write, _read: Read, found: list[Node], trac
             node.value["Associations"] = kept
 
 
-INSTANCE_STATES = {"StartInstances": {"Code": 16, "Name": "running"}, "StopInstances": {"Code": 80, "Name": "stopped"}}
+# Operation -> where its answer lists the instances, and the state that they get.
+INSTANCE_STATES: dict[str, tuple[str, dict[str, Any]]] = {
+    "StartInstances": ("StartingInstances", {"Code": 16, "Name": "running"}),
+    "StopInstances": ("StoppingInstances", {"Code": 80, "Name": "stopped"}),
+}
 
 
 @rule("ec2", *INSTANCE_STATES)
 def _instance_states(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
-    state = INSTANCE_STATES[write.operation]
+    _member, state = INSTANCE_STATES[write.operation]
     for node in found:
         if node.thing == "Instance" and node.value.get("InstanceId") in write.parameters["InstanceIds"]:
             trace.note("State.Name", node.value.get("State", {}).get("Name"), state["Name"])
