@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from typing import Any
 
@@ -22,6 +23,10 @@ os.environ.update(
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     AWS_ENDPOINT_URL="http://127.0.0.1:9",
 )
+
+# Started in the background, as by a shell's `&`, a process and its children ignore Ctrl-C, which tests send to runs of their own.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Loopback, and the networks of the sandbox's own containers (sandbox/settings.py and inventories/sandbox).
 _OWN_NETWORKS = [ipaddress.ip_network(cidr) for cidr in ("127.0.0.0/8", "::1/128", "10.10.0.0/16", "10.11.0.0/16", "198.18.0.0/24")]
