@@ -11,7 +11,7 @@ export AWS_EC2_METADATA_DISABLED := true
 # $(call required,NAME): the value of a variable that the target cannot do without.
 required = $(or $($(1)),$(error $(1) is missing: make $@ $(1)=<environment>, one of $(notdir $(wildcard inventories/[a-z]*))))
 
-.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan bench lock
+.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan bench lock pages
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -87,6 +87,9 @@ drill-plan: setup ## Prove plans, permissions and removal by mutation, crashes a
 
 bench: setup ## Measure speed side by side: local connection, worker, direct boto3 calls
 	@$(VENV)/python -m tests.bench
+
+pages: ## Write the documentation's pages that are made from the inventories
+	@$(VENV)/python -m scripts.pages
 
 lock: ## Write requirements*.txt with hashes from requirements*.in
 	@scripts/lock

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pages of the documentation that are made from the inventories, so that they cannot differ from them: `python -m scripts.pages`."""

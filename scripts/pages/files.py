@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which pages there are."""
+
+from __future__ import annotations
+
+from scripts.pages import environments, topology
+from scripts.pages.inventory import ENVIRONMENTS
+
+
+def pages() -> dict[str, str]:
+    """Path below the repository -> text."""
+    maps = {f"docs/topology/{environment}.svg": topology.drawing(environment) for environment in ENVIRONMENTS}
+    return {"docs/environments.md": environments.page(), **maps}
