@@ -20,8 +20,10 @@ PR_SET_PDEATHSIG = 1
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drill.support", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="TCP port on loopback")
+    parser.add_argument("--stay", action="store_true", help="do not end with whoever started it")
     options = parser.parse_args()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # ends with whoever started it
+    if not options.stay:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     runtime.standalone = True

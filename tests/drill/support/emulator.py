@@ -77,7 +77,7 @@ class DrillEmulator(RunningEmulator):
         return str(self.drill("PUT", "images", {"region": region, "owner": owner, "name": name})["image_id"])
 
     def discard(self) -> None:
-        """End a copy."""
+        """End a copy, or an emulator that stays."""
         with socket.create_connection((HOST, self.port)) as connection:
             connection.sendall(b"DELETE /drill/process HTTP/1.0\r\n\r\n")
             connection.recv(1)
@@ -86,16 +86,24 @@ class DrillEmulator(RunningEmulator):
 @contextmanager
 def running(port: int | None = None) -> Iterator[DrillEmulator]:
     """A fresh account."""
-    port = port or free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.drill.support", "--port", str(port)],
-        cwd=REPOSITORY,
-        env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true"},
-    )
-    emulator = DrillEmulator(f"http://{HOST}:{port}")
+    process, emulator = _start(port or free_port())
     try:
         wait_until(lambda: answers(emulator), seconds=120)
         yield emulator
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def staying(log: Path) -> DrillEmulator:
+    """A fresh account that stays when this process ends, until it is discarded."""
+    with log.open("w") as output:
+        _process, emulator = _start(free_port(), "--stay", start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    wait_until(lambda: answers(emulator), seconds=120)
+    return emulator
+
+
+def _start(port: int, *options: str, **settings: Any) -> tuple[subprocess.Popen[bytes], DrillEmulator]:
+    command = [sys.executable, "-m", "tests.drill.support", "--port", str(port), *options]
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true"}, **settings)
+    return process, DrillEmulator(f"http://{HOST}:{port}")
