@@ -153,9 +153,14 @@ def _routes(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
             routes = node.value.get("Routes") or []
             before = next((item for item in routes if item.get(name) == destination), None)
             after = None if write.verb == "Delete" else {**route, "State": "active", "Origin": "CreateRoute"}
-            ways = [next((item.get(target) for target in TARGETS if item.get(target)), None) if item else None for item in (before, after)]
-            trace.note(f"Routes.{destination}", *ways)
+            trace.note(f"Routes.{destination}", _way(before), _way(after))
             node.value["Routes"] = [item for item in routes if item is not before] + ([after] if after else [])
+
+
+def _way(route: Mapping[str, Any] | None) -> str | None:
+    """Where a route leads, and whether it gets there."""
+    way = next((route[target] for target in TARGETS if route.get(target)), None) if route else None
+    return f"{way} (blackhole)" if route and route.get("State") == "blackhole" else way
 
 
 @rule("ec2", "AssociateRouteTable", "DisassociateRouteTable", "ReplaceRouteTableAssociation")
@@ -167,7 +172,7 @@ def _route_table_associations(write: Write, _read: Read, found: list[Node], trac
         if "Associations" in node.shape.members and "Routes" in node.shape.members:
             kept = [item for item in node.value.get("Associations") or [] if item.get("RouteTableAssociationId") != old or old is None]
             table = write.parameters.get("RouteTableId")
-            if table and node.value.get("RouteTableId") == table:
+            if subnet and node.value.get("RouteTableId") == table:
                 identifier = write.response.get("AssociationId") or write.response.get("NewAssociationId")
                 state = {"State": "associated"}
                 one = {"RouteTableAssociationId": identifier, "RouteTableId": table, "SubnetId": subnet, "Main": False}
@@ -204,6 +209,10 @@ def _internet_gateways(write: Write, _read: Read, found: list[Node], trace: Trac
         if "Attachments" in node.shape.members:
             kept = [item for item in node.value.get("Attachments") or [] if item.get("VpcId") != vpc]
             _put(node, "Attachments", kept + ([{"State": "available", "VpcId": vpc}] if write.verb == "Attach" else []), trace)
+    for node in found:
+        for route in node.value.get("Routes") or []:
+            if route.get("GatewayId") == write.parameters["InternetGatewayId"]:
+                route["State"] = "active" if write.verb == "Attach" else "blackhole"
 
 
 @rule("ec2", "CreateLaunchTemplateVersion")
