@@ -5,9 +5,9 @@ from __future__ import annotations
 
 # They say how a module goes about its work.
 STEERING = frozenset({
-    "alongside", "apply_immediately", "concurrency", "exact_count", "final_snapshot", "generate", "iam_type",
-    "if_exist_do_not_create", "in_vpc", "instance_warmup_seconds", "lookup", "max_healthy_percentage", "min_healthy_percentage",
-    "modify_targets", "policy_type", "purge_tags", "poll_seconds", "private_key_file", "recovery_days", "region", "reveal", "state", "wait",
+    "alongside", "apply_immediately", "concurrency", "exact_count", "final_snapshot", "generate", "iam_type", "if_exist_do_not_create",
+    "in_vpc", "instance_warmup_seconds", "max_healthy_percentage", "min_healthy_percentage", "modify_targets", "other_subnet_ids",
+    "policy_type", "purge_tags", "poll_seconds", "private_key_file", "recovery_days", "region", "reveal", "state", "wait",
     "wait_for_instances", "wait_timeout", "wait_timeout_seconds",
 })  # fmt: skip
 
@@ -27,8 +27,6 @@ IDENTITY = frozenset({
     ("amazon.aws.ec2_vpc_nat_gateway", "subnet_id"),
     ("amazon.aws.ec2_vpc_net", "cidr_block"),
     ("amazon.aws.ec2_vpc_net", "name"),
-    ("amazon.aws.ec2_vpc_route_table", "route_table_id"),
-    ("amazon.aws.ec2_vpc_route_table", "vpc_id"),
     ("amazon.aws.ec2_vpc_subnet", "cidr"),
     ("amazon.aws.ec2_vpc_subnet", "vpc_id"),
     ("amazon.aws.elb_application_lb", "name"),
@@ -49,6 +47,8 @@ IDENTITY = frozenset({
     ("indivillage.infra.asg_health", "names"),
     ("indivillage.infra.asg_rollout", "names"),
     ("indivillage.infra.ec2_flow_log", "resource_id"),
+    ("indivillage.infra.ec2_route_table", "name"),
+    ("indivillage.infra.ec2_route_table", "vpc_id"),
     ("indivillage.infra.ec2_ssh_key", "name"),
     ("indivillage.infra.ec2_ssh_key", "secret_name"),
     ("indivillage.infra.elasticache_replication_group", "name"),

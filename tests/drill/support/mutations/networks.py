@@ -107,10 +107,19 @@ def data_route_added(account: Account) -> None:
     account.client("ec2").create_route(RouteTableId=table, DestinationCidrBlock=WORLD, GatewayId=gateway)
 
 
-@mutation("route table", "subnet taken away", ROUTES, "data", operation="AssociateRouteTable", argument="subnets")
+@mutation("route table", "subnet taken away", ROUTES, "data", operation="AssociateRouteTable", argument="subnet_ids")
 def data_subnet_disassociated(account: Account) -> None:
     association = account.route_table("data")["Associations"][0]["RouteTableAssociationId"]
     account.client("ec2").disassociate_route_table(AssociationId=association)
+
+
+@mutation(
+    "route table", "subnet given to another", ROUTES, "data", operation="ReplaceRouteTableAssociation", argument="subnet_ids", host=DR
+)
+def data_subnet_moved(account: Account) -> None:
+    public = account.route_table("public")["RouteTableId"]
+    association = account.route_table("data")["Associations"][0]["RouteTableAssociationId"]
+    account.client("ec2").replace_route_table_association(AssociationId=association, RouteTableId=public)
 
 
 @mutation("route table", "tag removed", ROUTES, "public", operation="CreateTags", argument="tags", field="Tags.ManagedBy", host=DR)
