@@ -155,6 +155,18 @@ def test_a_planner_can_write_nothing(site: Site) -> None:
         site.account.client("sqs", site.plan).create_queue(QueueName="indivillage-sandbox-planned")
 
 
+def test_the_deploy_role_takes_a_route_table_from_a_subnet_that_nothing_declares(site: Site) -> None:
+    """No mutation: the subnet stays, and has to be taken away by who has made it."""
+    ec2 = site.account.emulator.client("ec2")
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "tag:Name", "Values": ["indivillage-sandbox-public"]}])["RouteTables"]
+    subnet = ec2.create_subnet(VpcId=table["VpcId"], CidrBlock="10.10.200.0/24")["Subnet"]["SubnetId"]
+    ec2.associate_route_table(RouteTableId=table["RouteTableId"], SubnetId=subnet)
+    site.succeed("playbooks/provision_foundation.yml", site.deploy, "--tags", "aws_network")
+    left = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["RouteTables"]
+    ec2.delete_subnet(SubnetId=subnet)
+    assert left == []
+
+
 # The largest batches have most of the mutations; the others need one after another, not other calls.
 @pytest.mark.parametrize("batch", batches()[:3], ids=lambda batch: f"{batch[0].id}-and-{len(batch) - 1}-more")
 def test_the_deploy_role_may_put_right_what_was_changed_behind_its_back(site: Site, batch: list[Mutation]) -> None:
