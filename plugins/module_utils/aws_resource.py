@@ -86,7 +86,7 @@ class Resource:
     def find(self) -> Properties | None:
         """The resource as AWS reports it, by property name, with its C(tags) as a dict; None when it does not exist.
 
-        A property that is left out is one that AWS does not report at the moment; it is not compared.
+        A property that is left out is one that AWS does not report at the moment, or that nobody asked for; it is not compared.
         """
         raise NotImplementedError
 
@@ -97,6 +97,9 @@ class Resource:
     def update(self, current: Properties, changes: Properties) -> None:
         """Change the given properties of the existing resource; C(changes) holds only what differs."""
         raise NotImplementedError
+
+    def permit_deletion(self, current: Properties) -> None:
+        """Raise ResourceError when the existing resource must not be deleted; asked in check mode too, for it shall tell the truth."""
 
     def delete(self, current: Properties) -> None:
         """Delete the existing resource."""
@@ -189,8 +192,9 @@ def ensure_absent(resource: Resource, current: Properties | None) -> Properties:
     """Delete the resource if it exists; the module's result."""
     if current is None:
         return {"changed": False, "resource": {}, "diff": {"before": {}, "after": {}}}
-    if _may_write(resource):
-        with reporting(resource.module, f"delete {resource}"):
+    with reporting(resource.module, f"delete {resource}"):
+        resource.permit_deletion(current)
+        if _may_write(resource):
             resource.delete(current)
             wait_until(lambda: resource.find() is None, f"{resource} to disappear", READ_BACK_SECONDS)
     return {"changed": True, "resource": {}, "diff": {"before": resource.shown(current), "after": {}}}
@@ -228,7 +232,7 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
     changes = differences(type(resource), wanted, current)
     fixed = sorted(resource.immutable & changes.keys())
     add, remove = compare_aws_tags(current["tags"], tags, resource.params["purge_tags"]) if tags is not None else ({}, [])
-    retagged = {key: value for key, value in (current["tags"] | add).items() if key not in remove}
+    retagged = {key: value for key, value in (current.get("tags", {}) | add).items() if key not in remove}
     after = {**changes, **({"tags": retagged} if add or remove else {})}
     before = {key: current.get(key) for key in after}
     result = {"changed": bool(after), "diff": {"before": resource.shown(before), "after": resource.shown(after)}}

@@ -30,6 +30,7 @@ BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] 
     ("ec2", "RouteTable"): lambda _fields: {"Routes": [], "Associations": []},
     ("elbv2", "LoadBalancer"): lambda _fields: {"State": {"Code": "active"}},
     ("kms", "Key"): lambda _fields: {"Enabled": True, "KeyState": "Enabled", "KeyManager": "CUSTOMER", "Origin": "AWS_KMS"},
+    ("s3", "Bucket"): lambda fields: {"BucketRegion": fields.get("CreateBucketConfiguration", {}).get("LocationConstraint", "us-east-1")},
     ("sns", "Topic"): lambda fields: {
         "Attributes": {"DisplayName": "", "TopicArn": fields.get("TopicArn"), "Policy": "{}", "EffectiveDeliveryPolicy": "{}"}
     },

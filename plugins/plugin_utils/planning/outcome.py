@@ -19,6 +19,8 @@ from .state import Trace, Write
 PARTS = {
     *("tag", "route", "networkaclentry", "listener", "rule", "launchtemplateversion", "policyversion", "alias", "grant", "flowlogs"),
     *("rolepolicy", "routetableassociation", "defaultroute", "scalingpolicyattachment", "vpccidrblock"),
+    *("bucketcor", "bucketencryption", "bucketlifecycle", "bucketlifecycleconfiguration", "bucketlogging", "bucketownershipcontrol"),
+    *("bucketpolicy", "bucketreplication", "buckettagging", "bucketversioning", "publicaccessblock"),
 }
 SECRET = re.compile(r"(password|secret(?!s?arn|id|name)|private_?key|auth_?token|credential(?!s?arn))", re.IGNORECASE)
 SHORTEST_SECRET = 8  # a shorter one is looked for as a whole value only, since it may be part of any text

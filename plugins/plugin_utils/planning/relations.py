@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import requests
 from .placeholders import placeholder
-from .shapes import Node, meet, strings
+from .shapes import Node, bare, meet, strings
 
 if TYPE_CHECKING:
     from .state import Read, Trace, Write
@@ -274,6 +274,25 @@ def _key_state(write: Write, _read: Read, found: list[Node], trace: Trace) -> No
             state = states.get(write.operation, "Disabled")
             trace.note("KeyState", node.value.get("KeyState"), state)
             node.value.update(KeyState=state, Enabled=state == "Enabled")
+
+
+@rule("s3", "PutBucketLogging")
+def _bucket_logging(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name == "GetBucketLogging" and write.parameters["Bucket"] in read.asked:
+        before = found[0].value.pop("LoggingEnabled", None)
+        after = write.parameters["BucketLoggingStatus"].get("LoggingEnabled")  # none switches it off
+        for name, old, new in requests.differences("LoggingEnabled", before, after):
+            trace.note(name, old, new)
+        if after:
+            found[0].value["LoggingEnabled"] = dict(after)
+
+
+@rule("s3", "DeleteBucketCors", "DeleteBucketLifecycle", "DeleteBucketPolicy", "DeleteBucketReplication", "DeletePublicAccessBlock")
+def _bucket_parts(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if bare(write.noun) == bare(read.noun) and write.parameters["Bucket"] in read.asked:
+        for member in read.shape.members:
+            for name, old, _new in requests.differences(member, found[0].value.get(member), None):
+                trace.note(name, old, None)
 
 
 @rule("sns", "SetTopicAttributes")

@@ -103,8 +103,8 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def identifiers(thing: str, structure: Mapping[str, Any]) -> set[str]:
-    """The names, ids and ARNs by which a structure that describes a thing is known."""
-    return {text for member, value in structure.items() if identifies(member, thing) for text in strings(value) if text}
+    """The names, ids and ARNs by which a structure that describes a thing is known; the document of a policy is called like a name."""
+    return {text for member, value in structure.items() if identifies(member, thing) for text in strings(value) if text and text[0] != "{"}
 
 
 def same(left: str, right: str) -> bool:

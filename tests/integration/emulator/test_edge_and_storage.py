@@ -127,6 +127,49 @@ def test_notification_filters_keep_their_names_and_work(emulator: RunningEmulato
     assert keys == ["uploads%2Fa"]
 
 
+def test_a_bucket_has_an_owner(emulator: RunningEmulator) -> None:
+    s3, name = emulator.client("s3"), bucket(emulator)
+    assert s3.head_bucket(Bucket=name, ExpectedBucketOwner="123456789012")["BucketRegion"] == "us-east-1"
+    with pytest.raises(ClientError, match="Forbidden"):
+        s3.head_bucket(Bucket=name, ExpectedBucketOwner="111111111111")
+
+
+def test_replication_rules_are_read_back_as_they_were_written(emulator: RunningEmulator) -> None:
+    s3, name = emulator.client("s3"), bucket(emulator)
+    rules = [
+        {
+            "ID": "all",
+            "Priority": 1,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "DeleteMarkerReplication": {"Status": "Enabled"},
+            "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}},
+            "Destination": {
+                "Bucket": "arn:aws:s3:::copies",
+                "StorageClass": "GLACIER",
+                "EncryptionConfiguration": {"ReplicaKmsKeyID": "arn:aws:kms:us-west-2:123456789012:alias/copies"},
+            },
+        },
+        {
+            "ID": "some",
+            "Priority": 2,
+            "Status": "Disabled",
+            "Filter": {"Prefix": "a/"},
+            "DeleteMarkerReplication": {"Status": "Disabled"},
+            "Destination": {"Bucket": "arn:aws:s3:::copies"},
+        },
+    ]
+    configuration = {"Role": "arn:aws:iam::123456789012:role/copies", "Rules": rules}
+    with pytest.raises(ClientError, match="Versioning must be 'Enabled'"):
+        s3.put_bucket_replication(Bucket=name, ReplicationConfiguration=configuration)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_replication(Bucket=name, ReplicationConfiguration=configuration)
+    assert s3.get_bucket_replication(Bucket=name)["ReplicationConfiguration"] == configuration
+    s3.delete_bucket_replication(Bucket=name)
+    with pytest.raises(ClientError, match="ReplicationConfigurationNotFoundError"):
+        s3.get_bucket_replication(Bucket=name)
+
+
 def test_tags_carry_the_resource_types_of_aws(emulator: RunningEmulator, network: Network) -> None:
     ec2 = emulator.client("ec2")
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]

@@ -7,9 +7,14 @@ from types import ModuleType
 from typing import Any
 
 import boto3
+import botocore.client
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.indivillage.infra.plugins.module_utils import planning
 from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_botocore
+from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.guard import Guard
+from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.outcome import Outcome
+from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.state import State
 from moto import mock_aws
 
 REGION = "us-east-1"
@@ -51,6 +56,25 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         with patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()
         return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    return call
+
+
+@pytest.fixture
+def plan(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """plan(module, **options) -> the result in check mode as under the worker's write guard; later calls see what earlier ones planned."""
+    state, client = State(), botocore.client.BaseClient
+
+    def call(module: ModuleType, /, **options: Any) -> dict[str, Any]:
+        guard, send, request = Guard(state, lambda *_call: None), client._make_api_call, client._make_request
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "_make_api_call", lambda *arguments: guard.call(*arguments, send))
+            patch.setattr(client, "_make_request", lambda *arguments: guard.answer_instead() or request(*arguments))
+            patch.setattr(planning, "active", True)
+            result = run(module, check=True, **options)
+        if not result.get("failed"):
+            Outcome(guard, f"indivillage.infra.{module.__name__.rpartition('.')[2]}", options).finish(result)
+        return result
 
     return call
 
