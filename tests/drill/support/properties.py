@@ -5,9 +5,10 @@ from __future__ import annotations
 
 # They say how a module goes about its work.
 STEERING = frozenset({
-    "alongside", "apply_immediately", "concurrency", "exact_count", "final_snapshot", "generate", "iam_type", "if_exist_do_not_create",
-    "in_vpc", "instance_warmup_seconds", "max_healthy_percentage", "min_healthy_percentage", "modify_targets", "other_subnet_ids",
-    "policy_type", "purge_tags", "poll_seconds", "private_key_file", "recovery_days", "region", "reveal", "state", "wait",
+    "alongside", "apply_immediately", "concurrency", "exact_count", "expected_owner", "final_snapshot", "generate", "iam_type",
+    "if_exist_do_not_create", "in_vpc", "instance_warmup_seconds", "max_healthy_percentage", "min_healthy_percentage", "modify_targets",
+    "other_subnet_ids", "policy_type", "poll_seconds", "private_key_file", "purge_tags", "recovery_days", "region", "reveal", "state",
+    "wait",
     "wait_for_instances", "wait_timeout", "wait_timeout_seconds",
 })  # fmt: skip
 
@@ -35,15 +36,11 @@ IDENTITY = frozenset({
     ("amazon.aws.kms_key", "alias"),
     ("amazon.aws.rds_instance", "db_instance_identifier"),
     ("amazon.aws.rds_subnet_group", "name"),
-    ("amazon.aws.s3_bucket", "name"),
     ("community.aws.acm_certificate", "name_tag"),
     ("community.aws.autoscaling_policy", "asg_name"),
     ("community.aws.autoscaling_policy", "name"),
     ("community.aws.elasticache_subnet_group", "name"),
     ("community.aws.elb_target_group", "name"),
-    ("community.aws.s3_cors", "name"),
-    ("community.aws.s3_lifecycle", "name"),
-    ("community.aws.s3_lifecycle", "rule_id"),
     ("indivillage.infra.asg_health", "names"),
     ("indivillage.infra.asg_rollout", "names"),
     ("indivillage.infra.ec2_flow_log", "resource_id"),
@@ -56,6 +53,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.json_secret", "name"),
     ("indivillage.infra.log_group", "name"),
     ("indivillage.infra.rds_parameter_group", "name"),
+    ("indivillage.infra.s3_bucket", "name"),
     ("indivillage.infra.sqs_queue", "name"),
 })  # fmt: skip
 

@@ -10,7 +10,6 @@ from tests.drill.support.mutations.storage import OPEN
 
 TABLES = "Make the tables of leases and runs"
 BUCKET = "Make the bucket of records and approved plans"
-LIFECYCLE = "Set how long records and plans stay"
 RECORDS = f"{PREFIX}-operations"
 
 
@@ -31,35 +30,44 @@ def table_without_recovery(account: Account) -> None:
     )
 
 
-@mutation("bucket", "versioning of the records suspended", BUCKET, operation="PutBucketVersioning", argument="versioning", host=GLOBAL)
+@mutation("bucket", "versioning of the records suspended", BUCKET, operation="PutBucketVersioning", argument="versioning", field="Status",
+          host=GLOBAL)  # fmt: skip
 def records_versioning_suspended(account: Account) -> None:
     account.client("s3").put_bucket_versioning(Bucket=RECORDS, VersioningConfiguration={"Status": "Suspended"})
 
 
-@mutation("bucket", "policy of the records edited", BUCKET, operation="PutBucketPolicy", argument="policy", host=GLOBAL)
+@mutation("bucket", "encryption of the records removed", BUCKET, operation="PutBucketEncryption", argument="encryption",
+          field="ServerSideEncryptionConfiguration.Rules", host=GLOBAL)  # fmt: skip
+def records_not_encrypted(account: Account) -> None:
+    account.client("s3").delete_bucket_encryption(Bucket=RECORDS)
+
+
+@mutation("bucket", "policy of the records edited", BUCKET, operation="PutBucketPolicy", argument="policy", field="Policy.Statement",
+          host=GLOBAL)  # fmt: skip
 def records_policy_edited(account: Account) -> None:
     account.client("s3").put_bucket_policy(Bucket=RECORDS, Policy=json.dumps(OPEN))
 
 
-@mutation("bucket", "records open to the public", BUCKET, operation="PutPublicAccessBlock", argument="public_access", host=GLOBAL)
+@mutation("bucket", "records open to the public", BUCKET, operation="PutPublicAccessBlock", argument="block_public_access",
+          field="PublicAccessBlockConfiguration.BlockPublicAcls", host=GLOBAL)  # fmt: skip
 def records_open_to_the_public(account: Account) -> None:
     account.client("s3").delete_public_access_block(Bucket=RECORDS)
 
 
-@mutation("bucket", "tags of the records replaced", BUCKET, operation="PutBucketTagging", argument="tags", host=GLOBAL)
+@mutation("bucket", "tags of the records replaced", BUCKET, operation="PutBucketTagging", argument="tags", field="TagSet.Project",
+          host=GLOBAL)  # fmt: skip
 def records_tags_replaced(account: Account) -> None:
     account.client("s3").put_bucket_tagging(Bucket=RECORDS, Tagging={"TagSet": [{"Key": "Project", "Value": "another"}]})
 
 
-@mutation(
-    "bucket", "ownership of the records changed", BUCKET, operation="PutBucketOwnershipControls", argument="object_ownership", host=GLOBAL
-)
+@mutation("bucket", "ownership of the records changed", BUCKET, operation="PutBucketOwnershipControls", argument="object_ownership",
+          field="OwnershipControls.Rules", host=GLOBAL)  # fmt: skip
 def records_ownership_changed(account: Account) -> None:
     account.client("s3").put_bucket_ownership_controls(Bucket=RECORDS, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
 
 
-@mutation("bucket", "records go after a day", LIFECYCLE, operation="PutBucketLifecycleConfiguration",
-          argument=("expiration_days", "noncurrent_version_expiration_days"), host=GLOBAL)  # fmt: skip
+@mutation("bucket", "records go after a day", BUCKET, operation="PutBucketLifecycleConfiguration", argument="lifecycle_rules",
+          field="Rules", host=GLOBAL)  # fmt: skip
 def records_go_after_a_day(account: Account) -> None:
     s3 = account.client("s3")
     rules = s3.get_bucket_lifecycle_configuration(Bucket=RECORDS)["Rules"]

@@ -10,8 +10,6 @@ from typing import Any
 from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
 
 BUCKETS = "Make the buckets"
-LIFECYCLES = "Set how long objects stay, and where"
-CORS = "Let the site's pages use the buckets that serve them"
 QUEUES = "Make the queues"
 DEAD_LETTERS = "Make the dead letter queues"
 DATABASE = "Make the PostgreSQL instance"
@@ -29,59 +27,80 @@ def bucket(name: str) -> str:
 # --- buckets ---
 
 
-@mutation("bucket", "versioning suspended", BUCKETS, "uploads", operation="PutBucketVersioning", argument="versioning")
+@mutation("bucket", "versioning suspended", BUCKETS, "uploads", operation="PutBucketVersioning", argument="versioning", field="Status")
 def bucket_versioning_suspended(account: Account) -> None:
     account.client("s3").put_bucket_versioning(Bucket=bucket("uploads"), VersioningConfiguration={"Status": "Suspended"})
 
 
-@mutation("bucket", "encryption changed", BUCKETS, "processed", operation="PutBucketEncryption",
-          argument=("encryption", "encryption_key_id", "bucket_key_enabled"))  # fmt: skip
+@mutation("bucket", "encryption changed", BUCKETS, "processed", operation="PutBucketEncryption", argument="encryption",
+          field="ServerSideEncryptionConfiguration.Rules")  # fmt: skip
 def bucket_encryption_changed(account: Account) -> None:
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     account.client("s3").put_bucket_encryption(Bucket=bucket("processed"), ServerSideEncryptionConfiguration={"Rules": [rule]})
 
 
-@mutation("bucket", "public access allowed", BUCKETS, "backups", operation="PutPublicAccessBlock", argument="public_access")
+@mutation("bucket", "encryption removed", BUCKETS, "backups", operation="PutBucketEncryption", argument="encryption",
+          field="ServerSideEncryptionConfiguration.Rules")  # fmt: skip
+def bucket_encryption_removed(account: Account) -> None:
+    account.client("s3").delete_bucket_encryption(Bucket=bucket("backups"))
+
+
+@mutation("bucket", "public access allowed", BUCKETS, "backups", operation="PutPublicAccessBlock", argument="block_public_access",
+          field="PublicAccessBlockConfiguration.BlockPublicAcls")  # fmt: skip
 def bucket_open_to_the_public(account: Account) -> None:
     account.client("s3").delete_public_access_block(Bucket=bucket("backups"))
 
 
-@mutation("bucket", "policy edited", BUCKETS, "static-assets", operation="PutBucketPolicy", argument="policy")
+@mutation("bucket", "public policies allowed", BUCKETS, "static-assets", operation="PutPublicAccessBlock", argument="block_public_access",
+          field="PublicAccessBlockConfiguration.BlockPublicPolicy")  # fmt: skip
+def bucket_open_to_public_policies(account: Account) -> None:
+    some = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": False, "RestrictPublicBuckets": True}
+    account.client("s3").put_public_access_block(Bucket=bucket("static-assets"), PublicAccessBlockConfiguration=some)
+
+
+@mutation("bucket", "policy edited", BUCKETS, "static-assets", operation="PutBucketPolicy", argument="policy", field="Policy.Statement")
 def bucket_policy_edited(account: Account) -> None:
     account.client("s3").put_bucket_policy(Bucket=bucket("static-assets"), Policy=json.dumps(OPEN))
 
 
-@mutation("bucket", "policy deleted", BUCKETS, "uploads-replica", operation="PutBucketPolicy", argument="policy", host=DR)
+@mutation("bucket", "policy deleted", BUCKETS, "uploads-replica", operation="PutBucketPolicy", argument="policy", field="Policy.Statement",
+          host=DR)  # fmt: skip
 def bucket_policy_deleted(account: Account) -> None:
     account.client("s3").delete_bucket_policy(Bucket=bucket("uploads-replica"))
 
 
-@mutation("bucket", "tags replaced", BUCKETS, "quarantine", operation="PutBucketTagging", argument="tags")
+@mutation("bucket", "tags replaced", BUCKETS, "quarantine", operation="PutBucketTagging", argument="tags", field="TagSet.Project")
 def bucket_tags_replaced(account: Account) -> None:
     account.client("s3").put_bucket_tagging(Bucket=bucket("quarantine"), Tagging={"TagSet": [{"Key": "Project", "Value": "another"}]})
 
 
-@mutation("bucket", "access log switched off", BUCKETS, "processed-replica", operation="PutBucketLogging", argument="logging", host=DR)
+@mutation("bucket", "access log switched off", BUCKETS, "processed-replica", operation="PutBucketLogging", argument="logging",
+          field="LoggingEnabled.TargetBucket", host=DR)  # fmt: skip
 def bucket_log_switched_off(account: Account) -> None:
     account.client("s3").put_bucket_logging(Bucket=bucket("processed-replica"), BucketLoggingStatus={})
 
 
+@mutation("bucket", "access log of the logs switched on", BUCKETS, "logs", operation="PutBucketLogging", argument="logging",
+          field="LoggingEnabled.TargetBucket")  # fmt: skip
+def bucket_log_of_logs_switched_on(account: Account) -> None:
+    log = {"TargetBucket": bucket("logs"), "TargetPrefix": "s3/logs/"}
+    account.client("s3").put_bucket_logging(Bucket=bucket("logs"), BucketLoggingStatus={"LoggingEnabled": log})
+
+
 @mutation("bucket", "ownership of objects changed", BUCKETS, "backups-replica", operation="PutBucketOwnershipControls",
-          argument="object_ownership", host=DR)  # fmt: skip
+          argument="object_ownership", field="OwnershipControls.Rules", host=DR)  # fmt: skip
 def bucket_ownership_changed(account: Account) -> None:
     controls = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
     account.client("s3").put_bucket_ownership_controls(Bucket=bucket("backups-replica"), OwnershipControls=controls)
 
 
-@mutation("bucket", "deleted", BUCKETS, "static-assets-replica", operation="CreateBucket", argument="name", host=DR,
-          also={(LIFECYCLES, "static-assets-replica"): "PutBucketLifecycleConfiguration",
-                (CORS, "static-assets-replica"): "PutBucketCors"})  # fmt: skip
+@mutation("bucket", "deleted", BUCKETS, "static-assets-replica", operation="CreateBucket", argument="name", host=DR)
 def bucket_deleted(account: Account) -> None:
     account.client("s3").delete_bucket(Bucket=bucket("static-assets-replica"))
 
 
-@mutation("bucket", "lifecycle changed", LIFECYCLES, "uploads", operation="PutBucketLifecycleConfiguration",
-          argument=("expiration_days", "noncurrent_version_expiration_days", "abort_incomplete_multipart_upload_days"))  # fmt: skip
+@mutation("bucket", "lifecycle changed", BUCKETS, "uploads", operation="PutBucketLifecycleConfiguration", argument="lifecycle_rules",
+          field="Rules")  # fmt: skip
 def bucket_lifecycle_changed(account: Account) -> None:
     s3 = account.client("s3")
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket("uploads"))["Rules"]
@@ -89,18 +108,14 @@ def bucket_lifecycle_changed(account: Account) -> None:
     s3.put_bucket_lifecycle_configuration(Bucket=bucket("uploads"), LifecycleConfiguration={"Rules": rules})
 
 
-@mutation("bucket", "lifecycle deleted", LIFECYCLES, "backups", operation="PutBucketLifecycleConfiguration",
-          argument=("rule_id", "transitions"))  # fmt: skip
+@mutation("bucket", "lifecycle deleted", BUCKETS, "backups", operation="PutBucketLifecycleConfiguration", argument="lifecycle_rules",
+          field="LifecycleConfiguration.Rules")  # fmt: skip
 def bucket_lifecycle_deleted(account: Account) -> None:
     account.client("s3").delete_bucket_lifecycle(Bucket=bucket("backups"))
 
 
-@mutation(
-    "bucket",
-    "lifecycle rule added",
-    LIFECYCLES,
-    reason="community.aws.s3_lifecycle manages the rule it names and leaves others of the bucket alone",
-)
+@mutation("bucket", "lifecycle rule added", BUCKETS, "logs", operation="PutBucketLifecycleConfiguration", argument="lifecycle_rules",
+          field="Rules")  # fmt: skip
 def bucket_lifecycle_rule_added(account: Account) -> None:
     s3 = account.client("s3")
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket("logs"))["Rules"]
@@ -108,10 +123,26 @@ def bucket_lifecycle_rule_added(account: Account) -> None:
     s3.put_bucket_lifecycle_configuration(Bucket=bucket("logs"), LifecycleConfiguration={"Rules": rules})
 
 
-@mutation("bucket", "CORS changed", CORS, "static-assets", operation="PutBucketCors", argument="rules")
-def bucket_cors_changed(account: Account) -> None:
+def _let_pages_put(account: Account, name: str) -> None:
     rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["PUT"]}
-    account.client("s3").put_bucket_cors(Bucket=bucket("static-assets"), CORSConfiguration={"CORSRules": [rule]})
+    account.client("s3").put_bucket_cors(Bucket=bucket(name), CORSConfiguration={"CORSRules": [rule]})
+
+
+@mutation("bucket", "CORS changed", BUCKETS, "static-assets", operation="PutBucketCors", argument="cors_rules", field="CORSRules")
+def bucket_cors_changed(account: Account) -> None:
+    _let_pages_put(account, "static-assets")
+
+
+@mutation("bucket", "CORS deleted", BUCKETS, "uploads", operation="PutBucketCors", argument="cors_rules",
+          field="CORSConfiguration.CORSRules")  # fmt: skip
+def bucket_cors_deleted(account: Account) -> None:
+    account.client("s3").delete_bucket_cors(Bucket=bucket("uploads"))
+
+
+@mutation("bucket", "CORS added where none is declared", BUCKETS, "quarantine", operation="DeleteBucketCors", argument="cors_rules",
+          field="CORSRules")  # fmt: skip
+def bucket_cors_added(account: Account) -> None:
+    _let_pages_put(account, "quarantine")
 
 
 # --- queues ---
