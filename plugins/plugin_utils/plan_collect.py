@@ -8,8 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import Cost
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_costs import cost_of
 from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import (
     HIDDEN,
+    Bill,
     Change,
     Entry,
     Failure,
@@ -70,6 +73,8 @@ class Findings:
     notes: list[Note] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
     unchanged: int = 0
+    costs: dict[str, Cost] = field(default_factory=dict)
+    """By role, what its entries add to a month's bill."""
 
 
 class Collector:
@@ -122,6 +127,12 @@ class Collector:
             failed=[failure for one in found for failure in one.failed],
             notes=[note for one in found for note in one.notes],
             declared=sorted({identity for one in found for identity in one.declared}),
+            bills=[
+                Bill(host, role, round(cost.usd, 2), list(cost.unpriced))
+                for host, one in zip(hosts, found, strict=True)
+                for role, cost in one.costs.items()
+                if round(cost.usd, 2) or cost.unpriced
+            ],
         )
 
     def _add_one(self, place: Place, outcome: str, result: Result, item: str) -> None:
@@ -143,8 +154,16 @@ class Collector:
             self._add_skipped(place, item, result)
         elif place.module not in CONTROLLER_ACTIONS and (result.get("changed") or not plan.get("certain", True)):
             findings.entries.append(planned(place, item, result) if plan else reported(place, item, result))
+            self._add_cost(place, result)
         elif plan or "invocation" in result:
             findings.unchanged += 1
+
+    def _add_cost(self, place: Place, result: Result) -> None:
+        cost = cost_of(result.get("plan") or {}, result.get("invocation", {}).get("module_args"))
+        if place.no_log and cost.unpriced:
+            cost = Cost(cost.usd, (f"what {title(place.role, place.task)!r} hides",))
+        costs = self.of(place.host).costs
+        costs[place.role] = costs.get(place.role, Cost()) + cost
 
     def _add_skipped(self, place: Place, item: str, result: Result) -> None:
         condition = result.get("false_condition")
@@ -166,7 +185,7 @@ class Collector:
     def _add_input(self, place: Place, item: str, result: Result) -> None:
         if place.no_log:
             # Nothing but the worker's plan of it, in which secrets are hashes.
-            given: Any = canonical(result.get("plan"))
+            given: Any = canonical({name: value for name, value in (result.get("plan") or {}).items() if name != "costs"})
         else:
             given = result.get("invocation", {}).get("module_args")
         if given:

@@ -21,12 +21,15 @@ def render(plan: Plan) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(whole=whole, text_diff=plan_sections.text_diff, counts=plan_sections.counts, subject=plan_sections.subject)
+    environment.filters.update(
+        whole=whole, **{name: getattr(plan_sections, name) for name in ("text_diff", "counts", "subject", "dollars")}
+    )
     sections = plan_sections.sections(plan)
     return environment.get_template(TEMPLATE).render(
         plan=plan,
         sections=sections,
         verdict=plan_sections.verdict(plan),
+        cost=plan_sections.cost(plan),
         actions=[action for action in (*ACTIONS, "none") if any(entry.action == action for entry in plan.entries)],
         hosts=[host for section in sections for host in section.hosts],
         roles=sorted({entry.role for entry in plan.entries}),

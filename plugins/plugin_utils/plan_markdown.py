@@ -10,7 +10,9 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_sections im
     SYMBOLS,
     HostSection,
     call_lines,
+    cost,
     counts,
+    dollars,
     goes_without_fields,
     names_of_new,
     notes,
@@ -41,6 +43,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield f"**{verdict(plan)}**"
     yield ""
+    if told := cost(plan):
+        yield from (_escape(told), "")
     yield f"Digest `sha256:{plan.digest}`" + (f", commit `{plan.commit[:12]}`" if plan.commit else "")
     parts = sections(plan)
     if plan.failed:
@@ -59,11 +63,12 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from ("", "### Not in this plan", "")
         yield from (f"- {', '.join(map(_code, hosts)) + ': ' if hosts else ''}{_escape(text)}" for hosts, text in notes(plan))
     if parts:
-        yield from ("", "| | " + " | ".join(ACTIONS) + " |", "| --- |" + " ---: |" * len(ACTIONS))
+        yield from ("", "| | " + " | ".join(ACTIONS) + " | a month |", "| --- |" + " ---: |" * (len(ACTIONS) + 1))
         for section in parts:
             for role in section.roles:
                 numbers = [sum(entry.action == action for entry in role.entries) or "" for action in ACTIONS]
-                yield f"| {_hosts(section)} {role.role} | " + " | ".join(map(str, numbers)) + " |"
+                bill = dollars(role.usd) if round(role.usd) else ""
+                yield f"| {_hosts(section)} {role.role} | " + " | ".join(map(str, [*numbers, bill])) + " |"
     for section in parts:
         yield from ("", f"### {_hosts(section)}")
         new = names_of_new(section)

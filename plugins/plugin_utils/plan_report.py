@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import Cost, table
+
 FORMAT = 1
 FILE_NAME = "plan.json"
 ACTIONS = ("create", "change", "replace", "delete")
@@ -98,6 +100,17 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True)
+class Bill:
+    """What a role's entries add to the month's bill of one host; no part of the digest, since prices move by themselves."""
+
+    host: str
+    role: str
+    usd: float
+    unpriced: list[str] = field(default_factory=list)
+    """What costs, and nobody can say how much."""
+
+
 @dataclass
 class Plan:
     """A whole plan. Entries, failures and notes are in reading order: by host as the inventory lists them, then as the tasks ran."""
@@ -112,6 +125,13 @@ class Plan:
     notes: list[Note] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
     """Identities (ARNs, ids, names) of all that the tasks manage, changed or not."""
+    bills: list[Bill] = field(default_factory=list)
+    """Only of roles that move a bill."""
+
+    @property
+    def cost(self) -> Cost:
+        """What the plan adds to a month's bill."""
+        return sum((Cost(bill.usd, tuple(bill.unpriced)) for bill in self.bills), Cost())
 
     @property
     def totals(self) -> dict[str, int]:
@@ -207,6 +227,8 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "unchanged": plan.unchanged,
         **{name: [asdict(part) for part in getattr(plan, name)] for name in ("failed", "notes", "entries", "inputs")},
         "declared": plan.declared,
+        "monthly_cost": {"usd": round(plan.cost.usd, 2), "unpriced": plan.cost.unpriced, "prices_of": table().date.isoformat()},
+        "bills": [asdict(bill) for bill in plan.bills],
     }
 
 
@@ -225,6 +247,7 @@ def load(path: Path) -> Plan:
             failed=[Failure(**failure) for failure in document["failed"]],
             notes=[Note(**note) for note in document["notes"]],
             declared=document["declared"],
+            bills=[Bill(**bill) for bill in document.get("bills", ())],
         )
     except OSError as error:
         raise PlanError(f"There is no plan to be read at {path}: {error.strerror}. Make one: ansible-playbook site.yml --check.") from error

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import table
 from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import ACTIONS, Change, Entry, Plan, digest, shorten
 
 SYMBOLS = {"create": "+", "change": "~", "replace": "-/+", "delete": "-", "none": "?"}
+MOST_UNPRICED = 6  # the rest is in plan.json
 VERBS = {"create": "to create", "change": "to change", "replace": "to replace", "delete": "to delete"}
 
 
@@ -24,6 +26,8 @@ class RoleSection:
     role: str
     """Empty for tasks outside of roles."""
     entries: list[Entry]
+    usd: float = 0.0
+    """What it adds to a month's bill, on all of the section's hosts together."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,15 @@ def sections(plan: Plan) -> list[HostSection]:
         own = list(entries)
         signature = digest([dataclasses.replace(entry, host="") for entry in own])
         alike.setdefault(signature, []).append((host, own))
-    return [HostSection([host for host, _entries in members], _roles(members[0][1])) for members in alike.values()]
+    return [_section(plan, [host for host, _entries in members], members[0][1]) for members in alike.values()]
 
 
-def _roles(entries: list[Entry]) -> list[RoleSection]:
+def _section(plan: Plan, hosts: list[str], entries: list[Entry]) -> HostSection:
     roles: dict[str, list[Entry]] = {}
     for entry in entries:
         roles.setdefault(entry.role, []).append(entry)
-    return [RoleSection(role, own) for role, own in roles.items()]
+    bills = [bill for bill in plan.bills if bill.host in hosts]
+    return HostSection(hosts, [RoleSection(role, own, sum(bill.usd for bill in bills if bill.role == role)) for role, own in roles.items()])
 
 
 def names_of_new(section: HostSection) -> set[str]:
@@ -104,6 +109,22 @@ def verdict(plan: Plan) -> str:
         return f"Nothing to do: {plan.unchanged} tasks and items are as declared."
     numbers = ", ".join(f"{number} {VERBS[action]}" for action, number in plan.totals.items())
     return f"{numbers}; {plan.unchanged} unchanged."
+
+
+def cost(plan: Plan) -> str:
+    """The sentence about the month's bill; empty for a plan without anything to do."""
+    if not plan.entries:
+        return ""
+    total = plan.cost
+    moves = f"about {dollars(total.usd)} a month" if round(total.usd) else "the month's bill stays about as it is"
+    named, more = total.unpriced[:MOST_UNPRICED], len(total.unpriced) - MOST_UNPRICED
+    unpriced = f"; not priced: {', '.join(named)}{f' and {more} more' if more > 0 else ''}" if named else ""
+    return f"Cost: {moves}, by prices of {table().date:%B %Y} and without traffic and stored bytes{unpriced}."
+
+
+def dollars(usd: float) -> str:
+    """A difference in whole dollars, as C(+12 USD)."""
+    return f"{usd:+,.0f} USD"
 
 
 def subject(entry: Entry) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import HIDDEN, Change, Entry, Plan, shorten, title
@@ -11,6 +12,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_sections im
     HostSection,
     by_task,
     call_lines,
+    cost,
     counts,
     goes_without_fields,
     names_of_new,
@@ -34,6 +36,7 @@ def _lines(plan: Plan, width: int) -> Iterator[str]:
     commit = f", commit {plan.commit[:12]}" if plan.commit else ""
     yield f"PLAN of {plan.environment}{commit}"
     yield verdict(plan)
+    yield from textwrap.wrap(cost(plan), width, break_on_hyphens=False)
     yield from _failures(plan)
     yield from _stateful(plan)
     for section in sections(plan):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..removal_identities import declared_identities
-from . import births, operations, requests
+from . import births, operations, requests, sizes
 from .guard import Guard
 from .placeholders import digest, holds
 from .returns import facts, snake
@@ -23,6 +23,7 @@ PARTS = {
     *("bucketpolicy", "bucketreplication", "buckettagging", "bucketversioning", "publicaccessblock"),
 }
 SECRET = re.compile(r"(password|secret(?!s?arn|id|name)|private_?key|auth_?token|credential(?!s?arn))", re.IGNORECASE)
+ROLLOUT = "indivillage.infra.asg_rollout"
 SHORTEST_SECRET = 8  # a shorter one is looked for as a whole value only, since it may be part of any text
 SECRET_NAMES = {"secretstring", "secretbinary", "authtoken", "privatekey", "masteruserpassword"}
 
@@ -89,6 +90,8 @@ class Outcome:
         entry = self.entry(effective if changed else [], changed, None)
         if changed and not entry["changes"] and isinstance(result.get("diff"), dict):
             entry["changes"] = self._own_changes(result["diff"])
+        if changed and self.module == ROLLOUT:
+            entry["costs"] = [sizes.of_rollouts(self.guard, result["groups"])]
         entry["identities"] = declared_identities(self.module, {**self.parameters, **result})
         self._report(result, entry)
 
@@ -118,6 +121,7 @@ class Outcome:
             "action": action,
             "resource": self._resource([write for write, _trace in effective]),
             "calls": [self._call(write) for write, _trace in effective],
+            "costs": [sizes.of_write(write, self.guard) for write, _trace in effective],
             "changes": list(self._changes(effective, created, existing)) if changed else [],
             "certain": reason is None,
             "reason": reason,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import Change, Entry, Failure, Input, Note, Plan
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import Bill, Change, Entry, Failure, Input, Note, Plan
 
 STACK, DR, WEB_1, WEB_2 = "sandbox-us-east-1", "sandbox-us-west-2", "i-0aaa", "i-0bbb"
 
@@ -80,6 +80,7 @@ def sample() -> Plan:
         ],
         inputs=[Input(STACK, "aws_network", "Make the VPC", "", "aa"), Input(STACK, "aws_keys", "Keep the key", "", "bb")],
         unchanged=41,
+        bills=[Bill(STACK, "aws_database", 12.5, ["iops of database x"]), Bill(DR, "", -0.1)],
         notes=[Note("", "Nothing is proved in check mode."), Note(DR, "No instances yet.")],
     )
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import Cost
 from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_collect import Collector, Place, label_of
-from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import HIDDEN, Change, Entry, Plan
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import HIDDEN, Bill, Change, Entry, Plan
 
 PLACE = Place("stack", "aws_network", "Make the VPC", "amazon.aws.ec2_vpc_net")
 SECRET = Place("stack", "aws_database", "Run the database", "amazon.aws.rds_instance", no_log=True)
@@ -168,6 +169,44 @@ def test_of_a_hidden_task_only_what_it_does_is_told() -> None:
 def given(place: Place = PLACE, roots: tuple[str, ...] = ("/checkout",), **arguments: Any) -> str:
     (one,) = collected(place, roots=roots, changed=False, invocation={"module_args": arguments}).inputs
     return one.digest
+
+
+def removal(kind: str, resource: str) -> Plan:
+    plan = {**CREATE, "action": "delete", "resource": resource, "calls": []}
+    place = Place("stack", "aws_removal", "Remove it", "indivillage.infra.owned_resource")
+    return collected(place, changed=True, plan=plan, invocation={"module_args": {"kind": kind}})
+
+
+def test_a_bill_is_kept_for_each_role_that_moves_it() -> None:
+    key, other = {"kind": "key", "size": "", "count": 1}, {"service": "redshift", "operation": "CreateCluster"}
+    abroad = {"service": "kms", "operation": "CreateKey", "region": "eu-west-1"}
+    collector = Collector([])
+    for calls, costs in (
+        ([CALL], [[]]),
+        ([CALL | abroad], [[key]]),
+        ([CALL, CALL | other], [[key], []]),
+        ([CALL], [[{"unpriced": "dust"}]]),
+    ):
+        collector.add(PLACE, "ok", {"changed": True, "plan": {**CREATE, "calls": calls, "costs": costs}})
+    collector.add(Place("stack", "aws_keys", "Look", "x"), "ok", {"changed": False, "plan": {**CREATE, "action": "none", "costs": [[key]]}})
+    plan = collector.plan("sandbox", "", [])
+    assert plan.bills == [Bill("stack", "aws_network", 1.0, ["kms:CreateKey in eu-west-1", "redshift:CreateCluster", "dust"])]
+    assert plan.cost == Cost(1.0, ("kms:CreateKey in eu-west-1", "redshift:CreateCluster", "dust"))
+    assert collected(PLACE, changed=True, plan={**CREATE, "calls": [{**CALL, "operation": "CreateNatGateway"}]}).cost == Cost(32.85)
+
+
+def test_what_is_removed_is_taken_from_the_bill() -> None:
+    assert removal("ec2:natgateway", "NAT gateway nat-1").cost == Cost(-32.85)
+    assert removal("rds:db", "database x").cost == Cost(0, ("database x, which goes",))
+    assert removal("ec2:subnet", "subnet x").bills == []
+
+
+def test_a_hidden_task_tells_a_sum_and_no_names() -> None:
+    costs = [[{"kind": "database", "size": "db.t3.medium", "count": 1}, {"unpriced": "7654321"}]]
+    plan = collected(SECRET, changed=True, plan={**CREATE, "calls": [CALL], "costs": costs})
+    assert plan.bills == [Bill("stack", "aws_database", 52.56, ["what 'aws_database : Run the database' hides"])]
+    without = collected(SECRET, changed=True, plan={**CREATE, "calls": [CALL]})
+    assert plan.digest == without.digest, "prices and sizes are no part of what is approved; the calls that make them are"
 
 
 def test_inputs_move_with_what_is_asked_and_not_with_who_asks_or_where() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils import plan_html, plan_markdown, plan_sections, plan_text
-from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import Change, Entry, Note, Plan
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import Bill, Change, Entry, Note, Plan
 
 from tests.unit.plan.samples import STACK, WEB_1, WEB_2, configured, failed, sample, subnet
 
@@ -39,6 +39,27 @@ def test_hosts_with_the_same_plan_are_read_once() -> None:
     assert section.hosts == [WEB_1, WEB_2]
     assert plan_text.render(plan).count("Write the settings of nginx") == 1
     assert plan.totals["change"] == 2, "what is read once is still done twice"
+
+
+def test_the_bill_is_one_sentence_everywhere_and_a_number_for_each_role() -> None:
+    plan = dataclasses.replace(sample(), bills=[Bill(STACK, "aws_network", 1234.56), Bill(WEB_1, "web_tier", -3, list("abcdefgh"))])
+    sentence = plan_sections.cost(plan)
+    assert sentence.startswith("Cost: about +1,232 USD a month, by prices of ")
+    assert sentence.endswith("; not priced: a, b, c, d, e, f and 2 more.")
+    assert sentence in plan_text.render(plan, 400)
+    assert sentence in plan_markdown.render(plan)
+    assert sentence in plan_html.render(plan)
+    assert re.search(r"^\| `sandbox-us-east-1` aws_network \|.*\| \+1,235 USD \|$", plan_markdown.render(plan), re.MULTILINE)
+    assert "+1,235 USD a month</span>" in plan_html.render(plan)
+    plan = dataclasses.replace(plan, bills=[])
+    assert plan_sections.cost(plan).startswith("Cost: the month's bill stays about as it is, by prices of ")
+    assert plan_sections.cost(Plan("sandbox", unchanged=3)) == ""
+
+
+def test_hosts_that_are_read_once_are_billed_each() -> None:
+    plan = Plan("sandbox", entries=[configured(WEB_1), configured(WEB_2)], bills=[Bill(WEB_1, "web_tier", 2), Bill(WEB_2, "web_tier", 2)])
+    (section,) = plan_sections.sections(plan)
+    assert section.roles[0].usd == 4
 
 
 def test_a_terminal_gets_lines_of_its_width_and_an_item_each_when_fields_matter() -> None:

@@ -44,7 +44,7 @@ def test_totals_and_exit_codes() -> None:
 def test_digest_is_that_of_the_world_and_not_of_the_run() -> None:
     plan = sample()
     plan.commit = "another"
-    plan.unchanged, plan.notes = 0, []
+    plan.unchanged, plan.notes, plan.bills = 0, [], []
     plan.entries.reverse()
     plan.inputs.reverse()
     plan.entries = [
@@ -121,6 +121,7 @@ def test_a_plan_is_kept_whole(tmp_path: Path) -> None:
     assert document["format"] == 1
     assert document["digest"] == failed().digest
     assert document["totals"] == {"create": 3, "change": 5, "replace": 1, "delete": 1}
+    assert document["monthly_cost"] | {"prices_of": ""} == {"usd": 12.4, "unpriced": ["iops of database x"], "prices_of": ""}
 
 
 @pytest.mark.parametrize(
