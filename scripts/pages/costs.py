@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/costs.md: what the environments cost a month as they are declared, against their budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import (
+    Cost,
+    Item,
+    Thing,
+    Unpriced,
+    cost,
+    database,
+    described,
+    gathered,
+    instances,
+    price,
+    table,
+)
+
+from scripts.pages.environments import REAL
+from scripts.pages.inventory import Stack, stacks
+
+HEAD = """\
+# What the environments cost
+
+Made from the inventories and the price table by `python -m scripts.pages`; do not edit. US dollars a month of {hours} hours, by prices
+of {date}: {source}.
+A plan tells by the same prices what a change adds ([planning](planning.md)).
+
+An estimate has what costs as long as it is there. Assumed is that tiers run at their desired capacity, that spot capacity costs
+{spot:.0%} of the same on demand and is of the tier's own type, and that storage has the size that it begins with. What grows with
+traffic and stored bytes is not in it; its rates are at the end.
+"""
+
+
+# ---- What a stack's roles make that costs ----------------------------------------------------------------------------------------
+
+
+def _keys(stack: Stack) -> Iterator[Item]:
+    yield Thing("key", "", len(stack.value("aws_keys_keys")))
+    yield Thing("secret")  # the bastion's ssh key
+
+
+def _network(stack: Stack) -> Iterator[Item]:
+    zones = len(stack.value("availability_zones"))
+    gateways = {"none": 0, "one": 1, "per_zone": zones}[stack.value("aws_network_nat_gateways")]
+    yield Thing("nat_gateway", "", gateways)
+    yield Thing("public_ipv4", "", gateways)
+    yield Thing("interface_endpoint", "", zones * len(stack.value("aws_network_interface_endpoints")))
+
+
+def _database(stack: Stack) -> Iterator[Item]:
+    storage = stack.value("aws_database_allocated_storage_gib")
+    yield from database(stack.value("aws_database_instance_class"), storage, multi_az=stack.value("aws_database_multi_az"))
+    yield Thing("secret")
+
+
+def _cache(stack: Stack) -> Iterator[Item]:
+    yield Thing("cache_node", stack.value("aws_cache_node_type"), 1 + stack.value("aws_cache_replicas"))
+    yield Thing("secret")
+
+
+def _load_balancing(stack: Stack) -> Iterator[Item]:
+    yield Thing("application_load_balancer", "", 2)
+    yield Thing("public_ipv4", "", len(stack.value("availability_zones")))  # the internal one has none
+
+
+def _compute(stack: Stack) -> Iterator[Item]:
+    watched = 0
+    for tier in stack.value("aws_compute_tiers").values():
+        yield from instances(tier["desired"], tier["instance_type"], 100 - int(stack.value("aws_compute_spot_percentage")))
+        yield Thing("volume", "", tier["desired"] * tier["root_volume_gib"])
+        watched += tier["desired"]
+    bastions = stack.value("aws_compute_bastions")
+    yield Thing("instance", stack.value("aws_compute_bastion_instance_type"), bastions)
+    yield Thing("volume", "", bastions * stack.value("aws_compute_bastion_root_volume_gib"))
+    yield Thing("public_ipv4", "", bastions)
+    if stack.value("aws_compute_detailed_monitoring"):
+        yield Thing("detailed_monitoring", "", watched + bastions)
+
+
+def _free(_stack: Stack) -> Iterator[Item]:
+    """Nothing of it costs as long as it is only there."""
+    return iter(())
+
+
+ESTIMATES: dict[str, Callable[[Stack], Iterator[Item]]] = {
+    "aws_keys": _keys,
+    "aws_network": _network,
+    "aws_security_groups": _free,
+    "aws_storage": _free,
+    "aws_messaging": _free,
+    "aws_database": _database,
+    "aws_cache": _cache,
+    "aws_load_balancing": _load_balancing,
+    "aws_images": _free,  # builders live for minutes
+    "aws_compute": _compute,
+    "aws_identity": _free,
+}
+
+
+def items(stack: Stack) -> dict[str, list[Item]]:
+    """What each role of a stack makes that costs; a role that nobody has estimated is told as not priced."""
+    made = {role: ESTIMATES[role](stack) if role in ESTIMATES else iter([Unpriced(f"role {role}")]) for role in stack.layers}
+    return {role: found for role, given in made.items() if (found := gathered(given))}
+
+
+def estimate(environment: str) -> Cost:
+    """What an environment costs as it is declared."""
+    return cost(item for stack in stacks(environment) for found in items(stack).values() for item in found)
+
+
+# ---- Budgets ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What an environment may cost."""
+
+    usd: int
+    expected: dict[str, int]
+    """The part that is meant for what no estimate has."""
+    exception: str
+    """Why it may be more than the specification says; empty when it is not."""
+
+
+@cache
+def declared_budgets() -> Any:
+    """What budgets.yml says."""
+    return yaml.safe_load(Path(__file__).with_name("budgets.yml").read_text(encoding="utf-8"))
+
+
+def budget(environment: str) -> Budget:
+    """The budget of an environment, raised where an exception says so."""
+    data = declared_budgets()
+    given, exception = data["budgets"][environment], data["exceptions"].get(environment, {})
+    return Budget(exception.get("usd", given["usd"]), given["expected"], exception.get("reason", ""))
+
+
+# ---- The page --------------------------------------------------------------------------------------------------------------------
+
+
+def page() -> str:
+    """The whole page."""
+    known = table()
+    spot = price(Thing("spot_instance", "t3.medium")), price(Thing("instance", "t3.medium"))
+    head = HEAD.format(date=known.date.isoformat(), source=known.source, hours=known.hours_a_month, spot=(spot[0] or 0) / (spot[1] or 1))
+    lines = [head, "| | estimate | budget | left for traffic and stored bytes | of which the budget expects |", "|---|---:|---:|---:|---:|"]
+    lines += [_summary(environment) for environment in REAL]
+    lines += [f"\n{environment}: {reason}" for environment in REAL if (reason := budget(environment).exception)]
+    for environment in REAL:
+        lines.append(f"\n## {environment}")
+        for stack in stacks(environment):
+            lines += _stack(stack)
+    lines += ["\n## What is left out\n", "| | rate in USD |", "|---|---|", *map(_rate, known.left_out)]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(environment: str) -> str:
+    total, allowed = estimate(environment), budget(environment)
+    unpriced = f" and what is not priced: {', '.join(total.unpriced)}" if total.unpriced else ""
+    expected = ", ".join(f"{name} {usd}" for name, usd in allowed.expected.items())
+    return f"| {environment} | {total.usd:,.0f}{unpriced} | {allowed.usd:,} | {allowed.usd - total.usd:,.0f} | {expected} |"
+
+
+def _stack(stack: Stack) -> Iterator[str]:
+    made = items(stack)
+    if not made:
+        return
+    total = cost(item for found in made.values() for item in found)
+    yield f"\n### {stack.name}: {total.usd:,.2f}\n"
+    yield from ("| role | what | count | one | all |", "|---|---|---:|---:|---:|")
+    for role, found in made.items():
+        yield from (_row(role, item) for item in found)
+
+
+def _row(role: str, item: Item) -> str:
+    if isinstance(item, Unpriced):
+        return f"| {role} | {item.what} | | not priced | |"
+    unit, one = table().prices[item.kind].unit, price(item)
+    count = f"{item.count:,g}{f' {unit}' if unit else ''}"
+    if one is None:
+        return f"| {role} | {described(item)} | {count} | not priced | |"
+    return f"| {role} | {described(item)} | {count} | {one:,.{3 if round(one, 2) != round(one, 3) else 2}f} | {one * item.count:,.2f} |"
+
+
+def _rate(rate: dict[str, Any]) -> str:
+    parts: Iterable[str] = (f"{rate['usd']:g} for each {rate['unit']}" if "usd" in rate else rate["unit"], str(rate.get("besides", "")))
+    return f"| {rate['name']} | {'; '.join(filter(None, parts))} |"
