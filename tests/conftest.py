@@ -10,6 +10,7 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before any test module imports boto3: no profile, no key, no metadata service, and an endpoint that answers nobody.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -27,6 +28,10 @@ os.environ.update(
 # Started in the background, as by a shell's `&`, a process and its children ignore Ctrl-C, which tests send to runs of their own.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Machines are shared: how long an example takes says nothing of the code.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 # Loopback, and the networks of the sandbox's own containers (sandbox/settings.py and inventories/sandbox).
 _OWN_NETWORKS = [ipaddress.ip_network(cidr) for cidr in ("127.0.0.0/8", "::1/128", "10.10.0.0/16", "10.11.0.0/16", "198.18.0.0/24")]
