@@ -83,7 +83,7 @@ drill-capacity: ## Measure how many instances this machine carries, on a running
 	@$(VENV)/pytest tests/drill/test_capacity.py -q -s
 
 drill-plan: setup ## Prove plans, permissions and removal by mutation, crashes and throttling, over all environments (an hour or more)
-	@$(VENV)/pytest tests/drill/plan tests/drill/test_removal.py -v -n 2 --dist loadgroup
+	@$(VENV)/pytest tests/drill/plan tests/drill/test_removal.py -v -n 2 --dist loadfile
 
 drill-topology: setup ## Plan, apply, plan and apply again every environment in an emulator of its own: [ENV=<environment>]; build/topology/*.json
 	@$(VENV)/python -m tests.drill.topology $(if $(ENV),--environment $(ENV))

@@ -19,7 +19,7 @@ from tests.drill.support.runs import ROOT, Project
 from tests.drill.support.snapshot import Snapshot, take
 from tests.integration.removal.world import TAGS, TRUST, tag_list, tagged
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("removal")]
+pytestmark = pytest.mark.emulator
 
 REMOVER = "aws_removal"
 # Checked by their state, since AWS shows them for a while with the state that says so.

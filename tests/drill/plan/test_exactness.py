@@ -34,7 +34,6 @@ def rounds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield project, planned, applied, again
 
 
-@pytest.mark.xdist_group("rounds")
 def test_the_plan_of_an_empty_account_is_what_is_then_done(rounds: tuple[Project, Run, Run, Run]) -> None:
     _project, planned, applied, _again = rounds
     assert planned.returncode == 2, "\n".join(planned.failures) + planned.output[-3000:]
@@ -42,7 +41,6 @@ def test_the_plan_of_an_empty_account_is_what_is_then_done(rounds: tuple[Project
     assert told(planned.planned, applied.changes) == []
 
 
-@pytest.mark.xdist_group("rounds")
 def test_there_is_nothing_to_plan_afterwards(rounds: tuple[Project, Run, Run, Run]) -> None:
     _project, _planned, _applied, again = rounds
     assert again.plan is not None

@@ -31,7 +31,7 @@ from tests.drill.support.mutations.model import Mutation
 from tests.integration.emulator.support import REPOSITORY
 from tests.support.permissions import DEMANDS, EVERYTHING, Account, Principal, account, committed, statements, without
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("permissions")]
+pytestmark = pytest.mark.emulator
 
 RECORD = os.environ.get("RECORD_CALLS") == "1"
 SITE = "tests/drill/permissions/site.yml"
