@@ -93,7 +93,7 @@ class Keeper:
 
     def _tick(self) -> None:
         if self._stopped:
-            signal.pidfd_send_signal(self._run_pidfd, signal.SIGKILL)  # it had its time; the end comes through the pidfd
+            self._signal(signal.SIGKILL)  # it had its time; the end comes through the pidfd
             self._due = None
             return
         asked = time.monotonic()
@@ -122,8 +122,12 @@ class Keeper:
         self._stopped = f"{message} This run was stopped before its next task; run it again when the environment is free."
         for client in self._clients:
             self._send(client, {"stop": self._stopped})
-        signal.pidfd_send_signal(self._run_pidfd, signal.SIGINT)
+        self._signal(signal.SIGINT)
         self._due = time.monotonic() + STOP_SECONDS
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):  # it has ended meanwhile; the pidfd tells next
+            signal.pidfd_send_signal(self._run_pidfd, number)
 
     # ---- the run
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.module_utils.lease import Claim, LeaseTable, LostError
@@ -190,6 +190,16 @@ def test_whoever_listens_hears_why_the_run_is_stopped(run: Run) -> None:
         run.leases.release("staging", holder)
 
         assert "somebody else has taken it, or released it" in json.loads(lines.readline())["stop"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_has_just_ended_is_no_failure(number: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    pidfd = os.pidfd_open(process.pid)
+    process.wait()
+    leases = history = holder = cast(Any, None)
+    Keeper(leases, holder, history, {}, pidfd)._signal(number)
+    os.close(pidfd)
 
 
 def test_a_lease_that_cannot_be_recorded_is_given_back(account: Account, clock: Clock) -> None:
