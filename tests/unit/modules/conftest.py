@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import botocore.client
+import botocore.endpoint
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.indivillage.infra.plugins.module_utils import planning
@@ -16,9 +17,11 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.guard i
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.outcome import Outcome
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.state import State
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
+
+from tests.support.module_runs import Calls, Run
 
 REGION = "us-east-1"
-Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -112,3 +115,32 @@ def life_cycle(run: Run) -> Callable[..., None]:
 @pytest.fixture
 def vpc_id() -> str:
     return boto3.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    made, send = Calls(), botocore.client.BaseClient._make_api_call
+
+    def call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        made.note(operation)
+        return send(client, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+    return made
+
+
+@pytest.fixture
+def throttle(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], Iterator[int]]:
+    """throttle(body) has every other request refused with this answer; an iterator whose next value is the number of requests."""
+
+    def start(body: bytes) -> Iterator[int]:
+        attempts, answer = iter(range(1000)), BotocoreStubber.process_request
+
+        def every_other(self: BotocoreStubber, request: Any) -> Any:
+            return answer(self, request) if next(attempts) % 2 else (503, {}, body)
+
+        monkeypatch.setattr(BotocoreStubber, "process_request", every_other)
+        monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _: None)
+        return attempts
+
+    return start

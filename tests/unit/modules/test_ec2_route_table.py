@@ -3,26 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
-import botocore.client
-import botocore.endpoint
 import pytest
-from ansible_collections.indivillage.infra.plugins.module_utils import planning
 from ansible_collections.indivillage.infra.plugins.modules import ec2_route_table
-from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.guard import Guard
-from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.outcome import Outcome
-from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.state import State
 from botocore.exceptions import ClientError
-from moto.core.botocore_stubber import BotocoreStubber
 from moto.ec2.models.route_tables import Route
 
 from sandbox.emulator.additions import route_tables
+from tests.support.module_runs import EC2_THROTTLES, Calls, Plans, Run, fields, operations
 
-Run = Callable[..., dict[str, Any]]
 WORLD = "0.0.0.0/0"
 VPC = "10.0.0.0/16"
 
@@ -70,40 +62,6 @@ def manage(run: Run, vpc_id: str) -> Run:
         return result
 
     return call
-
-
-@dataclass
-class Calls:
-    """The calls of clients that are made from now on; `before` lets something happen before the first call of an operation."""
-
-    names: list[str] = field(default_factory=list)
-    before: dict[str, Callable[[], object]] = field(default_factory=dict)
-    plainly: bool = False
-
-    def note(self, name: str) -> None:
-        if self.plainly:
-            return
-        self.names.append(name)
-        if name in self.before:
-            self.plainly = True
-            self.before.pop(name)()
-            self.plainly = False
-
-    @property
-    def writes(self) -> list[str]:
-        return [name for name in self.names if not name.startswith("Describe")]
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
-    made, send = Calls(), botocore.client.BaseClient._make_api_call
-
-    def call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        made.note(operation)
-        return send(client, operation, parameters)
-
-    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
-    return made
 
 
 def table(name: str) -> dict[str, Any]:
@@ -172,15 +130,8 @@ def test_a_table_that_was_only_begun_is_completed(manage: Run, gateway: str, sub
     }
 
 
-def test_throttled_calls_are_repeated(manage: Run, gateway: str, subnets: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts, answer = iter(range(1000)), BotocoreStubber.process_request
-
-    def every_other(self: BotocoreStubber, request: Any) -> Any:
-        body = b"<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Slow down.</Message></Error></Errors></Response>"
-        return answer(self, request) if next(attempts) % 2 else (503, {}, body)
-
-    monkeypatch.setattr(BotocoreStubber, "process_request", every_other)
-    monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _: None)
+def test_throttled_calls_are_repeated(manage: Run, gateway: str, subnets: list[str], throttle: Callable[[bytes], Iterator[int]]) -> None:
+    attempts = throttle(EC2_THROTTLES)
     manage("x", routes={WORLD: gateway}, subnet_ids=subnets)
     assert next(attempts) == 2 * len(["look", "create", "look", "route", *subnets, "look"])
 
@@ -412,39 +363,9 @@ def test_a_deletion_first_lets_subnets_and_gateways_go(manage: Run, ec2: Any, ga
 # --- plans ---
 
 
-@dataclass
-class Plans:
-    """Runs of the module under the write guard, one after another as the tasks of one plan."""
-
-    manage: Run
-    monkeypatch: pytest.MonkeyPatch
-    state: State = field(default_factory=State)
-
-    def plan(self, name: str, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The module's result, and its entry in the plan."""
-        guard = Guard(self.state, lambda *_call: None)
-        client = botocore.client.BaseClient
-        send, request = client._make_api_call, client._make_request
-        with self.monkeypatch.context() as patch:
-            patch.setattr(planning, "active", True)
-            patch.setattr(client, "_make_api_call", lambda *call: guard.call(*call, send))
-            patch.setattr(client, "_make_request", lambda *call: guard.answer_instead() or request(*call))
-            result = self.manage(name, check=True, **options)
-        Outcome(guard, "indivillage.infra.ec2_route_table", {"name": name, **options}).finish(result)
-        return result, result["plan"]
-
-
 @pytest.fixture
 def plans(manage: Run, monkeypatch: pytest.MonkeyPatch) -> Plans:
-    return Plans(manage, monkeypatch)
-
-
-def operations(entry: dict[str, Any]) -> list[str]:
-    return [call["operation"] for call in entry["calls"]]
-
-
-def fields(entry: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {change["field"]: (change["before"], change["after"]) for change in entry["changes"]}
+    return Plans("indivillage.infra.ec2_route_table", manage, monkeypatch)
 
 
 def test_a_plan_makes_a_table_of_what_is_only_planned(plans: Plans) -> None:
@@ -453,8 +374,8 @@ def test_a_plan_makes_a_table_of_what_is_only_planned(plans: Plans) -> None:
         "subnet_ids": ["subnet-facade0000000002"],
         "tags": {"Project": "site"},
     }
-    result, entry = plans.plan("x", **declared)
-    again, _entry = plans.plan("x", **declared)
+    result, entry = plans.plan(name="x", **declared)
+    again, _entry = plans.plan(name="x", **declared)
 
     assert (entry["action"], entry["resource"], entry["certain"]) == ("create", "route table x", True)
     assert operations(entry) == ["CreateRouteTable", "CreateRoute", "AssociateRouteTable"]
@@ -472,10 +393,10 @@ def test_a_plan_names_a_moved_subnet_once(plans: Plans, manage: Run, subnets: li
     one, two = (table(name)["RouteTableId"] for name in ("one", "two"))
 
     for _time in range(2):
-        left, _entry = plans.plan("one", subnet_ids=subnets[1:], other_subnet_ids=subnets[:1])
+        left, _entry = plans.plan(name="one", subnet_ids=subnets[1:], other_subnet_ids=subnets[:1])
         assert not left["changed"]
-    result, entry = plans.plan("two", subnet_ids=subnets[:1], other_subnet_ids=subnets[1:])
-    again, _entry = plans.plan("two", subnet_ids=subnets[:1], other_subnet_ids=subnets[1:])
+    result, entry = plans.plan(name="two", subnet_ids=subnets[:1], other_subnet_ids=subnets[1:])
+    again, _entry = plans.plan(name="two", subnet_ids=subnets[:1], other_subnet_ids=subnets[1:])
 
     assert result["changed"]
     assert operations(entry) == ["ReplaceRouteTableAssociation"]
@@ -492,7 +413,7 @@ def test_a_plan_names_what_somebody_changed(plans: Plans, manage: Run, ec2: Any,
     ec2.create_route(RouteTableId=found["RouteTableId"], DestinationCidrBlock="192.0.2.0/24", GatewayId=gateway)
     release(subnets[0])
 
-    _result, entry = plans.plan("x", **declared)
+    _result, entry = plans.plan(name="x", **declared)
 
     assert operations(entry) == ["DeleteRoute", "AssociateRouteTable", "CreateTags"]
     assert fields(entry) == {
@@ -505,7 +426,7 @@ def test_a_plan_names_what_somebody_changed(plans: Plans, manage: Run, ec2: Any,
 def test_a_plan_sees_a_target_that_is_gone(plans: Plans, manage: Run, ec2: Any, nat: str) -> None:
     manage("x", routes={WORLD: nat})
     ec2.delete_nat_gateway(NatGatewayId=nat)
-    _result, entry = plans.plan("x", routes={WORLD: nat})
+    _result, entry = plans.plan(name="x", routes={WORLD: nat})
     assert operations(entry) == ["ReplaceRoute"]
     assert fields(entry) == {f"Routes.{WORLD}": (f"{nat} (blackhole)", nat)}
 
@@ -513,14 +434,10 @@ def test_a_plan_sees_a_target_that_is_gone(plans: Plans, manage: Run, ec2: Any, 
 def test_a_gateway_that_is_planned_to_be_attached_again_is_a_target(plans: Plans, manage: Run, ec2: Any, vpc_id: str, gateway: str) -> None:
     manage("x", routes={WORLD: gateway})
     ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc_id)
-    guard, client = Guard(plans.state, lambda *_call: None), botocore.client.BaseClient
-    with plans.monkeypatch.context() as patch:
-        send = client._make_api_call
-        patch.setattr(client, "_make_api_call", lambda *call: guard.call(*call, send))
-        patch.setattr(client, "_make_request", lambda *_call: guard.answer_instead())
+    with plans.guarded():
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc_id)
 
-    result, _entry = plans.plan("x", routes={WORLD: gateway})
+    result, _entry = plans.plan(name="x", routes={WORLD: gateway})
 
     assert not result["changed"]
 
