@@ -167,9 +167,9 @@ def reporting(module: AnsibleAWSModule, action: str) -> Iterator[None]:
         module.fail_json(msg=f"Could not {action}: {error}")
 
 
-def aws_client(module: AnsibleAWSModule, service: str) -> Any:
-    """A client that retries throttled and failed calls with jitter, as every call of the engine needs it."""
-    return module.client(service, config=Config(retries={"mode": "standard", "max_attempts": 10}))
+def aws_client(module: AnsibleAWSModule, service: str, **options: Any) -> Any:
+    """A client that retries throttled and failed calls with jitter, as every call of the engine needs it; options as of boto3."""
+    return module.client(service, config=Config(retries={"mode": "standard", "max_attempts": 10}), **options)
 
 
 def run(resource_class: type[Resource]) -> None:

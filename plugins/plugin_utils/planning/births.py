@@ -38,7 +38,7 @@ BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] 
 
 
 def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """The writes that AWS makes by itself after a write: operation, parameters and answer."""
+    """The writes that AWS makes by itself after a write, in the same region: operation, parameters and answer."""
     if (write.service, write.operation) == ("ec2", "CreateLaunchTemplate"):
         version = {name: write.fields.get(name) for name in ("LaunchTemplateId", "LaunchTemplateName", "LaunchTemplateData")}
         yield "CreateLaunchTemplateVersion", version, {}
@@ -49,6 +49,16 @@ def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]
         yield "CreateNetworkAcl", {"VpcId": vpc}, {"NetworkAcl": {"NetworkAclId": vpc.replace("vpc-", "acl-"), "IsDefault": True}}
         main = {"Main": True, "RouteTableAssociationId": vpc.replace("vpc-", "rtbassoc-"), "RouteTableId": vpc.replace("vpc-", "rtb-")}
         yield "CreateRouteTable", {"VpcId": vpc}, {"RouteTable": {"RouteTableId": main["RouteTableId"], "Associations": [main]}}
+
+
+def elsewhere(write: Write) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """The writes that AWS makes by itself after a write in another region: region, operation, parameters and answer."""
+    if (write.service, write.operation) == ("kms", "ReplicateKey"):
+        region, key = write.parameters["ReplicaRegion"], write.parameters["KeyId"]
+        primary = {"MultiRegionKeyType": "REPLICA", "PrimaryKey": {"Region": write.region}}
+        replica = {"KeyId": key, "MultiRegion": True, "MultiRegionConfiguration": primary}
+        texts: dict[str, Any] = {name: write.parameters[name] for name in ("Description", "Policy", "Tags") if name in write.parameters}
+        yield region, "CreateKey", texts, {"KeyMetadata": replica}
 
 
 def known(service: str, noun: str, fields: Mapping[str, Any]) -> dict[str, Any]:

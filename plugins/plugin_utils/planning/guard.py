@@ -88,9 +88,11 @@ class Guard:
             if self._reads_since_write > MAXIMAL_READS:
                 raise StopError("it goes on asking for what is only planned")
         model = client.meta.service_model.operation_model(operation_name)
-        parameters = self._resolved(client, parameters)
-        read = Read(client.meta.service_model.service_name, client.meta.region_name or "", model, plain(parameters))
-        answer = self._ask(client, read, parameters, send)
+        resolved = self._resolved(client, parameters)
+        read = Read(client.meta.service_model.service_name, client.meta.region_name or "", model, plain(resolved or parameters))
+        if resolved is None:
+            raise self._not_found(client, read)
+        answer = self._ask(client, read, resolved, send)
         trace = self.state.lay_over(read, answer)
         self.met_planned = self.met_planned or bool(trace.inserted or trace.changes)
         self.reads.append((read, plain(answer)))  # a copy, since modules change what they get
@@ -126,14 +128,15 @@ class Guard:
             return answered({})
         raise error or self._not_found(client, read)
 
-    def _resolved(self, client: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-        """A request that names a planned KMS key by its alias names the key itself, which is what AWS makes of it."""
+    def _resolved(self, client: Any, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        """A request that names a KMS key by an alias that is planned names the key itself, as AWS reads it; None when the alias goes."""
         alias = str(parameters.get("KeyId", ""))
+        resolved: dict[str, Any] | None = parameters
         if client.meta.service_model.service_name == "kms" and "alias/" in alias:
             for write in self.state.concerning("kms", client.meta.region_name or ""):
-                if write.operation == "CreateAlias" and alias.endswith(write.parameters["AliasName"]):
-                    return {**parameters, "KeyId": write.parameters["TargetKeyId"]}
-        return parameters
+                if write.operation in ("CreateAlias", "DeleteAlias") and alias.endswith(write.parameters["AliasName"]):
+                    resolved = None if write.deletes else {**parameters, "KeyId": write.parameters["TargetKeyId"]}
+        return resolved
 
     def _not_found(self, client: Any, read: Read) -> Exception:
         self.met_planned = True
@@ -165,8 +168,9 @@ class Guard:
         return answer
 
     def _implied(self, write: Write) -> Iterator[Write]:
-        for number, (operation, parameters, response) in enumerate(births.implied(write)):
-            yield Write(write.service, write.region, operation, parameters, response, f"{write.seed}.{number}")
+        here = ((write.region, *implied) for implied in births.implied(write))
+        for number, (region, operation, parameters, response) in enumerate([*here, *births.elsewhere(write)]):
+            yield Write(write.service, region, operation, parameters, response, f"{write.seed}.{number}")
 
     def answer_instead(self) -> tuple[Any, dict[str, Any]] | None:
         """The answer to the write that botocore is about to send; None for a read."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..removal_identities import declared_identities
-from . import births, operations, requests, sizes
+from . import births, operations, relations, requests, sizes
 from .guard import Guard
 from .placeholders import digest, holds
 from .returns import facts, snake
@@ -172,7 +172,8 @@ class Outcome:
         if self.parameters.get("state") in ("absent", "deleted", "terminated"):
             return "delete"
         first = writes[0]
-        if first.creates and first.verb != "Put" and normal(first.noun) not in PARTS:
+        made = first.operation in relations.ELSEWHERE or (first.creates and first.verb != "Put")
+        if made and normal(first.noun) not in PARTS:
             return "create"
         if first.verb == "Put" and bare(first.noun) in CREATED_BY_PUT:
             return "create" if not self._was_there(first) else "change"

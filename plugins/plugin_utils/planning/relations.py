@@ -295,6 +295,15 @@ def _bucket_parts(write: Write, read: Read, found: list[Node], trace: Trace) -> 
                 trace.note(name, old, None)
 
 
+# They create a thing, and in another region than they are sent to.
+ELSEWHERE = {"ReplicateKey"}
+
+
+@rule("kms", "ReplicateKey")
+def _replicas(_write: Write, _read: Read, _found: list[Node], _trace: Trace) -> None:
+    """The description, policy and tags that it gives are those of the replica, and not of the key that it names."""
+
+
 @rule("sns", "SetTopicAttributes")
 def _topic_attributes(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
     if read.operation.name == "GetTopicAttributes" and meet({write.parameters["TopicArn"]}, read.asked):

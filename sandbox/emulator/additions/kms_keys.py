@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls that name a key by its ARN.
+"""Calls that name a key by its ARN, and replicas of multi-Region keys.
 
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
 https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKey.html
-moto 5.2.5 knows a key by its id only and fails with KeyError when it is given the ARN, as amazon.aws.kms_key does.
+https://docs.aws.amazon.com/kms/latest/APIReference/API_ReplicateKey.html (a replica has a policy, description, aliases and tags of its own)
+moto 5.2.5 knows a key by its id only and fails with KeyError when it is given the ARN, as amazon.aws.kms_key does. Its replicas share all
+these with the primary, which it then takes for a replica itself.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-from moto.kms.models import KmsBackend
+from moto.core.exceptions import JsonRESTError
+from moto.kms.exceptions import AlreadyExistsException
+from moto.kms.models import KmsBackend, kms_backends
+from moto.kms.responses import KmsResponse
 
 from sandbox.emulator.additions.patching import wrap
 
@@ -21,3 +27,21 @@ def install() -> None:
         @wrap(KmsBackend, name)
         def by_any_name(original: Any, self: Any, key_id: str, *others: Any) -> Any:
             return original(self, self.any_id_to_key_id(key_id), *others)
+
+    @wrap(KmsResponse, "replicate_key")
+    def replicate_key(original: Any, self: Any) -> str:
+        self._validate_key_id(self._get_param("KeyId"))
+        primary = self.kms_backend.describe_key(self._get_param("KeyId"))
+        backend = kms_backends[self.current_account][self._get_param("ReplicaRegion")]
+        if not primary.multi_region:
+            raise JsonRESTError("UnsupportedOperationException", f"{primary.arn} is not a multi-Region primary key.")
+        if primary.id in backend.keys:
+            raise AlreadyExistsException(f"The key {primary.id} already exists in {backend.region_name}.")
+        answer: str = original(self)
+        replica = backend.keys[primary.id]
+        replica.multi_region_configuration = copy.deepcopy(primary.multi_region_configuration)
+        replica.aliases, replica.grants = {}, {}
+        replica.description = self._get_param("Description") or ""
+        replica.policy = self._get_param("Policy") or replica.generate_default_policy()
+        backend.tagger.tag_resource(replica.id, self._get_param("Tags") or [])
+        return answer

@@ -77,7 +77,7 @@ def topology() -> list[Task]:
             route_table_ids=["{{ table.route_table.id }}"],
             tags={"Name": "x"},
         ),
-        task("amazon.aws.kms_key", alias="x", enable_key_rotation=True, _register="key"),
+        task("indivillage.infra.kms_key", alias="x", rotation=True, _register="key"),
         task(
             "amazon.aws.iam_role",
             name="x",

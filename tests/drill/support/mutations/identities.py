@@ -88,7 +88,7 @@ def profile_tag_changed(account: Account) -> None:
 # --- keys ---
 
 
-@mutation("KMS key", "rotation switched off", KEYS, "general", operation="EnableKeyRotation", argument="enable_key_rotation")
+@mutation("KMS key", "rotation switched off", KEYS, "general", operation="EnableKeyRotation", argument="rotation")
 def key_does_not_rotate(account: Account) -> None:
     account.client("kms").disable_key_rotation(KeyId=account.key_id("general"))
 
@@ -115,6 +115,11 @@ def key_description_changed(account: Account) -> None:
 @mutation("KMS key", "switched off", KEYS, "storage", operation="EnableKey", host=DR)
 def key_disabled(account: Account) -> None:
     account.client("kms").disable_key(KeyId=account.key_id("storage"))
+
+
+@mutation("KMS key", "deletion scheduled", KEYS, "logs", operation="CancelKeyDeletion", field="KeyState", host=DR)
+def key_deletion_scheduled(account: Account) -> None:
+    account.client("kms").schedule_key_deletion(KeyId=account.key_id("logs"), PendingWindowInDays=30)
 
 
 @mutation("key pair", "deleted", KEY_PAIR, operation="ImportKeyPair", argument="name")
