@@ -84,7 +84,7 @@ def security_group_rules(
     networks: Mapping[str, Sequence[str]],
     group_ids: Mapping[str, str],
 ) -> dict[str, list[dict[str, Any]]]:
-    """The ingress and egress rules of one security group, as amazon.aws.ec2_security_group takes them.
+    """The ingress and egress rules of one security group, as indivillage.infra.ec2_security_group takes them.
 
     flows are {name, source, destination, port}; a source or destination is a key of group_ids (rule by reference) or of
     networks (one rule per CIDR). Raises NetworkPlanError for a name or port that nobody declared.
@@ -96,11 +96,11 @@ def security_group_rules(
             if flow[own] != group:
                 continue
             port = _port(ports, flow["port"])
-            rule = {"proto": "tcp", "from_port": port, "to_port": port, "rule_desc": flow["name"]}
+            rule = {"protocol": "tcp", "from_port": port, "to_port": port, "description": flow["name"]}
             if flow[other] in group_ids:
-                found.append({**rule, "group_id": group_ids[flow[other]]})
+                found.append({**rule, "peer": group_ids[flow[other]]})
             elif flow[other] in networks:
-                found.extend({**rule, "cidr_ip": cidr} for cidr in networks[flow[other]])
+                found.extend({**rule, "peer": cidr} for cidr in networks[flow[other]])
             else:
                 raise NetworkPlanError(f"flow {flow['name']!r}: {other} {flow[other]!r} is neither a security group nor a network")
         return found

@@ -141,6 +141,7 @@ def _flow_problems(values: Mapping[str, Any], ports: Mapping[str, Any], networks
         return
     known = [str(name) for name in [*groups, *networks]]
     seen: set[str] = set()
+    rules: dict[tuple[str, str, Any], str] = {}
     for flow in _entries(values.get("security_flows"), ("name", "source", "destination", "port")):
         name = flow["name"]
         if name in seen:
@@ -148,6 +149,11 @@ def _flow_problems(values: Mapping[str, Any], ports: Mapping[str, Any], networks
                 "security_flows", f"has two flows called {name!r}.", "Call them differently; the name becomes the rule's description."
             )
         seen.add(name)
+        first = rules.setdefault((flow["source"], flow["destination"], ports.get(flow["port"], flow["port"])), name)
+        if first != name:
+            yield Problem(
+                "security_flows", f"has one rule twice, as {first!r} and as {name!r}.", "Keep one; a port may have several names."
+            )
         for side in ("source", "destination"):
             if flow[side] not in known:
                 yield Problem(

@@ -102,6 +102,19 @@ def _security_group_rules(write: Write, _read: Read, found: list[Node], trace: T
         node.value[member] = list(rules.values())
 
 
+@rule("ec2", "UpdateSecurityGroupRuleDescriptionsIngress", "UpdateSecurityGroupRuleDescriptionsEgress")
+def _security_group_rule_descriptions(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    member = "IpPermissionsEgress" if write.operation.endswith("Egress") else "IpPermissions"
+    given = _single(write.parameters.get("IpPermissions") or [])
+    for node in _node(found, "GroupId", write.parameters.get("GroupId")):
+        if member in node.shape.members:
+            rules = _single(node.value.get(member) or [])
+            for key in given.keys() & rules.keys():
+                source, name = key[-2], f"{member}.{_port(given[key])}.{key[-1]}.Description"
+                trace.note(name, *(item[key][source][0].get("Description") for item in (rules, given)))
+            node.value[member] = list({**rules, **{key: given[key] for key in given.keys() & rules.keys()}}.values())
+
+
 def _port(permission: Mapping[str, Any]) -> str:
     low, high = permission.get("FromPort"), permission.get("ToPort")
     if permission.get("IpProtocol") == "-1" or low is None:

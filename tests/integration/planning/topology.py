@@ -14,7 +14,7 @@ def trust(service: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-VPC, SUBNETS, GROUP = "{{ vpc.vpc.id }}", "{{ subnets.results | map(attribute='subnet.id') }}", "{{ group.group_id }}"
+VPC, SUBNETS, GROUP = "{{ vpc.vpc.id }}", "{{ subnets.results | map(attribute='subnet.id') }}", "{{ group.resource.group_id }}"
 PERMISSIONS = {"Version": "2012-10-17", "Statement": [{"Sid": "a", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 BUCKET_POLICY = {
     "Version": "2012-10-17",
@@ -54,12 +54,12 @@ def topology() -> list[Task]:
             _register="table",
         ),
         task(
-            "amazon.aws.ec2_security_group",
+            "indivillage.infra.ec2_security_group",
             name="x",
             description="x",
             vpc_id=VPC,
-            rules=[{"proto": "tcp", "from_port": port, "to_port": port, "cidr_ip": "10.0.0.0/8"} for port in EVERY],
-            rules_egress=[],
+            ingress=[{"from_port": port, "peer": "10.0.0.0/8"} for port in EVERY],
+            egress=[],
             _register="group",
         ),
         task(

@@ -92,12 +92,10 @@ def test_rules_go_by_reference_between_groups_and_by_address_to_networks() -> No
     rules = security_group_rules(FLOWS, "web", PORTS, NETWORKS, IDS)
 
     assert rules == {
-        "ingress": [{"proto": "tcp", "from_port": 443, "to_port": 443, "rule_desc": "requests", "group_id": "sg-1"}],
-        "egress": [{"proto": "tcp", "from_port": 443, "to_port": 443, "rule_desc": "updates", "cidr_ip": "0.0.0.0/0"}],
+        "ingress": [{"protocol": "tcp", "from_port": 443, "to_port": 443, "description": "requests", "peer": "sg-1"}],
+        "egress": [{"protocol": "tcp", "from_port": 443, "to_port": 443, "description": "updates", "peer": "0.0.0.0/0"}],
     }
-    assert [rule["cidr_ip"] for rule in security_group_rules(FLOWS, "bastion", PORTS, NETWORKS, IDS)["ingress"]] == NETWORKS[
-        "administrators"
-    ]
+    assert [rule["peer"] for rule in security_group_rules(FLOWS, "bastion", PORTS, NETWORKS, IDS)["ingress"]] == NETWORKS["administrators"]
 
 
 @pytest.mark.parametrize(

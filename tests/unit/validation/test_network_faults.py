@@ -69,6 +69,7 @@ def test_a_sound_network_has_no_problem() -> None:
         ("security_flows", flow(port="mysql"), "the port 'mysql'"),
         ("security_flows", flow(source="internet", destination="internet"), "from a network to a network"),
         ("security_flows", flow() + flow(), "two flows called 'x'"),
+        ("security_flows", flow() + flow(name="y"), "one rule twice, as 'x' and as 'y'"),
         ("aws_network_acls", [{"tier": "app", "ingress": [{"peer": "dmz", "port": "ssh"}], "egress": []}], "'dmz'"),
         ("aws_network_acls", [{"tier": "app", "ingress": [{"peer": "vpc", "port": "sssh"}], "egress": []}], "'sssh'"),
         ("aws_network_acls", [{"tier": "app", "ingress": [{"peer": "app", "port": "ssh"}] * 7, "egress": []}], "needs 21 rules"),

@@ -13,6 +13,7 @@ NAT = "Start the NAT gateways"
 ROUTES = "Give each tier its way out, or none"
 ACLS = "Make the network ACLs"
 GATEWAY_ENDPOINTS = "Reach S3 and DynamoDB without the internet"
+ENDPOINT_GROUP = "Make the security group of the interface endpoints"
 INTERFACE_ENDPOINTS = "Reach other AWS services without the internet"
 LOG_GROUP = "Make the log group of the flow logs"
 FLOW_LOG = "Record all traffic of the VPC"
@@ -259,23 +260,23 @@ def _open(account: Account, group: str, port: int, *, egress: bool = False, cidr
     call(GroupId=group, IpPermissions=[{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr}]}])
 
 
-@mutation("security group", "rule added", GROUPS, "database", operation="RevokeSecurityGroupIngress", argument="rules")
+@mutation("security group", "rule added", GROUPS, "database", operation="RevokeSecurityGroupIngress", argument="ingress")
 def database_open_to_the_world(account: Account) -> None:
     _open(account, account.group_id("database"), 5432)
 
 
-@mutation("security group", "rule removed", GROUPS, "app", operation="AuthorizeSecurityGroupIngress", argument="rules")
+@mutation("security group", "rule removed", GROUPS, "app", operation="AuthorizeSecurityGroupIngress", argument="ingress")
 def app_closed_to_the_balancer(account: Account) -> None:
     group = account.by_tag("describe_security_groups", "SecurityGroups", "app-sg")
     account.client("ec2").revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[group["IpPermissions"][0]])
 
 
-@mutation("security group", "egress rule added", GROUPS, "cache", operation="RevokeSecurityGroupEgress", argument="rules_egress")
+@mutation("security group", "egress rule added", GROUPS, "cache", operation="RevokeSecurityGroupEgress", argument="egress")
 def cache_may_call_out(account: Account) -> None:
     _open(account, account.group_id("cache"), 443, egress=True)
 
 
-@mutation("security group", "egress rule removed", GROUPS, "web", operation="AuthorizeSecurityGroupEgress", argument="rules_egress")
+@mutation("security group", "egress rule removed", GROUPS, "web", operation="AuthorizeSecurityGroupEgress", argument="egress")
 def web_may_not_call_out(account: Account) -> None:
     group = account.by_tag("describe_security_groups", "SecurityGroups", "web-sg")
     rule = next(rule for rule in group["IpPermissionsEgress"] if rule["IpRanges"])
@@ -285,6 +286,29 @@ def web_may_not_call_out(account: Account) -> None:
 @mutation("security group", "tag changed", GROUPS, "bastion", operation="CreateTags", argument="tags", host=DR)
 def group_tag_changed(account: Account) -> None:
     retag(account, account.group_id("bastion"), Stack="another")
+
+
+@mutation("security group", "rule described differently", GROUPS, "database",
+          operation="UpdateSecurityGroupRuleDescriptionsIngress", argument="ingress", host=DR)  # fmt: skip
+def database_rule_described_differently(account: Account) -> None:
+    group = account.by_tag("describe_security_groups", "SecurityGroups", "database-sg")
+    rule = group["IpPermissions"][0]
+    rule["UserIdGroupPairs"] = [{**rule["UserIdGroupPairs"][0], "Description": "anybody"}]
+    account.client("ec2").update_security_group_rule_descriptions_ingress(GroupId=group["GroupId"], IpPermissions=[rule])
+
+
+@mutation("security group", "egress rule described differently", GROUPS, "web",
+          operation="UpdateSecurityGroupRuleDescriptionsEgress", argument="egress", host=DR)  # fmt: skip
+def web_egress_described_differently(account: Account) -> None:
+    group = account.by_tag("describe_security_groups", "SecurityGroups", "web-sg")
+    rule = next(rule for rule in group["IpPermissionsEgress"] if rule["IpRanges"])
+    rule = {**rule, "UserIdGroupPairs": [], "IpRanges": [{**rule["IpRanges"][0], "Description": "anything"}]}
+    account.client("ec2").update_security_group_rule_descriptions_egress(GroupId=group["GroupId"], IpPermissions=[rule])
+
+
+@mutation("security group", "tag of the endpoints' removed", ENDPOINT_GROUP, operation="CreateTags", argument="tags", field="Tags.Project")
+def endpoint_group_tag_removed(account: Account) -> None:
+    untag(account, account.group_id("endpoints"), "Project")
 
 
 @mutation("security group", "deleted", "Make the security groups that are missing, empty", "internal_load_balancer",
@@ -305,14 +329,12 @@ def group_deleted(account: Account) -> None:
     ec2.delete_security_group(GroupId=group)
 
 
-@mutation(
-    "security group", "default group may call out", DEFAULT_GROUP, operation="RevokeSecurityGroupEgress", argument="rules_egress", host=DR
-)
+@mutation("security group", "default group may call out", DEFAULT_GROUP, operation="RevokeSecurityGroupEgress", argument="egress", host=DR)
 def default_group_may_call_out(account: Account) -> None:
     _open(account, _default_group(account), 443, egress=True)
 
 
-@mutation("security group", "default group opened", DEFAULT_GROUP, operation="RevokeSecurityGroupIngress", argument=("name", "rules"))
+@mutation("security group", "default group opened", DEFAULT_GROUP, operation="RevokeSecurityGroupIngress", argument=("name", "ingress"))
 def default_group_opened(account: Account) -> None:
     _open(account, _default_group(account), 22)
 
