@@ -25,7 +25,12 @@ MAGIC = {
 }
 # Not declared by anybody here: private names, Ansible's own, and what AWX gives each of its jobs.
 FOREIGN = ("__", "ansible_", "awx_", "tower_")
-CHECKED_DEFAULTS = ("aws_network_tiers", "aws_network_acls")  # role defaults that the network checks look at
+# Role defaults that checks of several variables look at.
+CHECKED_DEFAULTS = {
+    *("aws_network_tiers", "aws_network_acls", "aws_database_multi_az", "aws_database_allocated_storage_gib"),
+    *("aws_database_max_allocated_storage_gib", "aws_database_backup_retention_days", "aws_database_backup_window"),
+    *("aws_database_maintenance_window", "aws_cache_replicas"),
+}
 
 
 def read_catalogue(root: Path = ROOT) -> Catalogue:

@@ -100,9 +100,9 @@ def _with_facts(clients: Clients, kind: str, resources: list[Owned]) -> Iterator
                 continue
             resource.part_of = PARTS.get(kind) or _maker(resource.tags) or fact.get("part_of")
             resource.leaving, resource.protected = fact.get("leaving"), fact.get("protected")
-            resource.id = fact.get("id") or resource.id
+            resource.id, resource.kind = fact.get("id") or resource.id, fact.get("kind") or kind
             if kind in KINDS:
-                resource.stateful = KINDS[kind].stateful
+                resource.stateful = KINDS[resource.kind].stateful
             elif not resource.part_of:
                 resource.protected = f"nobody has written down how to remove a {kind}: delete it by hand, or add it to removal_kinds.py"
             yield resource

@@ -4,7 +4,7 @@
 
 One function for each kind that needs it. It is given the client of the kind's service and resources (anything with C(id), C(arn)), and
 returns by id what it found: C(part_of), C(leaving), C(protected), each a text for people, or C(Gone); C(id), where its maker's name tells
-more than AWS's.
+more than AWS's; C(kind), where there are two of what AWS takes for one.
 """
 
 from __future__ import annotations
@@ -132,7 +132,12 @@ def _one_by_one(look: Callable[[Any, Any], Fact], *missing: str) -> Facts:
 
 def _database(client: Any, resource: Any) -> Fact:
     database = client.describe_db_instances(DBInstanceIdentifier=resource.id)["DBInstances"][0]
-    return {"protected": PROTECTED.format(variable="aws_database_deletion_protection")} if database["DeletionProtection"] else {}
+    replica = bool(database.get("ReadReplicaSourceDBInstanceIdentifier"))
+    variable = "its deletion_protection in aws_database_replicas" if replica else "aws_database_deletion_protection"
+    return {
+        **({"kind": "rds:replica"} if replica else {}),
+        **({"protected": PROTECTED.format(variable=variable)} if database["DeletionProtection"] else {}),
+    }
 
 
 def _database_snapshot(client: Any, resource: Any) -> Fact:

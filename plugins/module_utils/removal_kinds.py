@@ -37,7 +37,7 @@ class Kind:
 
 
 _RUNNING = ("autoscaling:autoScalingGroup", "ec2:instance")
-_STORES = ("rds:db", "elasticache:replicationgroup")
+_STORES = ("rds:replica", "rds:db", "elasticache:replicationgroup")
 _IN_SUBNETS = (
     *_RUNNING,
     *_STORES,
@@ -97,7 +97,8 @@ KINDS: dict[str, Kind] = {
     ),
     "cloudwatch:alarm": Kind("alarm", "cloudwatch", ("delete_alarms", {"AlarmNames": ["id"]}), modules=("cloudwatch_metric_alarm",)),
     # What keeps data
-    "rds:db": Kind("database", "rds", modules=("rds_instance",), stateful="database"),
+    "rds:replica": Kind("database replica", "rds", modules=("rds_instance",), stateful="database"),
+    "rds:db": Kind("database", "rds", after=("rds:replica",), modules=("rds_instance",), stateful="database"),
     "rds:snapshot": Kind(
         "database snapshot",
         "rds",
@@ -110,14 +111,14 @@ KINDS: dict[str, Kind] = {
         "database subnet group",
         "rds",
         ("delete_db_subnet_group", {"DBSubnetGroupName": "id"}),
-        after=("rds:db",),
+        after=("rds:replica", "rds:db"),
         modules=("rds_subnet_group",),
     ),
     "rds:pg": Kind(
         "database parameter group",
         "rds",
         ("delete_db_parameter_group", {"DBParameterGroupName": "id"}),
-        after=("rds:db",),
+        after=("rds:replica", "rds:db"),
         modules=("rds_parameter_group", "rds_instance_param_group"),
     ),
     "elasticache:replicationgroup": Kind("cache", "elasticache", modules=("elasticache_replication_group",), stateful="cache"),
@@ -158,7 +159,7 @@ KINDS: dict[str, Kind] = {
         "log group",
         "logs",
         ("delete_log_group", {"logGroupName": "id"}),
-        after=("ec2:flow-log", "rds:db", "lambda:function"),
+        after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function"),
         modules=("log_group", "cloudwatchlogs_log_group"),
     ),
     "kms:key": Kind("key", "kms", after=_ENCRYPTED, stateful="key"),
@@ -200,7 +201,10 @@ KINDS: dict[str, Kind] = {
         "instance profile", "iam", after=(*_RUNNING, "ec2:launch-template"), modules=("iam_instance_profile", "iam_role")
     ),
     "iam:role": Kind(
-        "role", "iam", after=("iam:instance-profile", "rds:db", "ec2:flow-log", "lambda:function", *_RUNNING), modules=("iam_role",)
+        "role",
+        "iam",
+        after=("iam:instance-profile", "rds:replica", "rds:db", "ec2:flow-log", "lambda:function", *_RUNNING),
+        modules=("iam_role",),
     ),
     "iam:policy": Kind("policy", "iam", after=("iam:role",), modules=("iam_managed_policy",)),
 }

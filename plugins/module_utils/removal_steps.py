@@ -83,15 +83,16 @@ def image(client: Any, removal: Removal) -> None:
 
 
 def database(client: Any, removal: Removal) -> None:
-    """Delete a database, and its automated backups when no final snapshot is wanted."""
-    status = client.describe_db_instances(DBInstanceIdentifier=removal.id)["DBInstances"][0]["DBInstanceStatus"]
-    if status != "deleting":
+    """Delete a database, and its automated backups when no final snapshot is wanted. Of a replica AWS makes none."""
+    found = client.describe_db_instances(DBInstanceIdentifier=removal.id)["DBInstances"][0]
+    if found["DBInstanceStatus"] != "deleting":
+        snapshot = removal.final_snapshot and not found.get("ReadReplicaSourceDBInstanceIdentifier")
         final = {"FinalDBSnapshotIdentifier": f"{removal.id}-final-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"}
         client.delete_db_instance(
             DBInstanceIdentifier=removal.id,
-            SkipFinalSnapshot=not removal.final_snapshot,
+            SkipFinalSnapshot=not snapshot,
             DeleteAutomatedBackups=not removal.final_snapshot,
-            **(final if removal.final_snapshot else {}),
+            **(final if snapshot else {}),
         )
     wait_for(client, "db_instance_deleted", removal, DBInstanceIdentifier=removal.id)
 
@@ -222,6 +223,7 @@ STEPS: dict[str, Step] = {
     "iam:role": role,
     "kms:key": key,
     "rds:db": database,
+    "rds:replica": database,
     "s3:bucket": bucket,
     "secretsmanager:secret": secret,
     "sqs:queue": queue,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration
@@ -101,9 +102,11 @@ def _all_problems(
             if name not in declared:
                 yield from _name_problems(name, catalogue, stacks=(stack.name,))
         problems = list(_value_problems(stack, catalogue))
+        known = {**stack.defaults, **stack.values}
+        problems += capacity_problems(known, stack.layers)
         if "aws_network" in stack.layers:
             others = {name: cidr for name, cidr in networks.items() if name != stack.name}
-            problems += network_problems({**stack.defaults, **stack.values}, others)
+            problems += network_problems(known, others)
         for problem in problems:
             yield problem.at(_winning_place(problem.variable, stack, declarations), stack.name)
 

@@ -69,6 +69,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "DBSubnetGroupName": "subgrp:{}",
         "FinalDBSnapshotIdentifier": "snapshot:{}",
         "ResourceName": "",
+        "SourceDBInstanceIdentifier": "db:{}",
     },
     "secretsmanager": {"Name": "secret:{}-000000", "SecretId": "secret:{}-000000"},
     "sns": {"Name": "{}", "ResourceArn": "", "TopicArn": ""},
@@ -86,7 +87,10 @@ _KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId")
 _GLOBAL_SERVICES = frozenset({"iam"})
 _EC2_ID = re.compile(r"[a-z]+-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
-_PASSED_TO = {"ec2:CreateFlowLogs": "vpc-flow-logs", "rds:CreateDBInstance": "monitoring.rds", "rds:ModifyDBInstance": "monitoring.rds"}
+_PASSED_TO = {
+    "ec2:CreateFlowLogs": "vpc-flow-logs",
+    **dict.fromkeys(("rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance"), "monitoring.rds"),
+}
 
 
 @dataclass(frozen=True)

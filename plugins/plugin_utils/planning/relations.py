@@ -21,13 +21,19 @@ RENAMED = {
     ("ec2", "ModifyLaunchTemplate"): {"DefaultVersion": "DefaultVersionNumber", "SetDefaultVersion": "DefaultVersionNumber"},
     ("ec2", "CreateSecurityGroup"): {"Description": "GroupDescription"},
 }
+# Parameters that name what the field describes.
+DESCRIBED: dict[tuple[str, str, str], Callable[[Any], Any]] = {
+    ("rds", "ModifyDBInstance", "VpcSecurityGroupIds"): lambda ids: [{"VpcSecurityGroupId": one, "Status": "active"} for one in ids],
+    ("rds", "ModifyDBInstance", "DBParameterGroupName"): lambda name: [{"DBParameterGroupName": name, "ParameterApplyStatus": "in-sync"}],
+}
 
 
 def fields(write: Write) -> Iterator[tuple[str, str, Any]]:
     """The parameters of a write: the parameter's name, that of the field that it changes, and the value."""
     renamed = RENAMED.get((write.service, write.operation), {})
     for name, value in requests.without_tokens(write.parameters).items():
-        yield name, renamed.get(name, name), value
+        described = DESCRIBED.get((write.service, write.operation, name))
+        yield name, renamed.get(name, name), described(value) if described else value
 
 
 # ---- Writes to the lists within a thing ------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ DELETING = {"Delete", "Deregister", "Release", "Terminate"}
 ROLE_SUFFIXES = ("description", "metadata", "listentry", "entry", "summary", "info", "detail", "details", "configuration")
 ATTRIBUTE_SUFFIXES = ("attributes", "attribute", "options", "settings")
 NAMING = ("", "id", "arn", "name", "identifier", "url")
+# What an operation makes whose name says more than that.
+NOUNS = {"CreateDBInstanceReadReplica": "DBInstance"}
 # Names of a thing that do not follow from the name of its shape.
 OTHER_NAMES = {"address": {"allocationid", "publicip"}, "keypair": {"keyname", "keyfingerprint"}, "bucket": {"bucket"}}
 SETTLED = ("available", "active", "running", "in-service", "inservice", "enabled", "issued", "attached", "associated", "in-sync", "insync")
@@ -57,7 +59,7 @@ def split(operation: str) -> tuple[str, str]:
     verb = VERB.match(operation)
     if not verb:
         return operation, ""
-    return verb[0], singular(operation[verb.end() :])
+    return verb[0], NOUNS.get(operation) or singular(operation[verb.end() :])
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.drill.plan.environments import STANDBY
 from tests.drill.support.emulator import Calls, running
 from tests.drill.support.runs import Project, Run
 from tests.drill.support.snapshot import Snapshot
@@ -15,9 +16,9 @@ from tests.drill.support.snapshot import Snapshot
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The sandbox's environment before its first run. Take a copy; nobody writes to this one."""
+    """The sandbox's environment, with a standby, before its first run. Take a copy; nobody writes to this one."""
     with running() as emulator:
-        yield Project(emulator, tmp_path_factory.mktemp("sandbox")).prepare()
+        yield Project(emulator, tmp_path_factory.mktemp("sandbox"), variables=STANDBY).prepare()
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from sandbox import pki
 from sandbox.settings import ACCOUNT_ID
 from tests.drill.support.emulator import DrillEmulator
-from tests.drill.support.runs import Project
+from tests.drill.support.mutations.model import PREFIX
+from tests.drill.support.runs import ROOT, Project
 
 DEBIAN = ("136693071363", "debian-13-amd64-20260101-1")  # owner and name, as Debian publishes its images
 CERTIFICATES = ("public", "internal")
@@ -20,8 +23,28 @@ TAGS = {
     "Stack": "{{ inventory_hostname }}",
     "ManagedBy": "ansible",
 }
-# A declaration that differs in every role from the sandbox's own.
-CHANGED: dict[str, Any] = {
+
+
+def _layers(kind: str) -> list[str]:
+    """The layers of the sandbox's stacks of a kind."""
+    return list(yaml.safe_load((ROOT / f"inventories/_base/stack_vars/{kind}.yml").read_text())["stack_layers"])
+
+
+def of(**by_kind: Any) -> str:
+    """The value of a variable that differs between kinds of stacks."""
+    return f"{{{{ {by_kind!r}[stack_kind] }}}}"
+
+
+# What only production has in its second region, declared for the sandbox: on its machine nothing would stand behind it.
+STANDBY: dict[str, Any] = {
+    "stack_layers": of(**{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database"]}),
+    "aws_database_replicas": of(
+        primary=[{"name": "replica"}],
+        dr=[{"name": "dr-replica", "kms_key_id": f"alias/{PREFIX}-database", "backup_retention_days": 7, "deletion_protection": True}],
+    ),
+}
+# A declaration that differs in every role from that.
+CHANGED: dict[str, Any] = STANDBY | {
     "resource_tags": TAGS | {"CostCenter": "drill"},
     "administrator_cidrs": ["198.18.0.0/25"],
     "aws_cache_snapshot_retention_days": 2,

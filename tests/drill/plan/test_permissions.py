@@ -25,7 +25,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import 
 from botocore.exceptions import ClientError
 
 from sandbox.emulator.iam_evaluation import allows
-from tests.drill.plan.environments import CHANGED
+from tests.drill.plan.environments import CHANGED, STANDBY
 from tests.drill.support.mutations.catalogue import batches
 from tests.drill.support.mutations.model import Mutation
 from tests.integration.emulator.support import REPOSITORY
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.emulator
 
 RECORD = os.environ.get("RECORD_CALLS") == "1"
 SITE = "tests/drill/permissions/site.yml"
-QUICK: dict[str, Any] = {"aws_compute_rollout_warmup_seconds": 1}
+DECLARED: dict[str, Any] = STANDBY | {"aws_compute_rollout_warmup_seconds": 1}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Site:
     remove: Principal
 
     def provision(self, **variables: Any) -> None:
-        self.succeed(SITE, self.deploy, **QUICK, **variables)
+        self.succeed(SITE, self.deploy, **DECLARED | variables)
 
     def succeed(self, playbook: str, principal: Principal, *options: str, codes: tuple[int, ...] = (0,), **variables: Any) -> None:
         run = self.account.run(playbook, principal, *options, **variables)
@@ -86,7 +86,7 @@ def keep(records: dict[str, dict[str, list[dict[str, Any]]]]) -> None:
 
 
 def test_a_planner_plans_an_empty_account(site: Site) -> None:
-    site.succeed(SITE, site.plan, "--check", codes=(0, 2), **QUICK)
+    site.succeed(SITE, site.plan, "--check", codes=(0, 2), **DECLARED)
 
 
 def test_the_removing_role_takes_away_what_runs_are_recorded_in(site: Site) -> None:
@@ -122,7 +122,7 @@ def test_the_deploy_role_carries_out_another_declaration_and_takes_it_back(site:
 
 
 def test_a_planner_plans_what_stands_and_lists_what_is_ours(site: Site) -> None:
-    site.succeed(SITE, site.plan, "--check", codes=(0, 2), **QUICK, **CHANGED)
+    site.succeed(SITE, site.plan, "--check", codes=(0, 2), **DECLARED | CHANGED)
     site.succeed("playbooks/show_runs.yml", site.plan)
     site.succeed("playbooks/list_owned.yml", site.plan)
 
@@ -174,7 +174,7 @@ def test_the_deploy_role_may_put_right_what_was_changed_behind_its_back(site: Si
     for mutation in batch:
         with suppress(ValueError):  # what it looks for was mutated before
             mutation.do(site.account.emulator)
-    run = site.account.run(SITE, site.deploy, **QUICK)
+    run = site.account.run(SITE, site.deploy, **DECLARED)
     assert "is not authorized to perform" not in " ".join(run.stdout.split())
 
 

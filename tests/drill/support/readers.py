@@ -135,7 +135,16 @@ READERS: tuple[Reader, ...] = (
         details=(Detail("list_tags_for_certificate", {"CertificateArn": "CertificateArn"}, "Tags"),),
     ),
     # --- data ---
-    Reader("database", "rds", "describe_db_instances", "DBInstances", ("DbiResourceId",), ("DBInstanceIdentifier",)),
+    Reader(
+        "database",
+        "rds",
+        "describe_db_instances",
+        "DBInstances",
+        ("DbiResourceId",),
+        ("DBInstanceIdentifier",),
+        # A replica that lost its source, or was promoted, stays what it is then: nobody can make it one again.
+        ignored=("ReadReplicaDBInstanceIdentifiers", "ReadReplicaSourceDBInstanceIdentifier", "StatusInfos"),
+    ),
     Reader(
         "database subnet group",
         "rds",

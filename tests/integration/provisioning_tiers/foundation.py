@@ -25,6 +25,8 @@ class Foundation:
     """Ids of what was made, by name without the prefix."""
 
     emulator: RunningEmulator
+    region: str = "us-east-1"
+    network: str = "10.10"
     vpc_id: str = ""
     subnets: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
@@ -32,7 +34,8 @@ class Foundation:
 
     def lay(self) -> Foundation:
         """Make everything."""
-        self._network()
+        self.lay_network()
+        self.lay_keys()
         self._identities()
         self._logs_bucket()
         for tier in ("web", "app"):
@@ -50,17 +53,18 @@ class Foundation:
         self.images[tier] = copy
         return str(copy)
 
-    def _network(self) -> None:
-        ec2 = self.emulator.client("ec2")
-        self.vpc_id = ec2.create_vpc(CidrBlock="10.10.0.0/16", TagSpecifications=_named("vpc", "vpc"))["Vpc"]["VpcId"]
+    def lay_network(self) -> None:
+        """Make the VPC with its subnets and security groups, and the key pair."""
+        ec2 = self.emulator.client("ec2", self.region)
+        self.vpc_id = ec2.create_vpc(CidrBlock=f"{self.network}.0.0/16", TagSpecifications=_named("vpc", "vpc"))["Vpc"]["VpcId"]
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc_id)
         for tier, first in TIERS.items():
             for number, zone in enumerate(ZONES):
                 self.subnets[f"{tier}-{zone}"] = ec2.create_subnet(
                     VpcId=self.vpc_id,
-                    CidrBlock=f"10.10.{first + number}.0/24",
-                    AvailabilityZone=f"us-east-1{zone}",
+                    CidrBlock=f"{self.network}.{first + number}.0/24",
+                    AvailabilityZone=f"{self.region}{zone}",
                     TagSpecifications=_named("subnet", f"{tier}-{zone}", Tier=tier),
                 )["Subnet"]["SubnetId"]
         for name in GROUPS:
@@ -73,12 +77,16 @@ class Foundation:
         ec2.create_key_pair(KeyName=f"{PREFIX}-key", KeyType="ed25519")
 
     def _identities(self) -> None:
-        iam, kms = self.emulator.client("iam"), self.emulator.client("kms")
+        iam = self.emulator.client("iam")
         for name in ("bastion", "web", "app", "rds-monitoring"):
             iam.create_role(RoleName=f"{PREFIX}-{name}", AssumeRolePolicyDocument=TRUST)
         for name in ("bastion", "web", "app"):
             iam.create_instance_profile(InstanceProfileName=f"{PREFIX}-{name}")
             iam.add_role_to_instance_profile(InstanceProfileName=f"{PREFIX}-{name}", RoleName=f"{PREFIX}-{name}")
+
+    def lay_keys(self) -> None:
+        """Make the keys that volumes and databases are encrypted with."""
+        kms = self.emulator.client("kms", self.region)
         for purpose in ("general", "database"):
             key = kms.create_key()["KeyMetadata"]["KeyId"]
             kms.create_alias(AliasName=f"alias/{PREFIX}-{purpose}", TargetKeyId=key)

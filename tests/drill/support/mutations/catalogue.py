@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from tests.drill.support.mutations import identities, networks, operations, storage, tiers
+from tests.drill.support.mutations import identities, networks, operations, standby, storage, tiers
 from tests.drill.support.mutations.model import ALL, Mutation
 
-_SOURCES = (networks, identities, storage, tiers, operations)  # importing them registers their mutations
+_SOURCES = (networks, identities, storage, tiers, standby, operations)  # importing them registers their mutations
 
 
 def mutations() -> list[Mutation]:

@@ -257,7 +257,7 @@ _DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("auto_minor_version_upgrade", "AutoMinorVersionUpgrade", "upgrades switched off", {"AutoMinorVersionUpgrade": False}),
     ("copy_tags_to_snapshot", "CopyTagsToSnapshot", "snapshots without tags", {"CopyTagsToSnapshot": False}),
     ("deletion_protection", "DeletionProtection", "deletion protection set", {"DeletionProtection": True}),
-    ("db_parameter_group_name", "DBParameterGroupName", "parameter group exchanged", {"DBParameterGroupName": "default.postgres17"}),
+    ("db_parameter_group_name", "DBParameterGroups", "parameter group exchanged", {"DBParameterGroupName": "default.postgres17"}),
     (
         "enable_cloudwatch_logs_exports",
         "CloudwatchLogsExportConfiguration",
