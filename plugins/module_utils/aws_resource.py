@@ -279,6 +279,8 @@ def _read_back(resource: Resource, written: Properties) -> Properties:
     try:
         wait_until(reported, "AWS to report it", READ_BACK_SECONDS)
     except ResourceError as error:
+        if not seen:  # it never came, or find says itself what is wrong with it
+            raise
         pending = resource.shown({key: seen.get(key) for key in differences(type(resource), expected, seen)})
         raise ResourceError(f"AWS accepted the change, yet after {READ_BACK_SECONDS} seconds still reports {pending}.") from error
     return seen

@@ -162,8 +162,10 @@ def _key(client: Any, resource: Any) -> Fact:
 
 
 def _secret(client: Any, resource: Any) -> Fact:
-    deleted = client.describe_secret(SecretId=resource.arn).get("DeletedDate")
-    return {"leaving": "AWS deletes it when its recovery window ends"} if deleted else {}
+    secret = client.describe_secret(SecretId=resource.arn)
+    if secret.get("PrimaryRegion", client.meta.region_name) != client.meta.region_name:
+        return {"part_of": f"secret {resource.id} of {secret['PrimaryRegion']}"}
+    return {"leaving": "AWS deletes it when its recovery window ends"} if secret.get("DeletedDate") else {}
 
 
 def _bucket(client: Any, resource: Any) -> Fact:

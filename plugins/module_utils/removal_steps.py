@@ -118,7 +118,14 @@ def bucket(client: Any, removal: Removal) -> None:
 
 
 def secret(client: Any, removal: Removal) -> None:
-    """Delete a secret, at once or after its recovery window."""
+    """Delete a secret, at once or after its recovery window, and before it its copies in other regions."""
+
+    def regions() -> list[str]:
+        return [status["Region"] for status in client.describe_secret(SecretId=removal.arn).get("ReplicationStatus", [])]
+
+    if copies := regions():
+        client.remove_regions_from_replication(SecretId=removal.arn, RemoveReplicaRegions=copies)
+        _wait_gone(removal, regions)
     window = {"RecoveryWindowInDays": removal.recovery_days} if removal.recovery_days else {"ForceDeleteWithoutRecovery": True}
     client.delete_secret(SecretId=removal.arn, **window)
 

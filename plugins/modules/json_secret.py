@@ -42,6 +42,22 @@ options:
     type: list
     elements: str
     default: []
+  replicas:
+    description:
+      - Regions that have a copy of the secret, which Secrets Manager keeps like it. Copies in other regions are removed.
+      - Left alone when left out.
+      - A secret of that name which the region has already is never overwritten.
+    type: list
+    elements: dict
+    suboptions:
+      region:
+        description: Name of the region.
+        type: str
+        required: true
+      kms_key_id:
+        description: Id, ARN or alias of the key that encrypts the copy, in that region.
+        type: str
+        required: true
   recovery_days:
     description: Days within which a secret deleted by O(state=absent) can be restored, V(7) to V(30). V(0) deletes at once and for ever.
     type: int
@@ -65,6 +81,11 @@ EXAMPLES = r"""
     reveal: [password]
   no_log: true
   register: credentials
+
+- name: Keep a copy of them where the site would go on
+  indivillage.infra.json_secret:
+    name: /indivillage/production/database/credentials
+    replicas: [{region: us-west-2, kms_key_id: alias/indivillage-production-database}]
 
 - name: Add where the database is
   indivillage.infra.json_secret:
@@ -98,7 +119,14 @@ from typing import Any, ClassVar
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils import planning
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import (
+    READ_BACK_SECONDS,
+    Properties,
+    Resource,
+    ResourceError,
+    run,
+    wait_until,
+)
 
 ALPHABET = string.ascii_letters + string.digits
 HIDDEN = "(hidden)"
@@ -115,9 +143,10 @@ class JsonSecret(Resource):
         "generate": {"type": "list", "elements": "str", "default": []},
         "length": {"type": "int", "default": 32},
         "reveal": {"type": "list", "elements": "str", "default": []},
+        "replicas": {"type": "list", "elements": "dict", "options": {"region": {"required": True}, "kms_key_id": {"required": True}}},
         "recovery_days": {"type": "int", "default": 30},
     }
-    properties = ("description", "kms_key_id", "fields")
+    properties = ("description", "kms_key_id", "fields", "replicas")
     scheduled_for_deletion = False
     held: Properties = {}  # noqa: RUF012 - replaced, never filled
 
@@ -144,8 +173,9 @@ class JsonSecret(Resource):
             "name": self.name,
             "arn": secret["ARN"],
             "description": secret.get("Description", ""),
-            "kms_key_id": self._as_declared(secret.get("KmsKeyId", "")),
+            "kms_key_id": _as_declared(secret.get("KmsKeyId", ""), self.params["kms_key_id"]),
             "fields": self.held,
+            "replicas": [self._replica(status) for status in secret.get("ReplicationStatus", [])],
             "tags": boto3_tag_list_to_ansible_dict(secret.get("Tags", [])),
         }
 
@@ -162,10 +192,12 @@ class JsonSecret(Resource):
             raise ResourceError("its value is not a JSON object; it was not written by this module.")
         return value
 
-    def _as_declared(self, key: str) -> str:
-        # AWS may answer an alias or id with its ARN.
-        declared = self.params["kms_key_id"]
-        return declared if declared and key.endswith(declared) else key
+    def _replica(self, status: dict[str, Any]) -> dict[str, str]:
+        region = status["Region"]
+        if status.get("Status") == "Failed":
+            raise ResourceError(f"its copy in {region} failed: {status.get('StatusMessage')}.")
+        declared = {replica["region"]: replica["kms_key_id"] for replica in self.params["replicas"] or []}
+        return {"region": region, "kms_key_id": _as_declared(status.get("KmsKeyId", ""), declared.get(region))}
 
     def shown(self, properties: Properties) -> Properties:
         if "fields" not in properties:
@@ -181,6 +213,7 @@ class JsonSecret(Resource):
             SecretString=json.dumps(wanted["fields"]),
             **({"Description": wanted["description"]} if wanted.get("description") else {}),
             **({"KmsKeyId": wanted["kms_key_id"]} if wanted.get("kms_key_id") else {}),
+            **({"AddReplicaRegions": _regions(wanted["replicas"])} if wanted.get("replicas") else {}),
             **({"Tags": ansible_dict_to_boto3_tag_list(tags)} if tags else {}),
         )
 
@@ -191,8 +224,26 @@ class JsonSecret(Resource):
             self.client.update_secret(SecretId=self.name, **attributes)
         if "fields" in changes:
             self.client.put_secret_value(SecretId=self.name, SecretString=json.dumps(current["fields"] | changes["fields"]))
+        if "replicas" in changes:
+            self._replicate(current["replicas"], changes["replicas"])
+
+    def _replicate(self, current: list[dict[str, str]], wanted: list[dict[str, str]]) -> None:
+        """Remove the copies that are not wanted, or not with their key, and make those that are missing."""
+        surplus = [replica["region"] for replica in current if replica not in wanted]
+        missing = [replica for replica in wanted if replica not in current]
+        if surplus:
+            self.client.remove_regions_from_replication(SecretId=self.name, RemoveReplicaRegions=surplus)
+            wait_until(lambda: not self._copied_to(surplus), f"its copies in {', '.join(surplus)} to disappear", READ_BACK_SECONDS)
+        if missing:
+            self.client.replicate_secret_to_regions(SecretId=self.name, AddReplicaRegions=_regions(missing))
+
+    def _copied_to(self, regions: list[str]) -> bool:
+        statuses = self.client.describe_secret(SecretId=self.name).get("ReplicationStatus", [])
+        return any(status["Region"] in regions for status in statuses)
 
     def delete(self, current: Properties) -> None:
+        if current["replicas"]:
+            self._replicate(current["replicas"], [])
         days = self.params["recovery_days"]
         how = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
         self.client.delete_secret(SecretId=self.name, **how)
@@ -202,6 +253,15 @@ class JsonSecret(Resource):
             self.client.untag_resource(SecretId=self.name, TagKeys=remove)
         if add:
             self.client.tag_resource(SecretId=self.name, Tags=ansible_dict_to_boto3_tag_list(add))
+
+
+def _as_declared(key: str, declared: str | None) -> str:
+    # AWS may answer an alias or id with its ARN.
+    return declared if declared and key.endswith(declared) else key
+
+
+def _regions(replicas: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{"Region": replica["region"], "KmsKeyId": replica["kms_key_id"]} for replica in replicas]
 
 
 def main() -> None:

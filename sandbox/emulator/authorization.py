@@ -83,7 +83,7 @@ _TEMPLATE_PATHS = tuple(
     for template in ("LaunchTemplate", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification")
     for name in ("Id", "Name")
 )
-_KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId")
+_KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId", "AddReplicaRegions.KmsKeyId")
 _GLOBAL_SERVICES = frozenset({"iam"})
 _EC2_ID = re.compile(r"[a-z]+-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.

@@ -20,6 +20,7 @@ RENAMED = {
     ("rds", "ModifyDBInstance"): {"VpcSecurityGroupIds": "VpcSecurityGroups", "DBParameterGroupName": "DBParameterGroups"},
     ("ec2", "ModifyLaunchTemplate"): {"DefaultVersion": "DefaultVersionNumber", "SetDefaultVersion": "DefaultVersionNumber"},
     ("ec2", "CreateSecurityGroup"): {"Description": "GroupDescription"},
+    ("secretsmanager", "CreateSecret"): {"AddReplicaRegions": "ReplicationStatus"},
 }
 # Parameters that name what the field describes.
 DESCRIBED: dict[tuple[str, str, str], Callable[[Any], Any]] = {
@@ -321,6 +322,16 @@ ELSEWHERE = {"ReplicateKey"}
 @rule("kms", "ReplicateKey")
 def _replicas(_write: Write, _read: Read, _found: list[Node], _trace: Trace) -> None:
     """The description, policy and tags that it gives are those of the replica, and not of the key that it names."""
+
+
+@rule("secretsmanager", "ReplicateSecretToRegions", "RemoveRegionsFromReplication")
+def _secret_replicas(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    gone = write.parameters.get("RemoveReplicaRegions", [])
+    made = [{**replica, "Status": "InSync"} for replica in write.parameters.get("AddReplicaRegions", [])]
+    for node in found:
+        if "ReplicationStatus" in node.shape.members and meet({write.parameters["SecretId"]}, set(node.identifiers)):
+            kept = [item for item in node.value.get("ReplicationStatus") or [] if item["Region"] not in gone]
+            _put(node, "ReplicationStatus", kept + made, trace)
 
 
 @rule("sns", "SetTopicAttributes")

@@ -38,6 +38,7 @@ def of(**by_kind: Any) -> str:
 # What only production has in its second region, declared for the sandbox: on its machine nothing would stand behind it.
 STANDBY: dict[str, Any] = {
     "stack_layers": of(**{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database"]}),
+    "secret_replica_regions": ["us-west-2"],
     "aws_database_replicas": of(
         primary=[{"name": "replica"}],
         dr=[{"name": "dr-replica", "kms_key_id": f"alias/{PREFIX}-database", "backup_retention_days": 7, "deletion_protection": True}],

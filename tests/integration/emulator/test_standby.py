@@ -116,3 +116,19 @@ def test_a_replica_without_its_source_is_a_database(standalone: RunningEmulator,
         rds.delete_db_instance(DBInstanceIdentifier=source, SkipFinalSnapshot=True)
     assert not database(standalone, name).get("ReadReplicaSourceDBInstanceIdentifier")
     rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
+# --- copies of secrets ---
+
+
+def test_a_copy_of_a_secret_has_the_key_of_its_region(standalone: RunningEmulator) -> None:
+    name, here, there = unique("secret"), standalone.client("secretsmanager"), standalone.client("secretsmanager", DR)
+    here.create_secret(Name=name, SecretString="one", KmsKeyId="alias/here", AddReplicaRegions=[{"Region": DR, "KmsKeyId": "alias/there"}])
+    here.put_secret_value(SecretId=name, SecretString="two")
+    (status,) = here.describe_secret(SecretId=name)["ReplicationStatus"]
+    copy = there.describe_secret(SecretId=name)
+
+    assert (status["Region"], status["KmsKeyId"], status["Status"]) == (DR, "alias/there", "InSync")
+    assert (copy["KmsKeyId"], copy["PrimaryRegion"]) == ("alias/there", PRIMARY)
+    assert "ReplicationStatus" not in copy
+    assert there.get_secret_value(SecretId=name)["SecretString"] == "two"

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.emulator
 
 DECLARED: dict[str, Any] = {
     "stack_layers": ["aws_database"],
+    "secret_replica_regions": [DR],
     "aws_database_monitoring_interval_seconds": 60,
     "aws_database_performance_insights": True,
     "aws_database_replicas": of(

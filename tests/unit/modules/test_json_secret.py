@@ -6,9 +6,30 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.indivillage.infra.plugins.modules import json_secret
+from moto.secretsmanager.models import FakeSecret
 
 NAME = "/indivillage/test/database/credentials"
+COPY = {"region": "us-west-2", "kms_key_id": "alias/test"}
 Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def copies_have_their_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto encrypts every copy with the account's default key."""
+    make = FakeSecret.create_replicas
+
+    def create_replicas(self: Any, replica_regions: list[dict[str, str]], **options: Any) -> Any:
+        replicas = make(self, replica_regions, **options)
+        for replica, wanted in zip(replicas, replica_regions, strict=True):
+            replica.config["KmsKeyId"] = f"arn:aws:kms:{replica.region}:123456789012:{wanted['KmsKeyId']}"
+        return replicas
+
+    monkeypatch.setattr(FakeSecret, "create_replicas", create_replicas)
+
+
+def regions() -> list[str]:
+    statuses = boto3.client("secretsmanager").describe_secret(SecretId=NAME).get("ReplicationStatus", [])
+    return [status["Region"] for status in statuses]
 
 
 def value() -> dict[str, Any]:
@@ -65,3 +86,29 @@ def test_a_secret_scheduled_for_deletion_is_named(run: Run) -> None:
     assert run(json_secret, name=NAME, state="absent")["changed"]
     assert not run(json_secret, name=NAME, state="absent")["changed"]
     assert "it is scheduled for deletion" in run(json_secret, name=NAME, generate=["password"])["msg"]
+
+
+def test_life_cycle_of_copies(life_cycle: Callable[..., None]) -> None:
+    life_cycle(
+        json_secret,
+        {"name": NAME, "fields": {"username": "admin"}, "recovery_days": 0},
+        {"replicas": [COPY]},
+        {"replicas": [{**COPY, "kms_key_id": "alias/other"}, {"region": "eu-west-1", "kms_key_id": "alias/test"}]},
+    )
+
+
+def test_copies_are_left_alone_by_who_does_not_speak_of_them(run: Run) -> None:
+    run(json_secret, name=NAME, fields={"a": "1"}, replicas=[COPY])
+    assert run(json_secret, name=NAME, fields={"b": "2"})["changed"]
+    assert regions() == ["us-west-2"]
+    copied = boto3.client("secretsmanager", "us-west-2").get_secret_value(SecretId=NAME)["SecretString"]
+    assert json.loads(copied) == {"a": "1", "b": "2"}
+    assert run(json_secret, name=NAME, replicas=[])["changed"]
+    assert regions() == []
+
+
+def test_a_secret_that_is_there_already_is_not_overwritten(run: Run) -> None:
+    boto3.client("secretsmanager", "us-west-2").create_secret(Name=NAME, SecretString="{}")
+    result = run(json_secret, name=NAME, fields={"a": "1"}, replicas=[COPY])
+    assert result["failed"]
+    assert "its copy in us-west-2 failed" in result["msg"]

@@ -8,6 +8,7 @@ from typing import Any
 from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
 
 REPLICAS = "Make the replicas of the database"
+CREDENTIALS = "Make the credentials of the database, once"
 REPLICA_BACKUPS = "Set how long backups of the replicas are kept"
 
 # --- replicas of the database ---
@@ -63,3 +64,19 @@ def replica_deleted(account: Account) -> None:
 @mutation("database replica", "promoted", REPLICAS, reason="a database that has been written to is no copy any more, and stays", host=DR)
 def replica_promoted(account: Account) -> None:
     account.client("rds").promote_read_replica(DBInstanceIdentifier=f"{PREFIX}-db-dr-replica")
+
+
+# --- copies of secrets ---
+
+SECRET = f"/indivillage/{PREFIX.rpartition('-')[2]}/database/credentials"
+
+
+@mutation("secret", "copy in the other region removed", CREDENTIALS, operation="ReplicateSecretToRegions", argument="replicas",
+          field="ReplicationStatus")  # fmt: skip
+def secret_copy_removed(account: Account) -> None:
+    account.client("secretsmanager").remove_regions_from_replication(SecretId=SECRET, RemoveReplicaRegions=["us-west-2"])
+
+
+@mutation("secret", "copy in a region too many", CREDENTIALS, operation="RemoveRegionsFromReplication", argument="replicas", alone=True)
+def secret_copy_added(account: Account) -> None:
+    account.client("secretsmanager").replicate_secret_to_regions(SecretId=SECRET, AddReplicaRegions=[{"Region": "eu-west-1"}])
