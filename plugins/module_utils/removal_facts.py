@@ -88,6 +88,16 @@ def _endpoints(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
     return _told(resources, ((item["VpcEndpointId"], fact(item)) for item in found))
 
 
+def _living(operation: str, key: str, filter_name: str, id_key: str) -> Facts:
+    """For what EC2 goes on describing for a while, with the state that says that it is gone."""
+
+    def facts(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
+        found = _described(client, operation, key, filter_name, resources)
+        return _told(resources, ((item[id_key], Gone if item["State"] in ("deleted", "rejected", "failed") else {}) for item in found))
+
+    return facts
+
+
 def _key_pairs(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
     filters = [{"Name": "key-pair-id", "Values": [resource.id for resource in resources]}]
     pairs = client.describe_key_pairs(Filters=filters)["KeyPairs"]
@@ -181,6 +191,10 @@ FACTS: dict[str, Facts] = {
     "ec2:natgateway": _nat_gateways,
     "ec2:vpc-endpoint": _endpoints,
     "ec2:snapshot": _snapshots,
+    "ec2:transit-gateway": _living("describe_transit_gateways", "TransitGateways", "transit-gateway-id", "TransitGatewayId"),
+    "ec2:transit-gateway-attachment": _living(
+        "describe_transit_gateway_attachments", "TransitGatewayAttachments", "transit-gateway-attachment-id", "TransitGatewayAttachmentId"
+    ),
     "ec2:security-group": _part_of_vpc(
         "describe_security_groups", "SecurityGroups", "group-id", "GroupId", lambda group: group["GroupName"] == "default"
     ),

@@ -41,6 +41,7 @@ _STORES = ("rds:replica", "rds:db", "elasticache:replicationgroup")
 _IN_SUBNETS = (
     *_RUNNING,
     *_STORES,
+    "ec2:transit-gateway-attachment",
     "elasticloadbalancing:loadbalancer",
     "ec2:vpc-endpoint",
     "ec2:natgateway",
@@ -169,6 +170,8 @@ KINDS: dict[str, Kind] = {
     "ec2:natgateway": Kind(
         "NAT gateway", "ec2", ("delete_nat_gateway", {"NatGatewayId": "id"}), ("nat_gateway_deleted", {"NatGatewayIds": ["id"]})
     ),
+    "ec2:transit-gateway-attachment": Kind("transit gateway attachment", "ec2"),
+    "ec2:transit-gateway": Kind("transit gateway", "ec2", after=("ec2:transit-gateway-attachment",)),
     "ec2:network-interface": Kind(
         "network interface", "ec2", ("delete_network_interface", {"NetworkInterfaceId": "id"}), after=(*_RUNNING, "lambda:function")
     ),

@@ -162,6 +162,37 @@ def endpoint(client: Any, removal: Removal) -> None:
     )
 
 
+def transit_gateway(client: Any, removal: Removal) -> None:
+    """Delete a transit gateway with its route tables, and wait until it is gone."""
+    filters = [{"Name": "transit-gateway-id", "Values": [removal.id]}]
+
+    def states() -> list[str]:
+        found = [item["State"] for item in _pages(client, "describe_transit_gateways", "TransitGateways", Filters=filters)]
+        return [state for state in found if state != "deleted"]
+
+    if states() not in ([], ["deleting"]):
+        client.delete_transit_gateway(TransitGatewayId=removal.id)
+    _wait_gone(removal, states)
+
+
+def transit_attachment(client: Any, removal: Removal) -> None:
+    """Delete the attachment of a VPC, or that of another transit gateway, and wait until it is gone."""
+    filters = [{"Name": "transit-gateway-attachment-id", "Values": [removal.id]}]
+
+    def left() -> list[dict[str, Any]]:
+        found = _pages(client, "describe_transit_gateway_attachments", "TransitGatewayAttachments", Filters=filters)
+        return [item for item in found if item["State"] not in ("deleted", "rejected", "failed")]
+
+    for attachment in left():
+        if attachment["State"] == "deleting":
+            continue
+        if attachment["ResourceType"] == "vpc":
+            client.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=removal.id)
+        else:
+            client.delete_transit_gateway_peering_attachment(TransitGatewayAttachmentId=removal.id)
+    _wait_gone(removal, left)
+
+
 def internet_gateway(client: Any, removal: Removal) -> None:
     """Detach an internet gateway from its VPC and delete it."""
     for gateway in client.describe_internet_gateways(InternetGatewayIds=[removal.id])["InternetGateways"]:
@@ -223,6 +254,8 @@ STEPS: dict[str, Step] = {
     "ec2:image": image,
     "ec2:internet-gateway": internet_gateway,
     "ec2:security-group": security_group,
+    "ec2:transit-gateway": transit_gateway,
+    "ec2:transit-gateway-attachment": transit_attachment,
     "ec2:vpc-endpoint": endpoint,
     "elasticache:replicationgroup": cache,
     "iam:instance-profile": instance_profile,

@@ -18,6 +18,7 @@ LEAST_ZONES = 2
 VPC_PREFIXES = range(16, 29)  # what AWS accepts
 ACL_RULES = 20  # AWS's quota for each direction
 EVERYWHERE = ("0.0.0.0/0", "::/0")
+PRIVATE_ASNS = (range(64512, 65535), range(4200000000, 4294967295))
 
 
 def network_problems(values: Mapping[str, Any], others: Mapping[str, Any]) -> Iterator[Problem]:
@@ -31,6 +32,7 @@ def network_problems(values: Mapping[str, Any], others: Mapping[str, Any]) -> It
     yield from _zone_problems(values.get("availability_zones"))
     yield from _plan_problems(values)
     yield from _overlap_problems(cidr, values, others)
+    yield from _transit_problems(cidr, values, others)
     yield from _port_problems(ports)
     yield from _range_problems(networks)
     yield from _flow_problems(values, ports, networks)
@@ -117,6 +119,41 @@ def _overlap_problems(cidr: Any, values: Mapping[str, Any], others: Mapping[str,
             f"is {cidr} and overlaps {', '.join(overlaps)}; joined networks need addresses of their own.",
             "Choose a free network in address_plan (inventories/_base/group_vars/network.yml).",
         )
+
+
+def _transit_problems(cidr: Any, values: Mapping[str, Any], others: Mapping[str, Any]) -> Iterator[Problem]:
+    variable, own = "aws_network_transit_peers", _network(cidr)
+    asn = values.get("aws_network_transit_asn")
+    if isinstance(asn, int) and not any(asn in numbers for numbers in PRIVATE_ASNS):
+        yield Problem(
+            "aws_network_transit_asn", f"is {asn}, which is no private number.", "Use one of 64512 to 65534, another in each region."
+        )
+    joined: dict[str, ipaddress.IPv4Network] = {}
+    for peer in _entries(values.get(variable), ("region", "cidr")):
+        region, network = peer["region"], _network(peer["cidr"])
+        if region == values.get("stack_region"):
+            yield Problem(variable, f"joins {region} to itself.", "Name the other region.")
+        if region in joined:
+            yield Problem(variable, f"names {region} twice.", "Name each region once.")
+        if network is None:
+            yield Problem(variable, f"gives {region} the network {peer['cidr']!r}, which is none.", "Write it like 10.3.0.0/16.")
+            continue
+        if network not in map(_network, others.values()):
+            yield Problem(
+                variable,
+                f"joins {network} of {region}, which no other stack of the environment has.",
+                "Name its network as address_plan does.",
+            )
+        overlapping = [name for name, other in joined.items() if network.overlaps(other)]
+        if own is not None and network.overlaps(own):
+            overlapping.append("this region")
+        if overlapping:
+            yield Problem(
+                variable,
+                f"joins {network} of {region}, which overlaps the network of {', '.join(overlapping)}.",
+                "Joined networks need addresses of their own: see address_plan.",
+            )
+        joined[region] = network
 
 
 def _port_problems(ports: Mapping[str, Any]) -> Iterator[Problem]:

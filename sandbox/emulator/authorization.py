@@ -85,12 +85,13 @@ _TEMPLATE_PATHS = tuple(
 )
 _KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId", "AddReplicaRegions.KmsKeyId")
 _GLOBAL_SERVICES = frozenset({"iam"})
-_EC2_ID = re.compile(r"[a-z]+-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+_EC2_ID = re.compile(r"[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
 _PASSED_TO = {
     "ec2:CreateFlowLogs": "vpc-flow-logs",
     **dict.fromkeys(("rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance"), "monitoring.rds"),
 }
+_SERVED_BY = {"ec2:CreateTransitGatewayVpcAttachment": "transitgateway"}
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def _resources(call: ApiCall, permission: str, prefix: str) -> list[tuple[str, C
         receiver = f"{_PASSED_TO.get(call.name, 'ec2')}.amazonaws.com"
         found = [(_arn("iam", call, f"role/{role}"), {"iam:PassedToService": receiver}) for role in _roles(call)]
     elif action == "CreateServiceLinkedRole":
-        owner = f"{prefix}.amazonaws.com"
+        owner = f"{_SERVED_BY.get(call.name, prefix)}.amazonaws.com"
         found = [(_arn("iam", call, f"role/aws-service-role/{owner}/AWSServiceRole"), {"iam:AWSServiceName": owner})]
     elif service == "kms" and prefix != "kms":
         found = [(arn, {**keys, "kms:GrantIsForAWSResource": "true"}) for arn, keys in _keys(call, *_KEY_PATHS)]

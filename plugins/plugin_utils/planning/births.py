@@ -25,6 +25,16 @@ BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] 
             }
         ]
     },
+    ("ec2", "TransitGateway"): lambda fields: {
+        "Options": {
+            name: str(fields.get("TransitGatewayId", "")).replace("tgw-", "tgw-rtb-", 1)
+            for name in ("AssociationDefaultRouteTableId", "PropagationDefaultRouteTableId")
+        }
+    },
+    ("ec2", "TransitGatewayPeeringAttachment"): lambda fields: {
+        "RequesterTgwInfo": {"TransitGatewayId": fields.get("TransitGatewayId")},
+        "AccepterTgwInfo": {"TransitGatewayId": fields.get("PeerTransitGatewayId"), "Region": fields.get("PeerRegion")},
+    },
     ("ec2", "SecurityGroup"): lambda _fields: {"IpPermissionsEgress": [EVERYWHERE]},
     ("ec2", "NetworkAcl"): lambda _fields: {"Entries": [{**DENIED, "Egress": False}, {**DENIED, "Egress": True}], "IsDefault": False},
     ("ec2", "RouteTable"): lambda _fields: {"Routes": [], "Associations": []},

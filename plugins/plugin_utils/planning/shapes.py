@@ -21,7 +21,13 @@ NAMING = ("", "id", "arn", "name", "identifier", "url")
 # What an operation makes whose name says more than that.
 NOUNS = {"CreateDBInstanceReadReplica": "DBInstance"}
 # Names of a thing that do not follow from the name of its shape.
-OTHER_NAMES = {"address": {"allocationid", "publicip"}, "keypair": {"keyname", "keyfingerprint"}, "bucket": {"bucket"}}
+OTHER_NAMES = {
+    "address": {"allocationid", "publicip"},
+    "bucket": {"bucket"},
+    "keypair": {"keyname", "keyfingerprint"},
+    "transitgatewaypeeringattachment": {"transitgatewayattachmentid"},
+    "transitgatewayvpcattachment": {"transitgatewayattachmentid"},
+}
 SETTLED = ("available", "active", "running", "in-service", "inservice", "enabled", "issued", "attached", "associated", "in-sync", "insync")
 MAXIMAL_DEPTH = 8
 # Structures within a thing that every such thing has; others are left out, as AWS leaves out what was not asked for.

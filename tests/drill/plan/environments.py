@@ -39,7 +39,14 @@ def of(**by_kind: Any) -> str:
 STANDBY: dict[str, Any] = {
     "stack_layers": of(**{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database"]}),
     "secret_replica_regions": ["us-west-2"],
+    "aws_network_transit_peers": of(
+        **{"global": []},
+        primary=[{"region": "us-west-2", "cidr": "10.11.0.0/16", "stack": "sandbox-us-west-2"}],
+        dr=[{"region": "us-east-1", "cidr": "10.10.0.0/16", "stack": "sandbox-us-east-1"}],
+    ),
+    "aws_network_transit_asn": of(**{"global": 64512}, primary=64512, dr=64513),
     "aws_database_replicas": of(
+        **{"global": []},
         primary=[{"name": "replica"}],
         dr=[{"name": "dr-replica", "kms_key_id": f"alias/{PREFIX}-database", "backup_retention_days": 7, "deletion_protection": True}],
     ),

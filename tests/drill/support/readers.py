@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -11,11 +12,12 @@ class Detail:
     """A property that has a call of its own.
 
     `arguments`: parameter of the call -> field of the resource; one that starts with "=" is a constant, "[]" before it makes it a list.
+    What is no string is a constant too.
     `key` is the part of the answer that counts, all of it if empty.
     """
 
     operation: str
-    arguments: dict[str, str]
+    arguments: dict[str, Any]
     key: str = ""
 
 
@@ -133,6 +135,37 @@ READERS: tuple[Reader, ...] = (
         ("CertificateArn",),
         ("DomainName",),
         details=(Detail("list_tags_for_certificate", {"CertificateArn": "CertificateArn"}, "Tags"),),
+    ),
+    # --- between the regions ---
+    Reader("transit gateway", "ec2", "describe_transit_gateways", "TransitGateways", ("TransitGatewayId",)),
+    Reader(
+        "transit gateway table",
+        "ec2",
+        "describe_transit_gateway_route_tables",
+        "TransitGatewayRouteTables",
+        ("TransitGatewayRouteTableId",),
+        ("TransitGatewayId",),
+        details=(
+            Detail(
+                "search_transit_gateway_routes",
+                {"TransitGatewayRouteTableId": "TransitGatewayRouteTableId", "Filters": [{"Name": "type", "Values": ["static"]}]},
+                "Routes",
+            ),
+        ),
+    ),
+    Reader(
+        "VPC attachment",
+        "ec2",
+        "describe_transit_gateway_vpc_attachments",
+        "TransitGatewayVpcAttachments",
+        ("TransitGatewayAttachmentId",),
+    ),
+    Reader(
+        "peering",
+        "ec2",
+        "describe_transit_gateway_peering_attachments",
+        "TransitGatewayPeeringAttachments",
+        ("TransitGatewayAttachmentId",),
     ),
     # --- data ---
     Reader(

@@ -126,8 +126,11 @@ def _is_gone(element: Any) -> bool:
 
 
 def _detail(client: Any, detail: Detail, resource: Resource) -> Any:
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for name, source in detail.arguments.items():
+        if not isinstance(source, str):
+            arguments[name] = source
+            continue
         constant, plain = source.startswith("="), source.removeprefix("=").removeprefix("[]")
         value = plain if constant else resource[plain]
         arguments[name] = [value] if "[]" in source else value

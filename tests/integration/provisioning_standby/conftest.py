@@ -72,6 +72,15 @@ def of(primary: Any, dr: Any) -> str:
 
 
 @pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standby]:
+    """An account with nothing in it."""
+    state_dir = tmp_path_factory.mktemp("sandbox")
+    pki.prepare(state_dir / "pki")
+    for emulator in start("--standalone"):
+        yield Standby(emulator, state_dir, {})
+
+
+@pytest.fixture(scope="module")
 def standby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standby]:
     state_dir = tmp_path_factory.mktemp("sandbox")
     pki.prepare(state_dir / "pki")

@@ -94,6 +94,33 @@ def test_stacks_of_one_environment_may_not_overlap() -> None:
     assert "production-us-west-2" in told(others={"production-us-west-2": "10.2.128.0/17"})[0][1]
 
 
+PEER = {"region": "us-west-2", "cidr": "10.3.0.0/16", "stack": "production-us-west-2"}
+
+
+def test_a_region_that_is_joined_soundly() -> None:
+    assert told(others={"production-us-west-2": "10.3.0.0/16"}, aws_network_transit_peers=[PEER], aws_network_transit_asn=64513) == []
+
+
+@pytest.mark.parametrize(
+    ("peers", "words"),
+    [
+        ([PEER | {"region": "us-east-1"}], "joins us-east-1 to itself"),
+        ([PEER, PEER], "names us-west-2 twice"),
+        ([PEER | {"cidr": "10.3.0/16"}], "gives us-west-2 the network '10.3.0/16', which is none"),
+        ([PEER | {"cidr": "10.4.0.0/16"}], "which no other stack of the environment has"),
+        ([PEER | {"cidr": "10.2.128.0/17"}], "overlaps the network of this region"),
+        ([PEER, PEER | {"region": "eu-west-1", "cidr": "10.3.128.0/17"}], "overlaps the network of us-west-2"),
+    ],
+)
+def test_a_region_that_cannot_be_joined(peers: list[dict[str, str]], words: str) -> None:
+    found = told(others={"production-us-west-2": "10.3.0.0/16"}, stack_region="us-east-1", aws_network_transit_peers=peers)
+    assert any(name == "aws_network_transit_peers" and words in text for name, text in found), found
+
+
+def test_a_number_that_belongs_to_somebody_else() -> None:
+    assert told(aws_network_transit_asn=7224) == [("aws_network_transit_asn", "is 7224, which is no private number.")]
+
+
 NONSENSE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.sampled_from(["10.2.0.0/16", "a", "app", "vpc", "ssh"]),
     lambda inner: (
@@ -103,6 +130,6 @@ NONSENSE = st.recursive(
 )
 
 
-@given(variable=st.sampled_from(sorted(VALUES)), value=NONSENSE)
+@given(variable=st.sampled_from(sorted({*VALUES, "aws_network_transit_peers"})), value=NONSENSE)
 def test_no_nonsense_breaks_the_checks(variable: str, value: Any) -> None:
     told(others={"other": value}, **{variable: value})
