@@ -117,7 +117,7 @@ def _retention_problems(variable: str, days: int | None, where: str = "") -> Ite
 
 
 def _zones_problems(variable: str, values: Values, wanted: Any, where: str = "") -> Iterator[Problem]:
-    zones = values.get("aws_database_zones", values.get("availability_zones"))
+    zones = values.get("aws_database_zones") or values.get("availability_zones")
     if wanted is True and isinstance(zones, list) and len(set(map(str, zones))) < 2:
         yield Problem(
             variable, f"{where}wants a second zone, and there is {len(zones)}.", "Add a zone to availability_zones, or set it to false."
@@ -126,7 +126,7 @@ def _zones_problems(variable: str, values: Values, wanted: Any, where: str = "")
 
 def _replica_problems(values: Values) -> Iterator[Problem]:
     variable, replicas = "aws_database_replicas", _entries(values.get("aws_database_replicas"))
-    here, source = values.get("stack_region"), values.get("aws_database_primary_region", values.get("stack_region"))
+    here, source = values.get("stack_region"), values.get("aws_database_primary_region") or values.get("stack_region")
     if len(replicas) > MOST_REPLICAS["database"]:
         yield Problem(variable, f"has {len(replicas)} replicas; AWS makes at most {MOST_REPLICAS['database']}.", "Remove some.")
     if source != here and not replicas:

@@ -47,6 +47,7 @@ def tier(**changes: Any) -> dict[str, Any]:
 
 def test_what_is_sound_has_no_problem() -> None:
     assert told() == []
+    assert told(aws_database_primary_region=None, aws_database_zones=None) == [], "defaults of a role that are templates"
     assert told(**STANDBY, aws_database_replicas=[COPY]) == []
     assert (
         told(environment_name="development", aws_database_multi_az=False, aws_database_backup_retention_days=7, aws_cache_replicas=0) == []
