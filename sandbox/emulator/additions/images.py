@@ -4,7 +4,7 @@
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CopyImage.html
 moto 5.2.5 raises NotImplementedError for tags on the snapshots, accepts a name that exists already, makes images available
-before anything has been committed, drops the tags of a copy and does not say what a copy was made from.
+before anything has been committed, drops the tags and the key of a copy and does not say what a copy was made from.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import convert_tag_spec, random_ami_id
+from moto.kms.models import kms_backends
 
-from sandbox.emulator.additions.patching import wrap
+from sandbox.emulator.additions.patching import replace_property, wrap
 from sandbox.emulator.runtime import runtime
 from sandbox.settings import ACCOUNT_ID, CONTAINER_IMAGE_TAG, INSTANCE_IMAGE, REGIONS, baked_image
 
@@ -73,7 +74,14 @@ def _keep_root_device(image: Any, source: Any) -> Any:
     return image
 
 
+def _devices(image: Any) -> list[dict[str, Any]]:
+    disk = {"SnapshotId": image.ebs_snapshot.id, "VolumeSize": 15, "DeleteOnTermination": False, "VolumeType": "standard"}
+    return [{"DeviceName": image.root_device_name, "Ebs": disk | {"Encrypted": bool(image.ebs_snapshot.encrypted)}}]
+
+
 def install() -> None:
+    replace_property(Ami, "block_device_mappings", _devices)
+
     @wrap(AmiBackend, "create_image")
     def create_image(original: Any, self: Any, instance_id: str, name: str, description: str, tag_specifications: list[Any]) -> Any:  # noqa: PLR0917 - moto's signature
         _refuse_duplicate(self, name)
@@ -103,6 +111,9 @@ def install() -> None:
             source = ec2_backends[self.current_account][image.source_image_region].amis[image.source_image_id]
             image.add_tags({tag["key"]: tag["value"] for tag in source.get_tags()})
         image.add_tags(convert_tag_spec(self._get_param("TagSpecifications", [])).get("image", {}))
+        if self._get_param("Encrypted"):
+            key = kms_backends[self.current_account][self.region].describe_key(self._get_param("KmsKeyId") or "alias/aws/ebs")
+            image.ebs_snapshot.encrypted, image.ebs_snapshot.kms_key_id = True, key.arn
         return answer
 
     register_base_images()

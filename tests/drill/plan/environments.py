@@ -37,7 +37,9 @@ def of(**by_kind: Any) -> str:
 
 # What only production has in its second region, declared for the sandbox: on its machine nothing would stand behind it.
 STANDBY: dict[str, Any] = {
-    "stack_layers": of(**{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database"]}),
+    "stack_layers": of(
+        **{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database", "aws_images"]}
+    ),
     "secret_replica_regions": ["us-west-2"],
     "aws_network_transit_peers": of(
         **{"global": []},
@@ -86,7 +88,7 @@ class Declaration:
     def prepare(self, emulator: DrillEmulator, state_dir: Path) -> Project:
         """An account in which the environment can be provisioned."""
         project = Project(emulator, state_dir, self.name)
-        project.prepare()
+        project.prepare(self.regions)
         if self.name != "sandbox":
             for region in self.regions:
                 emulator.add_image(region, *DEBIAN)

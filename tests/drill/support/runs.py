@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,16 +78,15 @@ class Project:
     environment: str = "sandbox"
     variables: dict[str, Any] = field(default_factory=dict)
 
-    def prepare(self) -> Project:
+    def prepare(self, regions: Iterable[str] = (PRIMARY_REGION,)) -> Project:
         """Make what is there before a first run: the certificates that the declaration refers to, and the tiers' images."""
         pki.prepare(self.state_dir / "pki")
-        ec2, ssm = self.emulator.client("ec2"), self.emulator.client("ssm")
-        (base,) = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [BASE_IMAGE]}])["Images"]
-        for tier in TIERS:
-            image = ec2.copy_image(
-                SourceImageId=base["ImageId"], SourceRegion=PRIMARY_REGION, Name=f"indivillage-{self.environment}-{tier}"
-            )
-            ssm.put_parameter(Name=f"/indivillage/{self.environment}/images/{tier}", Value=image["ImageId"], Type="String")
+        for region in regions:
+            ec2, ssm = self.emulator.client("ec2", region), self.emulator.client("ssm", region)
+            (base,) = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [BASE_IMAGE]}])["Images"]
+            for tier in TIERS:
+                image = ec2.copy_image(SourceImageId=base["ImageId"], SourceRegion=region, Name=f"indivillage-{self.environment}-{tier}")
+                ssm.put_parameter(Name=f"/indivillage/{self.environment}/images/{tier}", Value=image["ImageId"], Type="String")
         return self
 
     def at(self, emulator: DrillEmulator, state_dir: Path) -> Project:
