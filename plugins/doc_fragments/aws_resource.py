@@ -23,6 +23,18 @@ attributes:
     support: full
 """
 
+    # What every module has that changes settings, which are always there.
+    SETTINGS = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Reads what there is and reports what would be written.
+    support: full
+  diff_mode:
+    description: Returns every setting that differs, before and after.
+    support: full
+"""
+
     # What every module that watches a process of AWS has.
     WATCH = r"""
 options:

@@ -33,6 +33,9 @@ POLL_SECONDS = 0.5
 
 Properties = dict[str, Any]
 
+STATE: Properties = {"state": {"choices": ["present", "absent"], "default": "present"}}
+TAGS: Properties = {"tags": {"type": "dict", "aliases": ["resource_tags"]}, "purge_tags": {"type": "bool", "default": True}}
+
 
 class ResourceError(Exception):
     """A failure that the user can act on; the text says what is wrong, where, and what to do."""
@@ -65,6 +68,10 @@ class Resource:
     """Properties that AWS goes on reporting with their old value while it is still at work on an accepted change."""
     replaceable: ClassVar[bool] = False
     """Whether a changed immutable property may delete and create anew, because the resource holds nothing of value."""
+    taggable: ClassVar[bool] = True
+    """Whether it can carry tags; C(find) of one that cannot leaves them out."""
+    lasting: ClassVar[bool] = False
+    """Whether it is always there: settings of an account, which are changed and neither created nor deleted."""
 
     def __init__(self, module: AnsibleAWSModule, client: Any) -> None:
         self.module = module
@@ -175,16 +182,15 @@ def aws_client(module: AnsibleAWSModule, service: str, **options: Any) -> Any:
 def run(resource_class: type[Resource]) -> None:
     """The whole module: read the arguments, bring the resource to the declared state, report, exit."""
     argument_spec = {
-        "state": {"choices": ["present", "absent"], "default": "present"},
-        "tags": {"type": "dict", "aliases": ["resource_tags"]},
-        "purge_tags": {"type": "bool", "default": True},
+        **({} if resource_class.lasting else STATE),
+        **(TAGS if resource_class.taggable else {}),
         **resource_class.options,
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True, **resource_class.constraints)
     resource = resource_class(module, aws_client(module, resource_class.service))
     with reporting(module, f"read {resource}"):
         current = resource.find()
-    result = ensure_absent(resource, current) if module.params["state"] == "absent" else ensure_present(resource, current)
+    result = ensure_absent(resource, current) if module.params.get("state") == "absent" else ensure_present(resource, current)
     module.exit_json(**result)
 
 
@@ -208,7 +214,8 @@ def ensure_present(resource: Resource, current: Properties | None) -> Properties
     """Create or update the resource; the module's result."""
     with reporting(resource.module, f"manage {resource}"):
         wanted = {key: value for key, value in resource.declared().items() if value is not None}
-    tags: dict[str, str] | None = resource.params["tags"] and {key: str(value) for key, value in resource.params["tags"].items()}
+    given = resource.params.get("tags")
+    tags: dict[str, str] | None = given and {key: str(value) for key, value in given.items()}
     if current is None:
         return _create(resource, wanted, tags or {})
     if not resource.module.check_mode:
@@ -218,7 +225,7 @@ def ensure_present(resource: Resource, current: Properties | None) -> Properties
 
 
 def _create(resource: Resource, wanted: Properties, tags: dict[str, str]) -> Properties:
-    after = {**wanted, "tags": tags}
+    after = {**wanted, **({"tags": tags} if resource.taggable else {})}
     result = {"changed": True, "resource": resource.shown(after), "diff": {"before": {}, "after": resource.shown(after)}}
     if not _may_write(resource):
         return result

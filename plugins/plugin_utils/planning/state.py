@@ -223,7 +223,8 @@ class State:
         """Whether the very thing that a request names was deleted by a recorded write."""
         gone = False
         for write in self.concerning(read.service, read.region):
-            if bare(write.noun) == bare(read.noun) and meet(_targets(write), read.asked):
+            only = not write.parameters and not read.parameters  # there is only one in the account
+            if bare(write.noun) == bare(read.noun) and (meet(_targets(write), read.asked) or only):
                 gone = write.deletes
         return gone
 

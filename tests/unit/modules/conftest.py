@@ -83,6 +83,18 @@ def plan(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
+def planned(plan: Run) -> Run:
+    """planned(module, **options) -> what the worker tells of that task in a plan."""
+
+    def call(module: ModuleType, /, **options: Any) -> dict[str, Any]:
+        result = plan(module, **options)
+        assert not result.get("failed"), result["msg"]
+        return dict(result["plan"])
+
+    return call
+
+
+@pytest.fixture
 def life_cycle(run: Run) -> Callable[..., None]:
     """Drive a module through the whole life of a resource and check that every report is true.
 
