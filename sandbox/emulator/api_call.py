@@ -17,7 +17,14 @@ from werkzeug.exceptions import NotFound
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 # Requests are signed for a service's endpoint; botocore has another name for these.
-_BOTOCORE_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+_BOTOCORE_NAMES = {
+    "access-analyzer": "accessanalyzer",
+    "elasticloadbalancing": "elbv2",
+    "monitoring": "cloudwatch",
+    "tagging": "resourcegroupstaggingapi",
+}
+# Calls about a whole account are signed like those about buckets; no bucket can be called so.
+_S3_CONTROL = "/v20180820/"
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ def read(environ: dict[str, Any]) -> ApiCall | None:
         return None
     access_key, region, signed_for = match.groups()
     service = _BOTOCORE_NAMES.get(signed_for, signed_for)
+    if signed_for == "s3" and environ["PATH_INFO"].startswith(_S3_CONTROL):
+        service = "s3control"
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     request = Request(environ | {"wsgi.input": io.BytesIO(body)})
     environ["wsgi.input"] = io.BytesIO(body)

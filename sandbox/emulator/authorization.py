@@ -36,6 +36,7 @@ ROOT_ACCESS_KEY = "LOCALEMULATORROOT"
 # Parameters that name a call's resources, by service -> what follows the account in the ARN. A value that is an ARN stays as it is.
 # `Operation:Parameter` is for that operation alone.
 _NAMES: Mapping[str, Mapping[str, str]] = {
+    "accessanalyzer": {"analyzerName": "analyzer/{}", "resourceArn": ""},
     "acm": {"CertificateArn": "", "ImportCertificate:Certificate": "certificate/0"},
     "autoscaling": {
         "AutoScalingGroupName": "autoScalingGroup:0:autoScalingGroupName/{}",

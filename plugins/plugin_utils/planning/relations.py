@@ -363,3 +363,26 @@ def _collected_metrics(write: Write, _read: Read, found: list[Node], trace: Trac
             trace.note("EnabledMetrics", sorted(before), sorted(after))
             trace.compared |= set(write.parameters)
             node.value["EnabledMetrics"] = list(after.values())
+
+
+# Operation on a setting of the account -> the question that tells it, the member of the answer, and what that is afterwards where no
+# parameter of that name says it.
+SETTINGS: dict[str, tuple[str, str, Any]] = {
+    "EnableEbsEncryptionByDefault": ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault", True),
+    "DisableEbsEncryptionByDefault": ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault", False),
+    "ResetEbsDefaultKmsKeyId": ("GetEbsDefaultKmsKeyId", "KmsKeyId", "alias/aws/ebs"),
+    "EnableImageBlockPublicAccess": ("GetImageBlockPublicAccessState", "ImageBlockPublicAccessState", None),
+    "DisableImageBlockPublicAccess": ("GetImageBlockPublicAccessState", "ImageBlockPublicAccessState", "unblocked"),
+    "EnableSnapshotBlockPublicAccess": ("GetSnapshotBlockPublicAccessState", "State", None),
+    "DisableSnapshotBlockPublicAccess": ("GetSnapshotBlockPublicAccessState", "State", "unblocked"),
+}
+
+
+@rule("ec2", *SETTINGS)
+def _settings(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    question, member, value = SETTINGS[write.operation]
+    if read.operation.name == question:
+        after = write.parameters.get(member, value)
+        trace.note(member, found[0].value.get(member), after)
+        trace.compared |= set(write.parameters)
+        found[0].value[member] = after

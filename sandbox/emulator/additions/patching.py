@@ -4,9 +4,15 @@
 from __future__ import annotations
 
 import functools
+import re
+import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
+
+from moto import backend_index
+from moto.core.base_backend import BackendDict, BaseBackend
+from moto.core.responses import BaseResponse
 
 
 def wrap(owner: type | ModuleType, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -41,3 +47,21 @@ def replace_property(owner: type, name: str, getter: Callable[[Any], Any]) -> No
     if not isinstance(getattr(owner, name), property):
         raise TypeError(f"{owner.__module__}.{owner.__name__}.{name} is no property any more")
     setattr(owner, name, property(getter))
+
+
+def add_service(name: str, host: str, backend: type[BaseBackend], response: type[BaseResponse], paths: tuple[str, ...]) -> Any:
+    """Add a service that moto does not have at all, by botocore's name and what its host is called; its backends by account and region.
+
+    `paths` are the paths of its calls as regular expressions.
+    """
+    if any(known == name for known, _pattern in backend_index.backend_url_patterns):
+        raise AttributeError(f"moto has the service {name} already: this addition is no longer needed")
+    base = rf"https?://{host}\.(.+)\.amazonaws\.com"
+    urls = SimpleNamespace(url_bases=[base], url_paths={f"{{0}}{path}": response.dispatch for path in paths})
+    backend_index.backend_url_patterns.append((name, re.compile(base)))
+    setattr(backend, "_url_module", urls)  # noqa: B010
+    backends: Any = BackendDict(backend, name)
+    package = ModuleType(f"moto.{name}")
+    vars(package)[f"{name}_backends"] = backends
+    sys.modules[package.__name__] = package
+    return backends
