@@ -25,12 +25,6 @@ MAGIC = {
 }
 # Not declared by anybody here: private names, Ansible's own, and what AWX gives each of its jobs.
 FOREIGN = ("__", "ansible_", "awx_", "tower_")
-# Role defaults that checks of several variables look at.
-CHECKED_DEFAULTS = {
-    *("aws_network_tiers", "aws_network_acls", "aws_database_multi_az", "aws_database_allocated_storage_gib"),
-    *("aws_database_max_allocated_storage_gib", "aws_database_backup_retention_days", "aws_database_backup_window"),
-    *("aws_database_maintenance_window", "aws_cache_replicas"),
-}
 
 
 def read_catalogue(root: Path = ROOT) -> Catalogue:
@@ -91,12 +85,12 @@ class ActionModule(ActionBase):
         return Stack(name, groups, layers, values, failures, self._defaults(layers))
 
     def _defaults(self, layers: list[str]) -> dict[str, Any]:
-        """The roles' defaults; only those that hold no template and that a check needs keep their value."""
+        """The roles' defaults; those that are made of other variables are known by their names alone."""
         defaults: dict[str, Any] = {}
         for layer in layers:
             path = ROOT / "roles" / layer / "defaults" / "main.yml"
             content = _load(path) if path.is_file() else None
-            defaults.update({key: value if key in CHECKED_DEFAULTS else None for key, value in (content or {}).items()})
+            defaults.update({key: None if "{{" in str(value) else value for key, value in (content or {}).items()})
         return defaults
 
     def _network(self, name: str, variables: Mapping[str, Any]) -> Any:

@@ -3,7 +3,8 @@
 """What an account holds that carries given tags, and which of it stands by itself.
 
 The Resource Groups Tagging API answers for most services. EC2, Auto Scaling and IAM are asked themselves, because that API does not
-know all of their resources, and ElastiCache for its subnet groups, which the module that makes them cannot tag.
+know all of their resources, ElastiCache for its subnet groups, which the module that makes them cannot tag, and EC2 for the key of
+new volumes, without which nothing could be launched.
 """
 
 from __future__ import annotations
@@ -122,9 +123,11 @@ def carries(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 def _regional(clients: Clients, region: str, account_id: str, tags: Mapping[str, str]) -> list[Owned]:
     ec2 = list(_ec2(clients("ec2"), region, account_id, tags))
+    tagged = list(_tagged(clients("resourcegroupstaggingapi"), tags))
     return [
         *ec2,
-        *_tagged(clients("resourcegroupstaggingapi"), tags),
+        *tagged,
+        *_default_key(clients("ec2"), [resource for resource in tagged if resource.kind == "kms:key"]),
         *_scaling_groups(clients("autoscaling"), tags),
         *_cache_subnet_groups(clients("elasticache"), {resource.id for resource in ec2 if resource.kind == "ec2:vpc"}),
     ]
@@ -186,6 +189,12 @@ def _cache_subnet_groups(client: Any, vpc_ids: Iterable[str]) -> Iterator[Owned]
             if group.get("VpcId") in vpc_ids:
                 name = group["CacheSubnetGroupName"]
                 yield Owned(group["ARN"], "elasticache:subnetgroup", name, name)
+
+
+def _default_key(client: Any, keys: Iterable[Owned]) -> Iterator[Owned]:
+    """The setting by which new volumes are encrypted with one of the keys."""
+    arn = client.get_ebs_default_kms_key_id()["KmsKeyId"]
+    yield from (Owned(key.arn, "ec2:ebs-default-key", key.id, key.name, key.tags) for key in keys if key.arn == arn)
 
 
 # ---- What exists once per account --------------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ _ENCRYPTED = (
     "ssm:parameter",
     "dynamodb:table",
     "logs:log-group",
+    "ec2:ebs-default-key",
 )
 
 KINDS: dict[str, Kind] = {
@@ -163,7 +164,12 @@ KINDS: dict[str, Kind] = {
         after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function"),
         modules=("log_group", "cloudwatchlogs_log_group"),
     ),
+    "ec2:ebs-default-key": Kind("default key of volumes", "ec2", ("reset_ebs_default_kms_key_id", {})),
     "kms:key": Kind("key", "kms", after=_ENCRYPTED, stateful="key"),
+    # What watches the account
+    "access-analyzer:analyzer": Kind(
+        "access analyzer", "accessanalyzer", ("delete_analyzer", {"analyzerName": "id"}), modules=("access_analyzer",)
+    ),
     # The network
     "ec2:flow-log": Kind("flow log", "ec2", ("delete_flow_logs", {"FlowLogIds": ["id"]})),
     "ec2:vpc-endpoint": Kind("VPC endpoint", "ec2"),

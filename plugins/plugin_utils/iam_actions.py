@@ -66,16 +66,21 @@ def table() -> Table:
     for entry in content["implied"]:
         for call, parameter in entry["calls"].items():
             implied[call] = (*implied.get(call, ()), Implied(tuple(entry["permissions"]), parameter))
+    # Two services may share a prefix, as those of buckets and of whole accounts do.
+    statements: dict[str, tuple[Statement, ...]] = {}
+    data: dict[str, frozenset[str]] = {}
+    for service, settings in content["services"].items():
+        prefix = prefixes[service]
+        own = (
+            Statement(item["name"], tuple(item["actions"]), tuple(item["resources"]), tuple(item.get("conditions", ())))
+            for item in settings["statements"]
+        )
+        statements[prefix] = (*statements.get(prefix, ()), *own)
+        data[prefix] = data.get(prefix, frozenset()) | frozenset(settings.get("data", ()))
     return Table(
         prefixes=prefixes,
-        statements={
-            prefixes[service]: tuple(
-                Statement(item["name"], tuple(item["actions"]), tuple(item["resources"]), tuple(item.get("conditions", ())))
-                for item in settings["statements"]
-            )
-            for service, settings in content["services"].items()
-        },
-        data={prefixes[service]: frozenset(settings.get("data", ())) for service, settings in content["services"].items()},
+        statements=statements,
+        data=data,
         actions={call: tuple(permissions) for call, permissions in content["actions"].items()},
         implied=implied,
         conditions=content["conditions"],

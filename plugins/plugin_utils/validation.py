@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import account_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
@@ -23,6 +24,11 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sourc
 
 Specification = Mapping[str, Any]
 """One option as meta/argument_specs.yml declares it; the shared schema adds C(pattern) and C(pattern_help)."""
+
+# What only a stack with that role can have wrong. A check gets the stack's variables with the roles' defaults.
+CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Problem]]] = {
+    "aws_account": account_problems,
+}
 
 UNSET = "CHANGE_ME"
 UNSUPPORTED = re.compile(r"(?P<key>\S+)\. Supported parameters include: (?P<keys>.+)\.")
@@ -107,6 +113,7 @@ def _all_problems(
         if "aws_network" in stack.layers:
             others = {name: cidr for name, cidr in networks.items() if name != stack.name}
             problems += network_problems(known, others)
+        problems += [problem for layer, check in CHECKS.items() if layer in stack.layers for problem in check(known)]
         for problem in problems:
             yield problem.at(_winning_place(problem.variable, stack, declarations), stack.name)
 

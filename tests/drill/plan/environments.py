@@ -57,6 +57,9 @@ STANDBY: dict[str, Any] = {
 CHANGED: dict[str, Any] = STANDBY | {
     "resource_tags": TAGS | {"CostCenter": "drill"},
     "administrator_cidrs": ["198.18.0.0/25"],
+    "aws_account_image_sharing_blocked": False,
+    "aws_account_snapshot_sharing": "unblocked",
+    "aws_account_volume_encryption": False,
     "aws_cache_snapshot_retention_days": 2,
     "aws_compute_cpu_target_percentage": 60,
     "aws_compute_tiers": {

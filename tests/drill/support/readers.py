@@ -325,5 +325,6 @@ READERS: tuple[Reader, ...] = (
         everywhere=False,
     ),
     Reader("policy", "iam", "list_policies", "Policies", ("PolicyId",), ("PolicyName",), {"Scope": "Local"}, everywhere=False),
+    Reader("access analyzer", "accessanalyzer", "list_analyzers", "analyzers", (), ("name",)),
     Reader("topic", "sns", "list_topics", "Topics", (), ("TopicArn",)),
 )

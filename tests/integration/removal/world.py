@@ -39,6 +39,7 @@ class World:
         self._balancing()
         self._stores()
         self._identities()
+        self._watching()
 
     def client(self, service: str) -> Any:
         return self.emulator.client(service, REGION)
@@ -196,6 +197,13 @@ class World:
             BillingMode="PAY_PER_REQUEST",
             Tags=tag_list(),
         )
+
+    def _watching(self) -> None:
+        self.client("accessanalyzer").create_analyzer(
+            analyzerName=self._own("access-analyzer:analyzer", "outside"), type="ACCOUNT", tags=TAGS
+        )
+        self.client("ec2").modify_ebs_default_kms_key_id(KmsKeyId=self.key[1])
+        self._own("ec2:ebs-default-key", self.key[0])
 
     def _identities(self) -> None:
         iam = self.client("iam")

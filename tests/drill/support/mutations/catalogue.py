@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
-from tests.drill.support.mutations import identities, networks, operations, standby, storage, tiers
+import importlib
+import pkgutil
+
+from tests.drill.support import mutations as package
 from tests.drill.support.mutations.model import ALL, Mutation
 
-_SOURCES = (networks, identities, storage, tiers, standby, operations)  # importing them registers their mutations
+for _module in pkgutil.iter_modules(package.__path__):
+    if _module.name != __name__.rpartition(".")[2]:
+        importlib.import_module(f"{package.__name__}.{_module.name}")  # registers its mutations
 
 
 def mutations() -> list[Mutation]:
