@@ -48,6 +48,8 @@ _IN_SUBNETS = (
     "ec2:network-interface",
     "lambda:function",
 )
+# What writes into a bucket by itself and would fill it again.
+_DELIVERING = ("cloudtrail:trail",)
 _ENCRYPTED = (
     *_RUNNING,
     *_STORES,
@@ -134,7 +136,7 @@ KINDS: dict[str, Kind] = {
     "s3:bucket": Kind(
         "bucket",
         "s3",
-        after=(*_RUNNING, "elasticloadbalancing:loadbalancer", "ec2:flow-log", "lambda:function"),
+        after=(*_RUNNING, *_DELIVERING, "elasticloadbalancing:loadbalancer", "ec2:flow-log", "lambda:function"),
         modules=("s3_bucket",),
         stateful="bucket",
     ),
@@ -161,12 +163,13 @@ KINDS: dict[str, Kind] = {
         "log group",
         "logs",
         ("delete_log_group", {"logGroupName": "id"}),
-        after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function"),
+        after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function", "cloudtrail:trail"),
         modules=("log_group", "cloudwatchlogs_log_group"),
     ),
     "ec2:ebs-default-key": Kind("default key of volumes", "ec2", ("reset_ebs_default_kms_key_id", {})),
     "kms:key": Kind("key", "kms", after=_ENCRYPTED, stateful="key"),
     # What watches the account
+    "cloudtrail:trail": Kind("trail", "cloudtrail", ("delete_trail", {"Name": "arn"}), modules=("cloudtrail_trail",)),
     "access-analyzer:analyzer": Kind(
         "access analyzer", "accessanalyzer", ("delete_analyzer", {"analyzerName": "id"}), modules=("access_analyzer",)
     ),

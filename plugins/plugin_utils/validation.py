@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import account_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_audit import audit_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
@@ -28,6 +29,7 @@ Specification = Mapping[str, Any]
 # What only a stack with that role can have wrong. A check gets the stack's variables with the roles' defaults.
 CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Problem]]] = {
     "aws_account": account_problems,
+    "aws_audit": audit_problems,
 }
 
 UNSET = "CHANGE_ME"
@@ -63,7 +65,7 @@ class Stack:
     """One stack's variables.
 
     values: what the inventory sets, evaluated. failures: what cannot be evaluated, and why. defaults: names that the
-    stack's roles have defaults for, with the evaluated value where a check needs it. groups: from the most general to
+    stack's roles have defaults for, with the value where it needs no evaluation. groups: from the most general to
     the most special.
     """
 

@@ -42,6 +42,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "AutoScalingGroupName": "autoScalingGroup:0:autoScalingGroupName/{}",
         "Tags.ResourceId": "autoScalingGroup:0:autoScalingGroupName/{}",
     },
+    "cloudtrail": {"Name": "trail/{}", "ResourceId": "", "TrailName": "trail/{}"},
     "cloudwatch": {"AlarmName": "alarm:{}", "AlarmNames": "alarm:{}", "ResourceARN": ""},
     "dynamodb": {"TableName": "table/{}", "ResourceArn": ""},
     "elasticache": {
@@ -77,7 +78,14 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "sqs": {"QueueName": "{}", "QueueUrl": "{}"},
     "ssm": {"Name": "parameter{}", "Names": "parameter{}", "Path": "parameter{}", "ResourceId": "parameter{}"},
 }
-_ROLE_PATHS = ("DeliverLogsPermissionArn", "IamInstanceProfile.Arn", "IamInstanceProfile.Name", "MonitoringRoleArn", "RoleName")
+_ROLE_PATHS = (
+    "CloudWatchLogsRoleArn",
+    "DeliverLogsPermissionArn",
+    "IamInstanceProfile.Arn",
+    "IamInstanceProfile.Name",
+    "MonitoringRoleArn",
+    "RoleName",
+)
 _TEMPLATE_PATHS = tuple(
     f"{group}{template}.LaunchTemplate{name}"
     for group in ("", "DesiredConfiguration.")
@@ -89,6 +97,8 @@ _GLOBAL_SERVICES = frozenset({"iam"})
 _EC2_ID = re.compile(r"[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
 _PASSED_TO = {
+    "cloudtrail:CreateTrail": "cloudtrail",
+    "cloudtrail:UpdateTrail": "cloudtrail",
     "ec2:CreateFlowLogs": "vpc-flow-logs",
     **dict.fromkeys(("rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance"), "monitoring.rds"),
 }

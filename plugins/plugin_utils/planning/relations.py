@@ -365,24 +365,42 @@ def _collected_metrics(write: Write, _read: Read, found: list[Node], trace: Trac
             node.value["EnabledMetrics"] = list(after.values())
 
 
-# Operation on a setting of the account -> the question that tells it, the member of the answer, and what that is afterwards where no
+# Switches: the operation -> the question that tells its setting, the member of the answer, and what that is afterwards where no
 # parameter of that name says it.
-SETTINGS: dict[str, tuple[str, str, Any]] = {
-    "EnableEbsEncryptionByDefault": ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault", True),
-    "DisableEbsEncryptionByDefault": ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault", False),
-    "ResetEbsDefaultKmsKeyId": ("GetEbsDefaultKmsKeyId", "KmsKeyId", "alias/aws/ebs"),
-    "EnableImageBlockPublicAccess": ("GetImageBlockPublicAccessState", "ImageBlockPublicAccessState", None),
-    "DisableImageBlockPublicAccess": ("GetImageBlockPublicAccessState", "ImageBlockPublicAccessState", "unblocked"),
-    "EnableSnapshotBlockPublicAccess": ("GetSnapshotBlockPublicAccessState", "State", None),
-    "DisableSnapshotBlockPublicAccess": ("GetSnapshotBlockPublicAccessState", "State", "unblocked"),
+SWITCHES: dict[tuple[str, str], tuple[str, str, Any]] = {
+    ("cloudtrail", "StartLogging"): ("GetTrailStatus", "IsLogging", True),
+    ("cloudtrail", "StopLogging"): ("GetTrailStatus", "IsLogging", False),
+    ("ec2", "EnableEbsEncryptionByDefault"): ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault", True),
+    ("ec2", "DisableEbsEncryptionByDefault"): ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault", False),
+    ("ec2", "ResetEbsDefaultKmsKeyId"): ("GetEbsDefaultKmsKeyId", "KmsKeyId", "alias/aws/ebs"),
+    ("ec2", "EnableImageBlockPublicAccess"): ("GetImageBlockPublicAccessState", "ImageBlockPublicAccessState", None),
+    ("ec2", "DisableImageBlockPublicAccess"): ("GetImageBlockPublicAccessState", "ImageBlockPublicAccessState", "unblocked"),
+    ("ec2", "EnableSnapshotBlockPublicAccess"): ("GetSnapshotBlockPublicAccessState", "State", None),
+    ("ec2", "DisableSnapshotBlockPublicAccess"): ("GetSnapshotBlockPublicAccessState", "State", "unblocked"),
 }
 
 
-@rule("ec2", *SETTINGS)
-def _settings(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
-    question, member, value = SETTINGS[write.operation]
-    if read.operation.name == question:
+def _switch(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    question, member, value = SWITCHES[write.service, write.operation]
+    told = set(strings(list(write.parameters.values())))
+    if read.operation.name == question and (not read.asked or meet(told, read.asked)):
         after = write.parameters.get(member, value)
         trace.note(member, found[0].value.get(member), after)
         trace.compared |= set(write.parameters)
         found[0].value[member] = after
+
+
+RULES |= dict.fromkeys(SWITCHES, _switch)
+
+
+def makes_nothing(service: str, operation: str) -> bool:
+    """Whether an operation that is named like a creation only changes the state of what is there."""
+    return operation in INSTANCE_STATES or (service, operation) in SWITCHES
+
+
+@rule("cloudtrail", "PutEventSelectors")
+def _event_selectors(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name == "GetEventSelectors" and meet({write.parameters["TrailName"]}, read.asked):
+        for member in ("EventSelectors", "AdvancedEventSelectors"):
+            _put(found[0], member, write.parameters.get(member, []), trace)
+        trace.compared |= set(write.parameters)

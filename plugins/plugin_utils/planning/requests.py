@@ -32,6 +32,8 @@ SIDES = {
     **{"queueattribute": "queue", "continuousbackup": "table", "timetolive": "table", "vpcattribute": "vpc", "subnetattribute": "subnet"},
     **{"instanceattribute": "instance", "imageattribute": "image", "loadbalancerattribute": "loadbalancer"},
     **{"targetgroupattribute": "targetgroup", "listenerattribute": "listener", "functionconcurrency": "function"},
+    **{"trailstatus": "trail", "eventselector": "trail"},
+    **{"trailstatus": "trail", "eventselector": "trail"},
 }
 
 

@@ -67,7 +67,7 @@ class Write:
 
     @property
     def creates(self) -> bool:
-        return self.verb in CREATING and not self.tags and self.operation not in relations.INSTANCE_STATES
+        return self.verb in CREATING and not self.tags and not relations.makes_nothing(self.service, self.operation)
 
     @property
     def deletes(self) -> bool:

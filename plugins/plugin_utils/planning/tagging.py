@@ -13,7 +13,7 @@ from .shapes import normal, strings
 # TagRole, AddTagsToCertificate, UntagResource: the verb, and of what kind the tagged thing is, where the operation says it.
 OPERATION = re.compile(r"(?P<verb>Tag|AddTags|CreateTags|CreateOrUpdateTags|Untag|RemoveTags|DeleteTags)(To|From)?(?P<kind>[A-Z]\w*)?$")
 ANY_KIND = {"", "Resource", "Resources"}
-MEMBERS = {"tags", "taglist", "tagset", "resourcetags"}
+MEMBERS = {"tags", "taglist", "tagslist", "tagset", "resourcetags"}
 
 
 @dataclass(frozen=True)

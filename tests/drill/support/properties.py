@@ -46,6 +46,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.access_analyzer", "name"),
     ("indivillage.infra.asg_health", "names"),
     ("indivillage.infra.asg_rollout", "names"),
+    ("indivillage.infra.cloudtrail_trail", "name"),
     ("indivillage.infra.ec2_flow_log", "resource_id"),
     ("indivillage.infra.ec2_route_table", "name"),
     ("indivillage.infra.ec2_route_table", "vpc_id"),

@@ -326,5 +326,19 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader("policy", "iam", "list_policies", "Policies", ("PolicyId",), ("PolicyName",), {"Scope": "Local"}, everywhere=False),
     Reader("access analyzer", "accessanalyzer", "list_analyzers", "analyzers", (), ("name",)),
+    Reader(
+        "trail",
+        "cloudtrail",
+        "describe_trails",
+        "trailList",
+        (),
+        ("Name",),
+        {"includeShadowTrails": False},
+        details=(
+            Detail("get_event_selectors", {"TrailName": "Name"}, "EventSelectors"),
+            Detail("get_trail_status", {"Name": "Name"}, "IsLogging"),
+            Detail("list_tags", {"ResourceIdList": "[]TrailARN"}, "ResourceTagList"),
+        ),
+    ),
     Reader("topic", "sns", "list_topics", "Topics", (), ("TopicArn",)),
 )

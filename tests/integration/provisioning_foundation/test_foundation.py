@@ -265,10 +265,10 @@ def test_keys_rotate_and_are_used_by_whom_they_are_for(client: Client, region: s
         name.rpartition("-")[2]: statements(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]) for name, key in keys.items()
     }
 
-    assert set(policies) == {"general", "storage", "database", "logs"}
+    assert set(policies) == {"general", "storage", "database", "logs", "audit"}
     assert all(kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] for key in keys.values())
     assert [statement["Principal"] for statement in policies["logs"]][1] == {"Service": f"logs.{region}.amazonaws.com"}
-    assert {"AWS": "*"} not in [statement["Principal"] for name in ("storage", "database", "logs") for statement in policies[name]]
+    assert {"AWS": "*"} not in [statement["Principal"] for name in ("storage", "database", "logs", "audit") for statement in policies[name]]
     open_to_all = [statement for statement in policies["general"] if statement["Principal"] == {"AWS": "*"}]
     assert all(statement["Condition"]["StringEquals"]["kms:CallerAccount"] == "123456789012" for statement in open_to_all)
 

@@ -66,6 +66,8 @@ def test_calls_and_waiters_exist_and_take_what_they_are_given(name: str) -> None
         ("arn:aws:logs:us-east-1:123456789012:log-group:/aws/x:*", "logs:log-group", "/aws/x"),
         ("arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/front/1a2b", "elasticloadbalancing:loadbalancer", "front"),
         ("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/tier/1a2b", "elasticloadbalancing:targetgroup", "tier"),
+        ("arn:aws:access-analyzer:us-east-1:123456789012:analyzer/outside", "access-analyzer:analyzer", "outside"),
+        ("arn:aws:cloudtrail:us-east-1:123456789012:trail/all", "cloudtrail:trail", "all"),
         ("arn:aws:kms:us-east-1:123456789012:key/1573b83a", "kms:key", "1573b83a"),
         ("arn:aws:dynamodb:us-east-1:123456789012:table/locks", "dynamodb:table", "locks"),
     ],

@@ -1,0 +1,89 @@
+# Copyright (c) IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Faults in what watches an account: what AWS would refuse, and what would look like a watch and be none.
+
+Values are taken as they come; a variable of the wrong type is somebody else's finding and is passed over here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import entries, repeated
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
+
+LEAST_TRAIL_DAYS = 90  # what most questions after an incident reach back to
+LOG_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096),
+    *(1827, 2192, 2557, 2922, 3288, 3653),
+)
+
+
+def audit_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the watch of a stack. values: the stack's variables with the roles' defaults."""
+    services = values.get("aws_audit_services")
+    services = [service for service in services if isinstance(service, str)] if isinstance(services, list) else []
+    for name in repeated(iter(services)):
+        yield Problem("aws_audit_services", f"names {name!r} twice.", "Keep one of them.")
+    if values.get("stack_kind") == "global":
+        return
+    buckets = {str(bucket["name"]): bucket for bucket in entries(values.get("aws_storage_buckets"))}
+    if services:
+        yield from _bucket_problems(values.get("aws_audit_bucket"), buckets)
+    if "cloudtrail" in services and values.get("stack_kind") == "primary":
+        yield from _trail_problems(values, buckets)
+
+
+def _bucket_problems(wanted: Any, buckets: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    if not isinstance(wanted, str) or not buckets:
+        return
+    if wanted not in buckets:
+        yield Problem(
+            "aws_audit_bucket", f"names {wanted!r}, which is no bucket of this stack.", f"Buckets are: {', '.join(sorted(buckets))}."
+        )
+    elif not buckets[wanted].get("receives_logs"):
+        yield Problem("aws_audit_bucket", f"names {wanted!r}, whose policy lets nobody deliver.", "Name the bucket that has receives_logs.")
+
+
+def _trail_problems(values: Mapping[str, Any], buckets: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    yield from _retention_problems(values.get("aws_audit_trail_retention_days"), buckets.get(str(values.get("aws_audit_bucket")), {}))
+    wanted = values.get("aws_audit_trail_data_buckets")
+    for name in wanted if isinstance(wanted, list) and buckets else []:
+        if str(name) not in buckets:
+            text = f"names {name!r}, which is no bucket of this stack."
+            yield Problem("aws_audit_trail_data_buckets", text, f"Buckets are: {', '.join(sorted(buckets))}.")
+        elif buckets[str(name)].get("receives_logs"):
+            text = f"names {name!r}, to which the trail delivers: each delivery would be an event of its own."
+            yield Problem("aws_audit_trail_data_buckets", text, "Leave it out.")
+    keys = values.get("aws_keys_keys")
+    for variable, ability, what in (
+        ("aws_audit_trail_key", "encrypts_trails", "CloudTrail"),
+        ("aws_audit_log_key", "encrypts_log_groups", "CloudWatch"),
+    ):
+        yield from _key_problems(variable, values.get(variable), keys if isinstance(keys, list) else [], ability, what)
+
+
+def _retention_problems(days: Any, bucket: Mapping[str, Any]) -> Iterator[Problem]:
+    variable = "aws_audit_trail_retention_days"
+    if not isinstance(days, int) or isinstance(days, bool):
+        return
+    if days < LEAST_TRAIL_DAYS:
+        yield Problem(variable, f"cannot be {days}.", f"Keep what was done for {LEAST_TRAIL_DAYS} days at least.")
+    elif days not in LOG_DAYS:
+        possible = ", ".join(str(number) for number in LOG_DAYS if number >= LEAST_TRAIL_DAYS)
+        yield Problem(variable, f"cannot be {days}.", f"CloudWatch takes {possible}.")
+    limit = bucket.get("expire_days")
+    if isinstance(limit, int) and days > limit:
+        yield Problem(
+            variable,
+            f"is {days}, but the bucket deletes everything after {limit}.",
+            "Raise expire_days of the bucket in aws_storage_buckets.",
+        )
+
+
+def _key_problems(variable: str, wanted: Any, keys: list[Any], ability: str, what: str) -> Iterator[Problem]:
+    able = sorted(str(key["purpose"]) for key in keys if isinstance(key, Mapping) and "purpose" in key and key.get(ability) is True)
+    if isinstance(wanted, str) and keys and wanted not in able:
+        fix = f"Keys that {what} may use are: {', '.join(able) or 'none'} ({ability} in aws_keys_keys)."
+        yield Problem(variable, f"names {wanted!r}, with which {what} may not encrypt.", fix)

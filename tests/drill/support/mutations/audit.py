@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes to what watches the account: what somebody would do who does not want to be seen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.drill.support.mutations.model import GLOBAL, PREFIX, Account, mutation
+
+ROLES = "Make the roles of the services that watch"
+POLICIES = "Give them their own permissions, and no others"
+LOG_GROUP = "Make the log group of the trail"
+LIFECYCLE = "Keep the trail's files as long as its events"
+TRAIL = "Record every call of the account"
+TRAIL_NAME = f"{PREFIX}-trail"
+NOTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+NOBODY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Deny", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+# --- the roles ---
+
+
+@mutation("watching role", "trust edited", ROLES, "cloudtrail", operation="UpdateAssumeRolePolicy", argument="assume_role_policy_document",
+          host=GLOBAL)  # fmt: skip
+def watching_role_trusts_nobody(account: Account) -> None:
+    account.client("iam").update_assume_role_policy(RoleName=f"{PREFIX}-cloudtrail", PolicyDocument=json.dumps(NOBODY))
+
+
+@mutation("watching role", "policy edited", POLICIES, "cloudtrail", operation="PutRolePolicy", argument="policies", host=GLOBAL)
+def watching_role_may_do_nothing(account: Account) -> None:
+    account.client("iam").put_role_policy(RoleName=f"{PREFIX}-cloudtrail", PolicyName="cloudtrail", PolicyDocument=json.dumps(NOTHING))
+
+
+# --- the trail ---
+
+
+def _update(account: Account, **changes: Any) -> None:
+    account.client("cloudtrail").update_trail(Name=TRAIL_NAME, **changes)
+
+
+@mutation("trail", "stopped", TRAIL, operation="StartLogging", argument="logging", field="IsLogging")
+def trail_stopped(account: Account) -> None:
+    account.client("cloudtrail").stop_logging(Name=TRAIL_NAME)
+
+
+@mutation("trail", "events left out", TRAIL, operation="PutEventSelectors", argument="data_arns", field="EventSelectors")
+def trail_leaves_out_events(account: Account) -> None:
+    selectors = [{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": False, "DataResources": []}]
+    account.client("cloudtrail").put_event_selectors(TrailName=TRAIL_NAME, EventSelectors=selectors)
+
+
+@mutation("trail", "other regions left out", TRAIL, operation="UpdateTrail", argument="multi_region", field="IsMultiRegionTrail")
+def trail_of_one_region(account: Account) -> None:
+    _update(account, IsMultiRegionTrail=False)
+
+
+@mutation("trail", "files not signed", TRAIL, operation="UpdateTrail", argument="log_file_validation", field="LogFileValidationEnabled")
+def trail_not_validated(account: Account) -> None:
+    _update(account, EnableLogFileValidation=False)
+
+
+@mutation("trail", "delivered elsewhere", TRAIL, operation="UpdateTrail", argument=("bucket", "prefix"), field="S3BucketName")
+def trail_delivered_elsewhere(account: Account) -> None:
+    _update(account, S3BucketName=f"{PREFIX}-uploads", S3KeyPrefix="x")
+
+
+@mutation("trail", "encrypted with another key", TRAIL, operation="UpdateTrail", argument="kms_key_id", field="KmsKeyId")
+def trail_encrypted_with_another_key(account: Account) -> None:
+    _update(account, KmsKeyId=f"arn:aws:kms:us-east-1:123456789012:key/{account.key_id('storage')}")
+
+
+@mutation("trail", "not sent to CloudWatch", TRAIL, operation="UpdateTrail", argument=("log_group_arn", "role_arn"),
+          field="CloudWatchLogsLogGroupArn")  # fmt: skip
+def trail_not_in_cloudwatch(account: Account) -> None:
+    _update(account, CloudWatchLogsLogGroupArn="", CloudWatchLogsRoleArn="")
+
+
+@mutation("trail", "tag changed", TRAIL, operation="AddTags", argument="tags", field="Tags.Project")
+def trail_tag_changed(account: Account) -> None:
+    trail = account.client("cloudtrail")
+    arn = trail.get_trail(Name=TRAIL_NAME)["Trail"]["TrailARN"]
+    trail.add_tags(ResourceId=arn, TagsList=[{"Key": "Project", "Value": "another"}])
+
+
+@mutation("trail", "deleted", TRAIL, operation="CreateTrail", argument="name", alone=True)
+def trail_deleted(account: Account) -> None:
+    account.client("cloudtrail").delete_trail(Name=TRAIL_NAME)
+
+
+@mutation("trail", "its log group keeps nothing", LOG_GROUP, operation="PutRetentionPolicy", argument="retention_days")
+def trail_log_group_keeps_a_day(account: Account) -> None:
+    account.client("logs").put_retention_policy(logGroupName=f"/aws/cloudtrail/{PREFIX}", retentionInDays=1)
+
+
+@mutation("trail", "its log group loses a tag", LOG_GROUP, operation="TagResource", argument="tags")
+def trail_log_group_tag_removed(account: Account) -> None:
+    arn = f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/cloudtrail/{PREFIX}"
+    account.client("logs").untag_resource(resourceArn=arn, tagKeys=["Project"])
+
+
+@mutation("trail", "its files are deleted after a day", LIFECYCLE, operation="PutBucketLifecycleConfiguration",
+          argument=("expiration_days", "prefix"))  # fmt: skip
+def trail_files_go_after_a_day(account: Account) -> None:
+    s3, bucket = account.client("s3"), f"{PREFIX}-logs"
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    next(rule for rule in rules if rule["ID"] == "cloudtrail")["Expiration"] = {"Days": 1}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What watches the account, planned, made, made again, tampered with, and removed with the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.integration.account.support import Run, Site
+from tests.integration.emulator.support import start
+
+pytestmark = pytest.mark.emulator
+
+PREFIX = "indivillage-sandbox"
+TRAIL = f"{PREFIX}-trail"
+
+
+@dataclass(frozen=True)
+class Runs:
+    site: Site
+    planned: Run
+    first: Run
+    second: Run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    for emulator in start("--standalone"):
+        site = Site(emulator, tmp_path_factory.mktemp("sandbox"), ("aws_keys", "aws_storage", "aws_audit"))
+        yield Runs(site, site.provision("--check"), site.provision(), site.provision())
+
+
+@pytest.fixture
+def client(runs: Runs) -> Callable[..., Any]:
+    return runs.site.emulator.client
+
+
+def test_a_plan_of_an_empty_account_is_what_the_run_does(runs: Runs) -> None:
+    assert runs.first.code == 0, runs.first.output
+    assert not any(runs.planned.failed.values()), runs.planned.output
+    assert runs.planned.changed == runs.first.changed
+    assert all(runs.first.changed.values())
+
+
+def test_a_second_run_changes_nothing(runs: Runs) -> None:
+    assert runs.second.clean, runs.second.output
+
+
+def test_one_trail_records_every_region(client: Callable[..., Any]) -> None:
+    (trail,) = client("cloudtrail").describe_trails(includeShadowTrails=False)["trailList"]
+    assert client("cloudtrail", "us-west-2").describe_trails(includeShadowTrails=False)["trailList"] == []
+    assert (trail["Name"], trail["S3BucketName"], trail["S3KeyPrefix"]) == (TRAIL, f"{PREFIX}-logs", "cloudtrail")
+    assert trail["IsMultiRegionTrail"]
+    assert trail["LogFileValidationEnabled"]
+    assert trail["KmsKeyId"] == client("kms").describe_key(KeyId=f"alias/{PREFIX}-audit")["KeyMetadata"]["Arn"]
+    assert client("cloudtrail").get_trail_status(Name=TRAIL)["IsLogging"]
+    (group,) = client("logs").describe_log_groups(logGroupNamePrefix="/aws/cloudtrail/")["logGroups"]
+    assert trail["CloudWatchLogsLogGroupArn"].startswith(group["arn"].removesuffix(":*"))
+    rules = client("s3").get_bucket_lifecycle_configuration(Bucket=f"{PREFIX}-logs")["Rules"]
+    assert {rule["ID"] for rule in rules} == {"retention", "cloudtrail"}
+
+
+def tamper(client: Callable[..., Any]) -> int:
+    """Changes as somebody makes them who does not want to be seen; how many tasks they concern."""
+    client("cloudtrail").stop_logging(Name=TRAIL)
+    return 1
+
+
+def test_what_somebody_changed_is_planned_and_set_again(runs: Runs, client: Callable[..., Any]) -> None:
+    tasks = tamper(client)
+
+    planned, applied = runs.site.provision("--check"), runs.site.provision()
+
+    assert applied.code == 0, applied.output
+    assert planned.changed == applied.changed
+    assert sum(applied.changed.values()) == tasks
+    assert runs.site.provision("--check").clean
+
+
+def test_destroying_the_environment_leaves_nobody_watching(runs: Runs, client: Callable[..., Any]) -> None:
+    destroyed = runs.site.run("destroy", "-e", "destroy_environment=sandbox")
+
+    assert destroyed.code == 0, destroyed.output
+    assert client("cloudtrail").list_trails()["Trails"] == []
+    assert [role for role in client("iam").list_roles()["Roles"] if PREFIX in role["RoleName"]] == []

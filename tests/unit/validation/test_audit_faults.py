@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults in what watches an account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_audit import audit_problems
+from hypothesis import given
+from hypothesis import strategies as st
+
+ROLES = Path(__file__).parents[3] / "roles"
+DEFAULTS: dict[str, Any] = {
+    name: value
+    for role in ("aws_audit", "aws_keys", "aws_storage")
+    for name, value in yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()).items()
+    if "{{" not in str(value)
+}
+VALUES: dict[str, Any] = {"stack_kind": "primary", **DEFAULTS}
+
+
+def told(**changes: Any) -> list[tuple[str, str]]:
+    found = list(audit_problems({**VALUES, **changes}))
+    assert all(problem.fix for problem in found)
+    return [(problem.variable, problem.text) for problem in found]
+
+
+def test_the_defaults_have_no_problem() -> None:
+    assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("aws_audit_services", ["cloudtrail", "cloudtrail"], "names 'cloudtrail' twice"),
+        ("aws_audit_bucket", "log", "names 'log', which is no bucket"),
+        ("aws_audit_bucket", "quarantine", "lets nobody deliver"),
+        ("aws_audit_trail_retention_days", 30, "cannot be 30"),
+        ("aws_audit_trail_retention_days", 100, "cannot be 100"),
+        ("aws_audit_trail_retention_days", 400, "the bucket deletes everything after 365"),
+        ("aws_audit_trail_data_buckets", ["upload"], "names 'upload', which is no bucket"),
+        ("aws_audit_trail_data_buckets", ["logs"], "would be an event of its own"),
+        ("aws_audit_trail_key", "logs", "with which CloudTrail may not encrypt"),
+        ("aws_audit_trail_key", "adit", "with which CloudTrail may not encrypt"),
+        ("aws_audit_log_key", "audit", "with which CloudWatch may not encrypt"),
+    ],
+)
+def test_a_fault_is_told(variable: str, value: Any, words: str) -> None:
+    ((where, text),) = told(**{variable: value})
+    assert where == variable
+    assert words in text
+
+
+def test_another_region_has_no_trail() -> None:
+    buckets = [{"name": "logs-dr", "receives_logs": True}]
+    assert told(stack_kind="dr", aws_audit_bucket="logs-dr", aws_storage_buckets=buckets, aws_audit_trail_retention_days=1) == []
+
+
+def test_a_global_stack_has_no_bucket() -> None:
+    assert told(stack_kind="global", aws_audit_bucket="nothing") == []
+
+
+LEAF = st.none() | st.integers(-1, 1) | st.sampled_from(["", "x"])
+ANYTHING = LEAF | st.lists(LEAF | st.fixed_dictionaries({"name": LEAF, "purpose": LEAF}), max_size=2) | st.fixed_dictionaries({"x": LEAF})
+
+
+@given(st.dictionaries(st.sampled_from(sorted(VALUES)), ANYTHING, max_size=3))
+def test_values_of_a_wrong_type_are_passed_over(changes: dict[str, Any]) -> None:
+    told(**changes)
