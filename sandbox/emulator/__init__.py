@@ -10,6 +10,5 @@ import os
 os.environ.update(
     MOTO_IAM_LOAD_MANAGED_POLICIES="true",  # roles attach AWS managed policies such as AmazonSSMManagedInstanceCore
     MOTO_EC2_LOAD_DEFAULT_AMIS="false",  # 1300 foreign images per region take seconds; the sandbox registers its own
-    MOTO_ACM_VALIDATION_WAIT="0",  # a requested certificate is issued at once
     MOTO_DISABLE_GLOBAL_CORS="true",  # no browser talks to it
 )
