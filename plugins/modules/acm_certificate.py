@@ -32,7 +32,7 @@ options:
     elements: str
     default: []
   key_algorithm:
-    description: Kind of its key. Load balancers and CloudFront take all of these.
+    description: Kind of its key. CloudFront takes no V(EC_secp384r1).
     type: str
     choices: [EC_prime256v1, EC_secp384r1, RSA_2048]
     default: EC_prime256v1

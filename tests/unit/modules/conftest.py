@@ -66,7 +66,23 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture
 def plan(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """plan(module, **options) -> the result in check mode as under the worker's write guard; later calls see what earlier ones planned."""
-    state, client = State(), botocore.client.BaseClient
+    return _planning(run, monkeypatch, State())
+
+
+@pytest.fixture
+def plan_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """plan_of(module, **options) -> what the worker tells of that task when it is the only one of a plan."""
+
+    def call(module: ModuleType, /, **options: Any) -> dict[str, Any]:
+        result = _planning(run, monkeypatch, State())(module, **options)
+        assert not result.get("failed"), result["msg"]
+        return dict(result["plan"])
+
+    return call
+
+
+def _planning(run: Run, monkeypatch: pytest.MonkeyPatch, state: State) -> Run:
+    client = botocore.client.BaseClient
 
     def call(module: ModuleType, /, **options: Any) -> dict[str, Any]:
         guard, send, request = Guard(state, lambda *_call: None), client._make_api_call, client._make_request
@@ -78,18 +94,6 @@ def plan(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
         if not result.get("failed"):
             Outcome(guard, f"indivillage.infra.{module.__name__.rpartition('.')[2]}", options).finish(result)
         return result
-
-    return call
-
-
-@pytest.fixture
-def planned(plan: Run) -> Run:
-    """planned(module, **options) -> what the worker tells of that task in a plan."""
-
-    def call(module: ModuleType, /, **options: Any) -> dict[str, Any]:
-        result = plan(module, **options)
-        assert not result.get("failed"), result["msg"]
-        return dict(result["plan"])
 
     return call
 

@@ -74,9 +74,9 @@ def calls(planned: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.usefixtures("key")
-def test_settings_of_ec2_are_planned(run: Run, plan: Plan) -> None:
+def test_settings_of_ec2_are_planned(run: Run, plan_of: Plan) -> None:
     declared = ALL | {"ebs_key_id": "alias/general"}
-    planned = plan(ec2_account_settings, **declared)
+    planned = plan_of(ec2_account_settings, **declared)
 
     assert planned["action"] == "change"
     assert calls(planned) == [
@@ -90,8 +90,8 @@ def test_settings_of_ec2_are_planned(run: Run, plan: Plan) -> None:
     assert fields["EbsEncryptionByDefault"] == (False, True)
     assert fields["State"] == ("unblocked", "block-all-sharing")
     run(ec2_account_settings, **declared)
-    assert plan(ec2_account_settings, **declared)["action"] == "none"
-    assert calls(plan(ec2_account_settings, **declared | {"ebs_key_id": "", "ebs_encryption": False})) == [
+    assert plan_of(ec2_account_settings, **declared)["action"] == "none"
+    assert calls(plan_of(ec2_account_settings, **declared | {"ebs_key_id": "", "ebs_encryption": False})) == [
         "ResetEbsDefaultKmsKeyId",
         "DisableEbsEncryptionByDefault",
     ]
@@ -105,16 +105,16 @@ def test_settings_of_ec2_are_planned(run: Run, plan: Plan) -> None:
         (access_analyzer, {"name": "one", "tags": {"Project": "site"}}, {"name": "one", "tags": {"Project": "other"}}),
     ],
 )
-def test_a_whole_life_is_planned(run: Run, plan: Plan, module: ModuleType, options: dict[str, Any], other: dict[str, Any]) -> None:
-    planned = plan(module, **options)
+def test_a_whole_life_is_planned(run: Run, plan_of: Plan, module: ModuleType, options: dict[str, Any], other: dict[str, Any]) -> None:
+    planned = plan_of(module, **options)
     assert planned["action"] in ("create", "change")
     assert len(planned["calls"]) == 1
     assert run(module, **options)["changed"]
-    assert plan(module, **options)["action"] == "none"
-    changed = plan(module, **other)
+    assert plan_of(module, **options)["action"] == "none"
+    changed = plan_of(module, **other)
     assert (changed["action"], len(changed["changes"])) == ("change", 1), changed
-    assert plan(module, **options, state="absent")["action"] == "delete"
-    assert plan(module, **options)["action"] == "none", "nothing was written"
+    assert plan_of(module, **options, state="absent")["action"] == "delete"
+    assert plan_of(module, **options)["action"] == "none", "nothing was written"
 
 
 def test_settings_that_are_not_given_are_left_alone(run: Run) -> None:

@@ -61,8 +61,8 @@ def test_a_trail_records_everything_from_its_first_moment(run: Run, key: str) ->
     assert result["resource"]["arn"] == "arn:aws:cloudtrail:us-east-1:123456789012:trail/trail"
 
 
-def test_a_plan_of_a_new_trail(plan: Plan) -> None:
-    planned = plan(cloudtrail_trail, **TRAIL, data_arns=["arn:aws:s3:::uploads/"])
+def test_a_plan_of_a_new_trail(plan_of: Plan) -> None:
+    planned = plan_of(cloudtrail_trail, **TRAIL, data_arns=["arn:aws:s3:::uploads/"])
     assert planned["action"] == "create"
     assert calls(planned) == ["CreateTrail", "PutEventSelectors", "StartLogging"]
 
@@ -104,21 +104,21 @@ def untagged(trail: Any) -> None:
         (untagged, "AddTags"),
     ],
 )
-def test_what_somebody_changed_is_planned_and_put_right(run: Run, plan: Plan, change: Callable[[Any], None], operation: str) -> None:
+def test_what_somebody_changed_is_planned_and_put_right(run: Run, plan_of: Plan, change: Callable[[Any], None], operation: str) -> None:
     run(cloudtrail_trail, **TRAIL)
-    assert plan(cloudtrail_trail, **TRAIL)["action"] == "none"
+    assert plan_of(cloudtrail_trail, **TRAIL)["action"] == "none"
     change(boto3.client("cloudtrail"))
 
-    planned = plan(cloudtrail_trail, **TRAIL)
+    planned = plan_of(cloudtrail_trail, **TRAIL)
     assert (planned["action"], calls(planned)) == ("change", [operation])
     assert planned["changes"]
     assert run(cloudtrail_trail, **TRAIL)["changed"]
-    assert plan(cloudtrail_trail, **TRAIL)["action"] == "none"
+    assert plan_of(cloudtrail_trail, **TRAIL)["action"] == "none"
 
 
-def test_a_deletion_is_planned(run: Run, plan: Plan) -> None:
+def test_a_deletion_is_planned(run: Run, plan_of: Plan) -> None:
     run(cloudtrail_trail, **TRAIL)
-    assert plan(cloudtrail_trail, **TRAIL, state="absent")["action"] == "delete"
+    assert plan_of(cloudtrail_trail, **TRAIL, state="absent")["action"] == "delete"
 
 
 @pytest.mark.parametrize(
