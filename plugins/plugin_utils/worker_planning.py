@@ -62,9 +62,10 @@ class Planner:
             self._instance = module
             begin(module, *arguments, **options)
             self._began = True
-            self._outcome.secrets = frozenset(str(value) for value in module.no_log_values)
 
         def _return_formatted(module: Any, result: dict[str, Any]) -> None:
+            # Only now: a module may have read a secret by itself.
+            self._outcome.secrets = frozenset(str(value) for value in module.no_log_values)
             failed = bool(result.get("failed"))
             reason = str(result.get("msg", "it failed"))
             # Arguments that a module refuses are refused by an apply as well, unless it is a placeholder that it does not like.
@@ -97,6 +98,8 @@ class Planner:
 
     def _stop(self, reason: str, report: Callable[..., None]) -> None:
         """Report a module that could not go on, and end."""
+        if self._began:
+            self._outcome.secrets = frozenset(str(value) for value in self._instance.no_log_values)
         plan = self._outcome.stop(reason)
         if self._instance is None or not hasattr(self._instance, "no_log_values"):
             print(json.dumps(plan, default=str))

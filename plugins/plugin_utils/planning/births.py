@@ -52,6 +52,9 @@ BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] 
     ("elbv2", "LoadBalancer"): lambda _fields: {"State": {"Code": "active"}},
     ("kms", "Key"): lambda _fields: {"Enabled": True, "KeyState": "Enabled", "KeyManager": "CUSTOMER", "Origin": "AWS_KMS"},
     ("s3", "Bucket"): lambda fields: {"BucketRegion": fields.get("CreateBucketConfiguration", {}).get("LocationConstraint", "us-east-1")},
+    # ImportCertificate names no domain.
+    ("acm", "Certificate"): lambda fields: {"Type": "AMAZON_ISSUED" if "DomainName" in fields else "IMPORTED"},
+    ("logs", "DeliverySource"): lambda fields: {"resourceArns": [fields.get("resourceArn")]},
     ("sns", "Topic"): lambda fields: {
         "Attributes": {"DisplayName": "", "TopicArn": fields.get("TopicArn"), "Policy": "{}", "EffectiveDeliveryPolicy": "{}"}
     },
@@ -84,6 +87,10 @@ def elsewhere(write: Write) -> Iterator[tuple[str, str, dict[str, Any], dict[str
 
 def known(service: str, noun: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a created thing under the names by which they are read, with what every new one has."""
+    # CloudFront's form: configuration, tags and all in one, while its summaries tell the same without a configuration.
+    for name in (f"{noun}ConfigWithTags", f"{noun}Config"):
+        if isinstance(fields.get(name), Mapping):
+            fields = {**fields[name], **fields}
     born = BORN_WITH[service, noun](fields) if (service, noun) in BORN_WITH else {}
     read = {**born, **fields}
     for name, value in born.items():

@@ -404,3 +404,24 @@ def _event_selectors(write: Write, read: Read, found: list[Node], trace: Trace) 
         for member in ("EventSelectors", "AdvancedEventSelectors"):
             _put(found[0], member, write.parameters.get(member, []), trace)
         trace.compared |= set(write.parameters)
+
+
+@rule("route53", "ChangeResourceRecordSets")
+def _records(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name != "ListResourceRecordSets" or not meet({write.parameters["HostedZoneId"]}, read.asked):
+        return
+    records = {_record(item): item for item in found[0].value.get("ResourceRecordSets") or []}
+    for change in write.parameters["ChangeBatch"]["Changes"]:
+        item = change["ResourceRecordSet"]
+        before, after = records.pop(_record(item), None), item if change["Action"] != "DELETE" else None
+        if after:
+            records[_record(item)] = after
+        for field, old, new in requests.differences(" ".join(filter(None, _record(item))), before, after):
+            trace.note(field, old, new)
+    trace.compared |= set(write.parameters)
+    found[0].value["ResourceRecordSets"] = list(records.values())
+
+
+def _record(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What tells a record from the others of its zone."""
+    return item["Name"], item["Type"], item.get("SetIdentifier", "")

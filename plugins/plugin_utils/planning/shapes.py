@@ -30,6 +30,8 @@ OTHER_NAMES = {
 }
 SETTLED = ("available", "active", "running", "in-service", "inservice", "enabled", "issued", "attached", "associated", "in-sync", "insync")
 MAXIMAL_DEPTH = 8
+# Errors that say that something does not exist.
+MISSING = re.compile(r"NotFound|NoSuch|Non[Ee]xistent|DoesNotExist|NotExist")
 # Structures within a thing that every such thing has; others are left out, as AWS leaves out what was not asked for.
 PARTS_OF_ALL = {
     "endpoint",
@@ -65,7 +67,7 @@ def split(operation: str) -> tuple[str, str]:
     verb = VERB.match(operation)
     if not verb:
         return operation, ""
-    return verb[0], NOUNS.get(operation) or singular(operation[verb.end() :])
+    return verb[0], NOUNS.get(operation) or singular(operation[verb.end() :].removesuffix("WithTags"))
 
 
 @cache
@@ -291,7 +293,7 @@ def not_found_code(service: str, operation: Any) -> str:
     """The error with which a service says that the thing an operation asks for does not exist."""
     for error in operation.error_shapes:
         code = error.metadata.get("error", {}).get("code", error.name)
-        if re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist", code):
+        if MISSING.search(code):
             return str(code)
     noun = split(operation.name)[1]
     return {"ec2": f"Invalid{noun}ID.NotFound", "s3": f"NoSuch{noun}"}.get(service, "ResourceNotFoundException")
@@ -299,6 +301,4 @@ def not_found_code(service: str, operation: Any) -> str:
 
 def is_not_found(code: str) -> bool:
     """Whether an error says that something does not exist."""
-    return re.search(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|404|Unknown|InvalidResource", code) is not None or code in (
-        "ValidationError",
-    )
+    return MISSING.search(code) is not None or re.search(r"404|Unknown|InvalidResource", code) is not None or code == "ValidationError"

@@ -30,6 +30,8 @@ class Tags:
 def tags(service: str, operation: str, parameters: Mapping[str, Any]) -> Tags | None:
     """What a call does to tags; None for a call that is about something else."""
     found = OPERATION.match(operation)
+    if (service, operation) == ("route53", "ChangeTagsForResource"):
+        return Tags({str(parameters["ResourceId"])}, "", read_tags(parameters.get("AddTags")), set(parameters.get("RemoveTagKeys") or []))
     if not found:
         return None
     kind = found["kind"] or ""
@@ -39,12 +41,18 @@ def tags(service: str, operation: str, parameters: Mapping[str, Any]) -> Tags | 
     if service == "autoscaling" and isinstance(given, list):
         resources = {str(tag.get("ResourceId")) for tag in given}
     if found["verb"] in ("Untag", "RemoveTags", "DeleteTags"):
-        return Tags(resources, kind, {}, set(strings(given)) | set(read_tags(given)))
+        return Tags(resources, kind, {}, set(strings(_items(given))) | set(read_tags(given)))
     return Tags(resources, kind, read_tags(given), set())
+
+
+def _items(value: Any) -> Any:
+    """What a list holds that stands in a structure, as CloudFront's do."""
+    return value["Items"] if isinstance(value, Mapping) and "Items" in value and set(value) <= {"Items", "Quantity"} else value
 
 
 def read_tags(value: Any) -> dict[str, str]:
     """Tags as a dict, from any of the forms in which services write them."""
+    value = _items(value)
     if isinstance(value, Mapping):
         return {str(key): str(item) for key, item in value.items()}
     read = {}
@@ -57,6 +65,8 @@ def read_tags(value: Any) -> dict[str, str]:
 
 def shaped_tags(pairs: Mapping[str, str], shape: Any) -> Any:
     """Tags in the form that a shape asks for."""
+    if shape.type_name == "structure" and "Items" in shape.members:
+        return {"Items": shaped_tags(pairs, shape.members["Items"])}
     if shape.type_name != "list" or shape.member.type_name != "structure":
         return dict(pairs)
     members = list(shape.member.members)
