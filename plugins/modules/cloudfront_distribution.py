@@ -355,7 +355,7 @@ class Distribution(Resource):
 
     def declared(self) -> Properties:
         given = self.params
-        self._require_known_origins()
+        self._require_sound_origins()
         behaviours = given["behaviours"]
         return {
             "enabled": given["enabled"],
@@ -375,7 +375,7 @@ class Distribution(Resource):
             "access_log": NO_LOGGING,
         }
 
-    def _require_known_origins(self) -> None:
+    def _require_sound_origins(self) -> None:
         known = {origin["id"] for origin in self.params["origins"] or []}
         groups = self.params["origin_groups"] or []
         if not known:
@@ -383,8 +383,11 @@ class Distribution(Resource):
         asked = {f"the group {group['id']}": member for group in groups for member in (group["primary"], group["secondary"])}
         known_to_behaviours = known | {group["id"] for group in groups}
         for behaviour in [*(self.params["behaviours"] or []), *filter(None, [self.params["default_behaviour"]])]:
+            who = f"the behaviour of {behaviour.get('path', 'everything else')}"
             if behaviour["origin"] not in known_to_behaviours:
-                asked[f"the behaviour of {behaviour.get('path', 'everything else')}"] = behaviour["origin"]
+                asked[who] = behaviour["origin"]
+            elif behaviour["methods"] != "reading" and behaviour["origin"] not in known:
+                raise ResourceError(f"{who} lets all methods through to the group {behaviour['origin']}; AWS repeats reading requests alone.")
         for who, origin in asked.items():
             if origin not in known:
                 raise ResourceError(f"{who} asks the origin {origin!r}, and the origins are {', '.join(sorted(known))}.")

@@ -51,6 +51,13 @@ options:
         type: int
         choices: [60, 120, 300, 600]
         default: 300
+      rate_by:
+        description:
+          - Whose requests O(rules[].rate_limit) counts, those of the V(address) that connects, or those of the first address in the header
+            C(X-Forwarded-For). Behind CloudFront it is CloudFront that connects; requests without the header are not counted.
+        type: str
+        choices: [address, forwarded_address]
+        default: address
       count_only:
         description: Whether the rule only counts what it would stop.
         type: bool
@@ -133,6 +140,8 @@ from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource imp
 )
 
 RATES = range(10, 2_000_000_001)
+AGGREGATES = {"address": "IP", "forwarded_address": "FORWARDED_IP"}
+FORWARDED = {"HeaderName": "X-Forwarded-For", "FallbackBehavior": "MATCH"}  # what is no address is stopped
 LOG_PREFIX = "aws-waf-logs-"
 # What an update would reset, though it is none of this module's.
 KEPT = (
@@ -157,6 +166,7 @@ class WebAcl(Resource):
                 "managed_group": {},
                 "rate_limit": {"type": "int"},
                 "window_seconds": {"type": "int", "choices": [60, 120, 300, 600], "default": 300},
+                "rate_by": {"choices": list(AGGREGATES), "default": "address"},
                 "count_only": {"type": "bool", "default": False},
                 "counted_rules": {"type": "list", "elements": "str", "default": []},
             },
@@ -203,7 +213,7 @@ class WebAcl(Resource):
             rule["name"]: {
                 "priority": rule["priority"],
                 **({"managed_group": rule["managed_group"], "counted_rules": rule["counted_rules"]} if rule["managed_group"] else {}),
-                **({key: rule[key] for key in ("rate_limit", "window_seconds")} if rule["rate_limit"] is not None else {}),
+                **({key: rule[key] for key in ("rate_limit", "window_seconds", "rate_by")} if rule["rate_limit"] is not None else {}),
                 "count_only": rule["count_only"],
                 "metrics": True,
                 "samples": True,
@@ -252,7 +262,10 @@ class WebAcl(Resource):
         return str(next(iter(logging["LogDestinationConfigs"]), "")).removesuffix(":*")
 
     def _protects(self, arn: str, resource: str) -> bool:
-        found = self.client.get_web_acl_for_resource(ResourceArn=resource).get("WebACL") or {}
+        try:
+            found = self.client.get_web_acl_for_resource(ResourceArn=resource).get("WebACL") or {}
+        except is_boto3_error_code("WAFNonexistentItemException"):  # a load balancer that WAF does not know yet
+            return False
         return bool(found.get("ARN") == arn)
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
@@ -332,7 +345,12 @@ def written_rule(name: str, rule: Properties) -> dict[str, Any]:
         group = {"VendorName": "AWS", "Name": rule["managed_group"], **({"RuleActionOverrides": counted} if counted else {})}
         acts = {"Statement": {"ManagedRuleGroupStatement": group}, "OverrideAction": {"Count" if rule["count_only"] else "None": {}}}
     else:
-        rate = {"Limit": rule["rate_limit"], "EvaluationWindowSec": rule["window_seconds"], "AggregateKeyType": "IP"}
+        rate = {
+            "Limit": rule["rate_limit"],
+            "EvaluationWindowSec": rule["window_seconds"],
+            "AggregateKeyType": AGGREGATES[rule["rate_by"]],
+            **({"ForwardedIPConfig": FORWARDED} if rule["rate_by"] == "forwarded_address" else {}),
+        }
         acts = {"Statement": {"RateBasedStatement": rate}, "Action": {"Count" if rule["count_only"] else "Block": {}}}
     return {"Name": name, "Priority": rule["priority"], **acts, "VisibilityConfig": visibility(name)}
 
@@ -348,9 +366,11 @@ def read_rule(rule: dict[str, Any]) -> Properties:
         if all("Count" in override["ActionToUse"] for override in overrides):
             counted = [override["Name"] for override in overrides]
             return {**shared, "managed_group": group["Name"], "counted_rules": counted, "count_only": "Count" in rule["OverrideAction"]}
-    if rate and rate["AggregateKeyType"] == "IP" and "ScopeDownStatement" not in rate and {"Block", "Count"} & rule["Action"].keys():
-        limits = {"rate_limit": rate["Limit"], "window_seconds": rate.get("EvaluationWindowSec", 300)}
-        return {**shared, **limits, "count_only": "Count" in rule["Action"]}
+    if rate and rate.get("ForwardedIPConfig", FORWARDED) == FORWARDED and "ScopeDownStatement" not in rate:
+        rate_by = next((word for word, key in AGGREGATES.items() if key == rate["AggregateKeyType"]), None)
+        if rate_by and {"Block", "Count"} & rule["Action"].keys():
+            limits = {"rate_limit": rate["Limit"], "window_seconds": rate.get("EvaluationWindowSec", 300), "rate_by": rate_by}
+            return {**shared, **limits, "count_only": "Count" in rule["Action"]}
     return {**shared, **{key: rule[key] for key in ("Statement", "Action", "OverrideAction") if key in rule}}
 
 

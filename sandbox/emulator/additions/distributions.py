@@ -98,6 +98,10 @@ def _install_configurations() -> None:
         for behaviour in [whole["DefaultCacheBehavior"], *(whole["CacheBehaviors"].get("Items") or [])]:
             if behaviour["TargetOriginId"] not in known:
                 raise CloudFrontError("NoSuchOrigin", "One or more of your origins or origin groups do not exist.")
+            written = {"POST", "PUT", "PATCH", "DELETE"} & set(behaviour["AllowedMethods"]["Items"])
+            if written and behaviour["TargetOriginId"] not in {origin["Id"] for origin in whole["Origins"]["Items"]}:
+                message = "The parameter AllowedMethods cannot include methods that write for a behavior associated with an origin group."
+                raise CloudFrontError("InvalidArgument", message)
         vars(self).update(whole, caller_reference=whole["CallerReference"])
 
 

@@ -208,6 +208,7 @@ def test_awaiting_compares_nothing_that_was_not_declared(run: Run) -> None:
         ({"default_behaviour": {"origin": "nobody"}}, "asks the origin 'nobody'"),
         ({"origin_groups": [{"id": "site", "primary": "primary", "secondary": "nobody"}]}, "the group site asks"),
         ({"behaviours": [{"path": "/x", "origin": "nobody"}]}, "the behaviour of /x"),
+        ({"default_behaviour": {"origin": "site", "methods": "all"}}, "lets all methods through to the group site"),
         ({"secret_header": {**HEADER, "field": "absent"}}, "has no field absent"),
         ({"secret_header": {**HEADER, "secret_id": "/site/absent"}}, "can't find the specified secret"),
         ({"allowed_countries": ["US"]}, "mutually exclusive"),

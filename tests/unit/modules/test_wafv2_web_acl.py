@@ -103,7 +103,7 @@ OPEN = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "Met
     [
         ({"DefaultAction": {"Block": {}}}, "default_action"),
         ({"VisibilityConfig": OPEN}, "visibility"),
-        ({"Rules": [written_rule("rate", {"priority": 40, "rate_limit": 100000, "window_seconds": 300, "count_only": False})]}, "rules"),
+        ({"Rules": [written_rule("rate", {"priority": 40, "rate_limit": 100000, "window_seconds": 300, "rate_by": "address", "count_only": False})]}, "rules"),
         (
             {
                 "Rules": [
@@ -144,9 +144,10 @@ def test_logging_that_was_switched_off_is_switched_on_again(run: Run) -> None:
     "rule",
     [
         {"priority": 1, "managed_group": "AWSManagedRulesSQLiRuleSet", "counted_rules": ["A", "B"]},
-        {"priority": 2, "rate_limit": 10, "window_seconds": 60},
+        {"priority": 2, "rate_limit": 10, "window_seconds": 60, "rate_by": "address"},
+        {"priority": 3, "rate_limit": 10, "window_seconds": 60, "rate_by": "forwarded_address"},
     ],
-    ids=["group", "rate"],
+    ids=["group", "rate", "forwarded rate"],
 )
 def test_a_rule_is_read_as_it_was_written(rule: dict[str, Any], count_only: bool) -> None:
     whole = {**rule, "count_only": count_only, "metrics": True, "samples": True}
