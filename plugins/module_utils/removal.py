@@ -18,8 +18,10 @@ with suppress(ImportError):  # AnsibleAWSModule reports the missing library
     from botocore.exceptions import ClientError, WaiterError
 
 # Error codes by which the services say the same two things in their own words.
-GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotExist")
-IN_USE = re.compile(r"InUse|Dependency|DeleteConflict|BucketNotEmpty|Invalid\w+State|IncorrectState|ScalingActivityInProgress")
+GONE = re.compile(r"NotFound|NoSuch|Non[Ee]xistent|DoesNotExist|NotExist")
+IN_USE = re.compile(
+    r"InUse|Dependency|DeleteConflict|^ConflictException$|AssociatedItem|BucketNotEmpty|Invalid\w+State|IncorrectState|ScalingActivityInProgress"
+)
 
 
 def remove(clients: Clients, removal: Removal) -> bool:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What an account holds that carries given tags, and which of it stands by itself.
 
-The Resource Groups Tagging API answers for most services. EC2, Auto Scaling and IAM are asked themselves, because that API does not
-know all of their resources, ElastiCache for its subnet groups, which the module that makes them cannot tag, and EC2 for the key of
-new volumes, without which nothing could be launched.
+The Resource Groups Tagging API answers for most services. EC2, Auto Scaling, IAM, Route 53 and CloudFront are asked themselves, because
+that API does not know all of their resources, ElastiCache for its subnet groups, which the module that makes them cannot tag, and EC2
+for the key of new volumes, without which nothing could be launched.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from itertools import batched
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_list_to_ansible_dict
+from ansible_collections.indivillage.infra.plugins.module_utils.cloudfront import pages
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_facts import FACTS, Gone
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_kinds import KINDS
 
@@ -24,7 +25,8 @@ Clients = Callable[[str], Any]
 
 IAM_CALLS_AT_ONCE = 8
 IDS_PER_CALL = 200
-GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "globalaccelerator", "organizations"})
+TAGS_PER_CALL = 10  # the limit of Route 53
+GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "shield", "globalaccelerator", "organizations"})
 
 # What EC2 calls a resource in DescribeTags, where an ARN calls it otherwise.
 EC2_TYPES = {"flow-logs": "flow-log", "vpc-flow-log": "flow-log"}
@@ -83,7 +85,7 @@ def as_result(resource: Owned) -> dict[str, Any]:
 
 def owned_resources(clients: Clients, scope: str, region: str, account_id: str, tags: Mapping[str, str]) -> list[Owned]:
     """Everything in the region, or of the global services, that carries all of the tags; sorted by kind and id."""
-    found = _global(clients, tags) if scope == "global" else _regional(clients, region, account_id, tags)
+    found = _global(clients, account_id, tags) if scope == "global" else _regional(clients, region, account_id, tags)
     by_kind: dict[str, list[Owned]] = {}
     for resource in found:
         by_kind.setdefault(resource.kind, []).append(resource)
@@ -157,6 +159,8 @@ def from_arn(arn: str, tags: dict[str, str]) -> Owned:
         name = name.split("/")[-2]
     elif service == "logs":
         name = name.removesuffix(":*")
+    elif service == "wafv2":
+        _place, kind, name, _identifier = rest.split("/")
     return Owned(arn, f"{service}:{kind}", name, tags.get("Name", name), tags)
 
 
@@ -200,10 +204,56 @@ def _default_key(client: Any, keys: Iterable[Owned]) -> Iterator[Owned]:
 # ---- What exists once per account --------------------------------------------------------------------------------------------------
 
 
-def _global(clients: Clients, tags: Mapping[str, str]) -> list[Owned]:
-    client = clients("iam")
+def _global(clients: Clients, account_id: str, tags: Mapping[str, str]) -> list[Owned]:
+    named = f"{tags.get('Project', '')}-{tags.get('Environment', '')}-"
+    return [
+        *_identities(clients("iam"), tags),
+        *_zones(clients("route53"), tags),
+        *_distributions(clients("cloudfront"), tags),
+        *_untaggable(clients("cloudfront"), account_id, named),
+    ]
 
-    def pages(operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+
+def _zones(client: Any, tags: Mapping[str, str]) -> Iterator[Owned]:
+    for kind, operation, key in (("hostedzone", "list_hosted_zones", "HostedZones"), ("healthcheck", "list_health_checks", "HealthChecks")):
+        found = [item["Id"].rpartition("/")[2] for page in client.get_paginator(operation).paginate() for item in page[key]]
+        for some in batched(found, TAGS_PER_CALL):
+            answer = client.list_tags_for_resources(ResourceType=kind, ResourceIds=list(some))
+            for item in answer["ResourceTagSets"]:
+                carried = boto3_tag_list_to_ansible_dict(item["Tags"])
+                if carries(carried, tags):
+                    arn = f"arn:aws:route53:::{kind}/{item['ResourceId']}"
+                    yield Owned(arn, f"route53:{kind}", item["ResourceId"], carried.get("Name", ""), carried)
+
+
+def _distributions(client: Any, tags: Mapping[str, str]) -> Iterator[Owned]:
+    for item in pages(client, "list_distributions", "DistributionList"):
+        carried = boto3_tag_list_to_ansible_dict(client.list_tags_for_resource(Resource=item["ARN"])["Tags"].get("Items", []))
+        if carries(carried, tags):
+            yield Owned(item["ARN"], "cloudfront:distribution", item["Id"], item["Comment"], carried)
+
+
+def _untaggable(client: Any, account_id: str, named: str) -> Iterator[Owned]:
+    """What CloudFront cannot tag is ours when it is called as everything of the environment is."""
+    found = [
+        *(
+            ("origin-access-control", item["Id"], item["Name"])
+            for item in pages(client, "list_origin_access_controls", "OriginAccessControlList")
+        ),
+        *(
+            ("response-headers-policy", policy["Id"], policy["ResponseHeadersPolicyConfig"]["Name"])
+            for policy in (
+                item["ResponseHeadersPolicy"] for item in pages(client, "list_response_headers_policies", "ResponseHeadersPolicyList")
+            )
+        ),
+    ]
+    for kind, identifier, name in found:
+        if name.startswith(named):
+            yield Owned(f"arn:aws:cloudfront::{account_id}:{kind}/{identifier}", f"cloudfront:{kind}", identifier, name)
+
+
+def _identities(client: Any, tags: Mapping[str, str]) -> list[Owned]:
+    def iam_pages(operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         for page in client.get_paginator(operation).paginate(**arguments):
             yield from page[key]
 
@@ -219,12 +269,12 @@ def _global(clients: Clients, tags: Mapping[str, str]) -> list[Owned]:
         return _identity("iam:policy", item["Arn"], item["PolicyName"], client.list_policy_tags(PolicyArn=item["Arn"])["Tags"])
 
     # AWS's own roles for its services carry nobody's tags.
-    roles = (item for item in pages("list_roles", "Roles") if not item["Path"].startswith("/aws-service-role/"))
+    roles = (item for item in iam_pages("list_roles", "Roles") if not item["Path"].startswith("/aws-service-role/"))
     with ThreadPoolExecutor(IAM_CALLS_AT_ONCE) as pool:
         found = [
             *pool.map(role, roles),
-            *pool.map(profile, pages("list_instance_profiles", "InstanceProfiles")),
-            *pool.map(policy, pages("list_policies", "Policies", Scope="Local")),
+            *pool.map(profile, iam_pages("list_instance_profiles", "InstanceProfiles")),
+            *pool.map(policy, iam_pages("list_policies", "Policies", Scope="Local")),
         ]
     return [resource for resource in found if carries(resource.tags, tags)]
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.indivillage.infra.plugins.module_utils.removal_steps import foreign_records
 
 Fact = Mapping[str, str | None]
 Facts = Callable[[Any, Sequence[Any]], dict[str, Fact]]
@@ -178,6 +179,12 @@ def _secret(client: Any, resource: Any) -> Fact:
     return {"leaving": "AWS deletes it when its recovery window ends"} if secret.get("DeletedDate") else {}
 
 
+def _zone(client: Any, resource: Any) -> Fact:
+    foreign = foreign_records(client, resource.id)
+    told = f"it has records that are not this project's ({', '.join(foreign)}): delete them, or take the zone's tags away to keep it"
+    return {"protected": told} if foreign else {}
+
+
 def _bucket(client: Any, resource: Any) -> Fact:
     region = client.get_bucket_location(Bucket=resource.id).get("LocationConstraint") or "us-east-1"
     return {} if region == client.meta.region_name else Gone  # not here: the API may list a bucket in every region
@@ -215,4 +222,5 @@ FACTS: dict[str, Facts] = {
     "kms:key": _one_by_one(_key, "NotFoundException"),
     "secretsmanager:secret": _one_by_one(_secret, "ResourceNotFoundException"),
     "s3:bucket": _one_by_one(_bucket, "NoSuchBucket"),
+    "route53:hostedzone": _one_by_one(_zone, "NoSuchHostedZone"),
 }

@@ -97,8 +97,28 @@ KINDS: dict[str, Kind] = {
         after=("elasticloadbalancing:loadbalancer", "autoscaling:autoScalingGroup"),
     ),
     "acm:certificate": Kind(
-        "certificate", "acm", ("delete_certificate", {"CertificateArn": "arn"}), after=("elasticloadbalancing:loadbalancer",)
+        "certificate",
+        "acm",
+        ("delete_certificate", {"CertificateArn": "arn"}),
+        after=("elasticloadbalancing:loadbalancer", "cloudfront:distribution"),
     ),
+    # What leads to it; most of it exists once per account, and is removed before the regions
+    "cloudfront:distribution": Kind("distribution", "cloudfront", modules=("cloudfront_distribution",)),
+    "cloudfront:origin-access-control": Kind(
+        "origin access control", "cloudfront", after=("cloudfront:distribution",), modules=("cloudfront_origin_access_control",)
+    ),
+    "cloudfront:response-headers-policy": Kind(
+        "response headers policy", "cloudfront", after=("cloudfront:distribution",), modules=("cloudfront_response_headers_policy",)
+    ),
+    "route53:hostedzone": Kind("zone", "route53", modules=("route53_zone",)),
+    "route53:healthcheck": Kind(
+        "health check",
+        "route53",
+        ("delete_health_check", {"HealthCheckId": "id"}),
+        after=("route53:hostedzone",),
+        modules=("route53_health_check",),
+    ),
+    "wafv2:webacl": Kind("web ACL", "wafv2", after=("cloudfront:distribution",), modules=("wafv2_web_acl",)),
     "cloudwatch:alarm": Kind("alarm", "cloudwatch", ("delete_alarms", {"AlarmNames": ["id"]}), modules=("cloudwatch_metric_alarm",)),
     # What keeps data
     "rds:replica": Kind("database replica", "rds", modules=("rds_instance",), stateful="database"),
@@ -136,7 +156,7 @@ KINDS: dict[str, Kind] = {
     "s3:bucket": Kind(
         "bucket",
         "s3",
-        after=(*_RUNNING, *_DELIVERING, "elasticloadbalancing:loadbalancer", "ec2:flow-log", "lambda:function"),
+        after=(*_RUNNING, *_DELIVERING, "elasticloadbalancing:loadbalancer", "ec2:flow-log", "lambda:function", "logs:delivery"),
         modules=("s3_bucket",),
         stateful="bucket",
     ),
@@ -163,10 +183,15 @@ KINDS: dict[str, Kind] = {
         "log group",
         "logs",
         ("delete_log_group", {"logGroupName": "id"}),
-        after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function", "cloudtrail:trail"),
+        after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function", "cloudtrail:trail", "wafv2:webacl"),
         modules=("log_group", "cloudwatchlogs_log_group"),
     ),
     "ec2:ebs-default-key": Kind("default key of volumes", "ec2", ("reset_ebs_default_kms_key_id", {})),
+    "logs:delivery": Kind("log delivery", "logs", ("delete_delivery", {"id": "id"})),
+    "logs:delivery-source": Kind("source of log deliveries", "logs", ("delete_delivery_source", {"name": "id"}), after=("logs:delivery",)),
+    "logs:delivery-destination": Kind(
+        "destination of log deliveries", "logs", ("delete_delivery_destination", {"name": "id"}), after=("logs:delivery",)
+    ),
     "kms:key": Kind("key", "kms", after=_ENCRYPTED, stateful="key"),
     # What watches the account
     "cloudtrail:trail": Kind("trail", "cloudtrail", ("delete_trail", {"Name": "arn"}), modules=("cloudtrail_trail",)),

@@ -8,6 +8,7 @@ calls it knows which of them say that the resource is gone, and which that somet
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, wait_until
+from ansible_collections.indivillage.infra.plugins.module_utils.cloudfront import delete_distribution
 
 OBJECTS_PER_CALL = 1000  # the limit of DeleteObjects
 
@@ -145,6 +147,71 @@ def queue(client: Any, removal: Removal) -> None:
     client.delete_queue(QueueUrl=client.get_queue_url(QueueName=removal.id)["QueueUrl"])
 
 
+# ---- The edge ----------------------------------------------------------------------------------------------------------------------
+
+DISTRIBUTIONS = "Z2FDTNDATAQYW2"  # the zone that every distribution is in
+
+
+def is_own_record(record: dict[str, Any], zone_name: str) -> bool:
+    """Whether a record is one that role aws_edge makes, or that Route 53 has made with the zone; records carry no tags."""
+    name, kind = record["Name"].replace("\\052", "*"), record["Type"]
+    if name == zone_name and kind in ("NS", "SOA", "CAA"):
+        return True
+    if alias := record.get("AliasTarget"):
+        target = alias["DNSName"].rstrip(".")
+        origin = re.fullmatch(rf"origin(-[a-z0-9-]+)?\.{re.escape(zone_name)}", name)
+        return alias["HostedZoneId"] == DISTRIBUTIONS or bool(origin and target.endswith(".elb.amazonaws.com"))
+    values = [item["Value"].rstrip(".") for item in record.get("ResourceRecords", [])]
+    return kind == "CNAME" and name.startswith("_") and all(value.endswith(".acm-validations.aws") for value in values)
+
+
+def foreign_records(client: Any, zone_id: str) -> list[str]:
+    """The records of a zone that are somebody else's, in words."""
+    zone_name = client.get_hosted_zone(Id=zone_id)["HostedZone"]["Name"]
+    records = _pages(client, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone_id)
+    return sorted(f"{record['Name']} {record['Type']}" for record in records if not is_own_record(record, zone_name))
+
+
+def zone(client: Any, removal: Removal) -> None:
+    """Delete a zone with the records that are ours; one that has others stays as it is."""
+    if foreign := foreign_records(client, removal.id):
+        raise ResourceError(
+            f"it has records that are not this project's: {', '.join(foreign)}. Delete them first, or take the zone's tags away."
+        )
+    name = client.get_hosted_zone(Id=removal.id)["HostedZone"]["Name"]
+    for record in list(_pages(client, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=removal.id)):
+        if record["Name"] != name or record["Type"] not in ("NS", "SOA"):
+            changes = [{"Action": "DELETE", "ResourceRecordSet": record}]
+            client.change_resource_record_sets(HostedZoneId=removal.id, ChangeBatch={"Changes": changes})
+    client.delete_hosted_zone(Id=removal.id)
+
+
+def distribution(client: Any, removal: Removal) -> None:
+    """Switch a distribution off, wait until no place of the world serves it any more, and delete it."""
+    delete_distribution(client, removal.id, removal.wait_timeout_seconds, removal.poll_seconds)
+
+
+def access_control(client: Any, removal: Removal) -> None:
+    """Delete an origin access control in its current version."""
+    client.delete_origin_access_control(Id=removal.id, IfMatch=client.get_origin_access_control(Id=removal.id)["ETag"])
+
+
+def headers_policy(client: Any, removal: Removal) -> None:
+    """Delete a response headers policy in its current version."""
+    client.delete_response_headers_policy(Id=removal.id, IfMatch=client.get_response_headers_policy(Id=removal.id)["ETag"])
+
+
+def web_acl(client: Any, removal: Removal) -> None:
+    """Delete a web ACL; load balancers that it protects are let go before, distributions are gone."""
+    place, _type, name, identifier = removal.arn.split(":", 5)[5].split("/")
+    scope = "CLOUDFRONT" if place == "global" else "REGIONAL"
+    if scope == "REGIONAL":
+        for arn in client.list_resources_for_web_acl(WebACLArn=removal.arn, ResourceType="APPLICATION_LOAD_BALANCER")["ResourceArns"]:
+            client.disassociate_web_acl(ResourceArn=arn)
+    token = client.get_web_acl(Name=name, Scope=scope, Id=identifier)["LockToken"]
+    client.delete_web_acl(Name=name, Scope=scope, Id=identifier, LockToken=token)
+
+
 # ---- The network -------------------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +318,9 @@ def policy(client: Any, removal: Removal) -> None:
 
 STEPS: dict[str, Step] = {
     "autoscaling:autoScalingGroup": scaling_group,
+    "cloudfront:distribution": distribution,
+    "cloudfront:origin-access-control": access_control,
+    "cloudfront:response-headers-policy": headers_policy,
     "ec2:image": image,
     "ec2:internet-gateway": internet_gateway,
     "ec2:security-group": security_group,
@@ -264,7 +334,9 @@ STEPS: dict[str, Step] = {
     "kms:key": key,
     "rds:db": database,
     "rds:replica": database,
+    "route53:hostedzone": zone,
     "s3:bucket": bucket,
     "secretsmanager:secret": secret,
     "sqs:queue": queue,
+    "wafv2:webacl": web_acl,
 }
