@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import account_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_audit import audit_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_edge import edge_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration
@@ -116,6 +117,7 @@ def _all_problems(
             others = {name: cidr for name, cidr in networks.items() if name != stack.name}
             problems += network_problems(known, others)
         problems += [problem for layer, check in CHECKS.items() if layer in stack.layers for problem in check(known)]
+        problems += edge_problems(stack.values, stack.layers)
         for problem in problems:
             yield problem.at(_winning_place(problem.variable, stack, declarations), stack.name)
 
