@@ -89,7 +89,7 @@ def _certificate_problems(values: Mapping[str, Any], zone: bool) -> Iterator[Pro
         yield Problem(
             variable,
             "is not set, and nothing proves to ACM whose the domain is: the stack has no aws_edge.",
-            "Give certificates by arn or by files, or have aws_edge in edge_layers.",
+            "Give certificates by arn or by files, or take aws_edge out of stack_without.",
         )
     for name, certificate in given.items() if isinstance(given, Mapping) else ():
         names = _texts(certificate.get("domain_names")) if isinstance(certificate, Mapping) else []
@@ -97,7 +97,7 @@ def _certificate_problems(values: Mapping[str, Any], zone: bool) -> Iterator[Pro
             yield Problem(
                 variable,
                 f"requests a certificate for {name}, and nothing proves to ACM whose the domain is.",
-                "Have aws_edge in edge_layers.",
+                "Take aws_edge out of stack_without.",
             )
         for other in names:
             if other.removeprefix("*.") != domain:
@@ -112,7 +112,7 @@ def _region_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     region = values.get("primary_region")
     if isinstance(region, str) and region != CLOUDFRONT_REGION:
         yield Problem(
-            "edge_layers",
+            "stack_parts",
             f"has aws_edge, and the primary region is {region}; CloudFront is managed in {CLOUDFRONT_REGION}.",
             f"Let primary_region be {CLOUDFRONT_REGION}, or leave aws_edge out.",
         )

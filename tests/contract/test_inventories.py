@@ -19,7 +19,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.network import n
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ["sandbox", "development", "staging", "production"]
-UNSET = {"aws_account_id", "aws_load_balancing_certificates"}  # what whoever owns the account has to fill in
+UNSET = {"aws_account_id"}  # what whoever owns the account has to fill in
 
 PLAY = """
 - hosts: stacks

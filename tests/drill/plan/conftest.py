@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.drill.plan.environments import STANDBY
+from tests.drill.plan.environments import WHOLE
 from tests.drill.support.emulator import Calls, running
 from tests.drill.support.runs import Project, Run
 from tests.drill.support.snapshot import Snapshot
@@ -18,7 +18,7 @@ from tests.drill.support.snapshot import Snapshot
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The sandbox's environment, with a standby, before its first run. Take a copy; nobody writes to this one."""
     with running() as emulator:
-        yield Project(emulator, tmp_path_factory.mktemp("sandbox"), variables=STANDBY).prepare()
+        yield Project(emulator, tmp_path_factory.mktemp("sandbox"), variables=dict(WHOLE)).prepare()
 
 
 @dataclass(frozen=True)

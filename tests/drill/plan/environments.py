@@ -9,14 +9,12 @@ from typing import Any
 
 import yaml
 
-from sandbox import pki
 from sandbox.settings import ACCOUNT_ID
 from tests.drill.support.emulator import DrillEmulator
 from tests.drill.support.mutations.model import PREFIX
 from tests.drill.support.runs import ROOT, Project
 
 DEBIAN = ("136693071363", "debian-13-amd64-20260101-1")  # owner and name, as Debian publishes its images
-CERTIFICATES = ("public", "internal")
 TAGS = {
     "Project": "{{ project_name }}",
     "Environment": "{{ environment_name }}",
@@ -27,7 +25,7 @@ TAGS = {
 
 def _layers(kind: str) -> list[str]:
     """The layers of the sandbox's stacks of a kind."""
-    return list(yaml.safe_load((ROOT / f"inventories/_base/stack_vars/{kind}.yml").read_text())["stack_layers"])
+    return list(yaml.safe_load((ROOT / f"inventories/_base/stack_vars/{kind}.yml").read_text())["stack_parts"])
 
 
 def of(**by_kind: Any) -> str:
@@ -37,7 +35,7 @@ def of(**by_kind: Any) -> str:
 
 # What only production has in its second region, declared for the sandbox: on its machine nothing would stand behind it.
 STANDBY: dict[str, Any] = {
-    "stack_layers": of(
+    "stack_parts": of(
         **{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database", "aws_images"]}
     ),
     "secret_replica_regions": ["us-west-2"],
@@ -53,8 +51,10 @@ STANDBY: dict[str, Any] = {
         dr=[{"name": "dr-replica", "kms_key_id": f"alias/{PREFIX}-database", "backup_retention_days": 7, "deletion_protection": True}],
     ),
 }
+# And the layers that the sandbox leaves out, since nobody would see them.
+WHOLE: dict[str, Any] = STANDBY | {"stack_without": []}
 # A declaration that differs in every role from that.
-CHANGED: dict[str, Any] = STANDBY | {
+CHANGED: dict[str, Any] = WHOLE | {
     "resource_tags": TAGS | {"CostCenter": "drill"},
     "administrator_cidrs": ["198.18.0.0/25"],
     "aws_account_image_sharing_blocked": False,
@@ -69,6 +69,11 @@ CHANGED: dict[str, Any] = STANDBY | {
     "aws_database_backup_retention_days": 8,
     "aws_database_monitoring_interval_seconds": 60,
     "aws_database_parameters": {"max_connections": "120"},
+    "aws_edge_authority_ttl_seconds": 1800,
+    "aws_edge_content_security_policy": "default-src 'none'",
+    "aws_edge_firewall_rules": [{"name": "rate", "priority": 40, "rate_limit": 2000}],
+    "aws_edge_health_failures": 5,
+    "aws_edge_price_class": "PriceClass_200",
     "aws_identity_app_uses_queues": ["tasks"],
     "aws_load_balancing_health_path": "/ready",
     "aws_load_balancing_idle_timeout_seconds": 50,
@@ -95,19 +100,8 @@ class Declaration:
         if self.name != "sandbox":
             for region in self.regions:
                 emulator.add_image(region, *DEBIAN)
-            project.variables = {"aws_account_id": ACCOUNT_ID, "aws_load_balancing_certificates": self._certificates(emulator, state_dir)}
+            project.variables |= {"aws_account_id": ACCOUNT_ID}
         return project
-
-    def _certificates(self, emulator: DrillEmulator, state_dir: Path) -> dict[str, Any]:
-        """Imported in each region; the ARNs are chosen by the region of the stack."""
-        arns: dict[str, dict[str, str]] = {name: {} for name in CERTIFICATES}
-        for name in CERTIFICATES:
-            certificate, key = pki.issue((f"{name}.{self.name}.example",), state_dir / "pki")
-            for region in self.regions:
-                arns[name][region] = emulator.client("acm", region).import_certificate(Certificate=certificate, PrivateKey=key)[
-                    "CertificateArn"
-                ]
-        return {name: {"arn": f"{{{{ {by_region}[stack_region] }}}}"} for name, by_region in arns.items()}
 
 
 def declarations() -> list[Declaration]:

@@ -25,7 +25,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import 
 from botocore.exceptions import ClientError
 
 from sandbox.emulator.iam_evaluation import allows
-from tests.drill.plan.environments import CHANGED, STANDBY
+from tests.drill.plan.environments import CHANGED, WHOLE
 from tests.drill.support.mutations.catalogue import batches
 from tests.drill.support.mutations.model import Mutation
 from tests.integration.emulator.support import REPOSITORY
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.emulator
 
 RECORD = os.environ.get("RECORD_CALLS") == "1"
 SITE = "tests/drill/permissions/site.yml"
-DECLARED: dict[str, Any] = STANDBY | {"aws_compute_rollout_warmup_seconds": 1}
+DECLARED: dict[str, Any] = WHOLE | {"aws_compute_rollout_warmup_seconds": 1}
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,13 @@ class Project:
         plan = load(file) if check and file.exists() else None
         return Run(process.returncode, told, [json.loads(line) for line in lines if line.endswith("}")], plan)
 
+    def run_playbook(self, playbook: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+        """Run another playbook than site.yml, of which only the output is looked at."""
+        inventory = f"inventories/{self.environment}/hosts.yml"
+        command = [self.command()[0], playbook, "-i", inventory, "-e", json.dumps({**self.variables, **variables})]
+        surroundings = self.surroundings(Path(os.devnull))
+        return subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+
     def plan(self, *options: str) -> Run:
         return self.run(*options, check=True)
 

@@ -103,7 +103,16 @@ OPEN = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "Met
     [
         ({"DefaultAction": {"Block": {}}}, "default_action"),
         ({"VisibilityConfig": OPEN}, "visibility"),
-        ({"Rules": [written_rule("rate", {"priority": 40, "rate_limit": 100000, "window_seconds": 300, "rate_by": "address", "count_only": False})]}, "rules"),
+        (
+            {
+                "Rules": [
+                    written_rule(
+                        "rate", {"priority": 40, "rate_limit": 100000, "window_seconds": 300, "rate_by": "address", "count_only": False}
+                    )
+                ]
+            },
+            "rules",
+        ),
         (
             {
                 "Rules": [

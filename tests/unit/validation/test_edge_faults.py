@@ -94,7 +94,7 @@ def test_a_fault_is_told_with_its_variable(variable: str, value: Any, words: str
 
 
 def test_another_primary_region_is_told() -> None:
-    assert told(primary_region="eu-west-1", aws_edge_origins=None)[0][0] == "edge_layers"
+    assert told(primary_region="eu-west-1", aws_edge_origins=None)[0][0] == "stack_parts"
 
 
 REQUESTED = {"public": {"domain_names": ["staging.indivillage.com", "*.staging.indivillage.com"]}, "internal": {"arn": "arn:x"}}
