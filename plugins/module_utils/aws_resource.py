@@ -202,7 +202,8 @@ def ensure_absent(resource: Resource, current: Properties | None) -> Properties:
         resource.permit_deletion(current)
         if _may_write(resource):
             resource.delete(current)
-            wait_until(lambda: resource.find() is None, f"{resource} to disappear", READ_BACK_SECONDS)
+            if not resource.module.check_mode:
+                wait_until(lambda: resource.find() is None, f"{resource} to disappear", READ_BACK_SECONDS)
     return {"changed": True, "resource": {}, "diff": {"before": resource.shown(current), "after": {}}}
 
 

@@ -99,27 +99,36 @@ def _planning(run: Run, monkeypatch: pytest.MonkeyPatch, state: State) -> Run:
 
 
 @pytest.fixture
-def life_cycle(run: Run) -> Callable[..., None]:
+def life_cycle(run: Run, plan_of: Run) -> Callable[..., None]:
     """Drive a module through the whole life of a resource and check that every report is true.
 
-    A check must announce exactly what the next run then does, and must not have done it.
+    A check must announce exactly what the next run then does, and must not have done it; so must a plan.
     """
 
-    def drive(module: ModuleType, key: dict[str, Any], first: dict[str, Any], second: dict[str, Any]) -> None:
+    def drive(
+        module: ModuleType,
+        key: dict[str, Any],
+        first: dict[str, Any],
+        second: dict[str, Any],
+        actions: tuple[str, str] = ("create", "change"),
+    ) -> None:
         def changed(expected: bool, *, check: bool, **options: Any) -> dict[str, Any]:
             result = run(module, check=check, **options)
             assert not result.get("failed"), result["msg"]
             assert result["changed"] is expected, result["diff"]
             return result
 
-        for declaration in (first, second):
+        for declaration, action in zip((first, second), actions, strict=True):
             options = key | declaration
+            assert plan_of(module, **options)["action"] == action
             planned = changed(True, check=True, **options)
             applied = changed(True, check=False, **options)
             assert planned["diff"] == applied["diff"]
             changed(False, check=True, **options)
             changed(False, check=False, **options)
+            assert plan_of(module, **options)["action"] == "none"
         absent = key | {"state": "absent"}
+        assert plan_of(module, **absent)["action"] == "delete"
         changed(True, check=True, **absent)
         changed(True, check=False, **absent)
         changed(False, check=True, **absent)

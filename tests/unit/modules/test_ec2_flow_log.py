@@ -37,6 +37,7 @@ def test_life_cycle_to_a_bucket(life_cycle: Callable[..., None], vpc_id: str) ->
         {"resource_id": vpc_id, "bucket_arn": BUCKET},
         {"traffic_type": "ALL"},
         {"traffic_type": "REJECT", "log_format": "${srcaddr} ${dstaddr}"},
+        ("create", "replace"),
     )
 
 

@@ -28,7 +28,8 @@ def policies() -> dict[str, Any]:
 
 def test_life_cycle(life_cycle: Callable[..., None]) -> None:
     read, write = policy("s3:GetObject"), policy("s3:PutObject")
-    life_cycle(iam_role_policies, {"role": ROLE}, {"policies": {"one": read}}, {"policies": {"one": write, "two": json.dumps(read)}})
+    first, second = {"policies": {"one": read}}, {"policies": {"one": write, "two": json.dumps(read)}}
+    life_cycle(iam_role_policies, {"role": ROLE}, first, second, ("change", "change"))
 
 
 def test_a_policy_that_somebody_added_goes(run: Run) -> None:
