@@ -3,8 +3,8 @@
 """What an account holds that carries given tags, and which of it stands by itself.
 
 The Resource Groups Tagging API answers for most services. EC2, Auto Scaling, IAM, Route 53 and CloudFront are asked themselves, because
-that API does not know all of their resources, ElastiCache for its subnet groups, which the module that makes them cannot tag, and EC2
-for the key of new volumes, without which nothing could be launched.
+that API does not know all of their resources, CloudWatch for its dashboards, which belong to no region, ElastiCache for its subnet
+groups, which the module that makes them cannot tag, and EC2 for the key of new volumes, without which nothing could be launched.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ def _regional(clients: Clients, region: str, account_id: str, tags: Mapping[str,
         *tagged,
         *_default_key(clients("ec2"), [resource for resource in tagged if resource.kind == "kms:key"]),
         *_scaling_groups(clients("autoscaling"), tags),
+        *_dashboards(clients("cloudwatch"), region, tags),
         *_cache_subnet_groups(clients("elasticache"), {resource.id for resource in ec2 if resource.kind == "ec2:vpc"}),
     ]
 
@@ -140,7 +141,7 @@ def _tagged(client: Any, tags: Mapping[str, str]) -> Iterator[Owned]:
     for page in client.get_paginator("get_resources").paginate(TagFilters=filters):
         for item in page["ResourceTagMappingList"]:
             resource = from_arn(item["ResourceARN"], boto3_tag_list_to_ansible_dict(item["Tags"]))
-            if resource.kind.partition(":")[0] not in GLOBAL_SERVICES | {"ec2", "autoscaling"}:
+            if resource.kind != "cloudwatch:dashboard" and resource.kind.partition(":")[0] not in GLOBAL_SERVICES | {"ec2", "autoscaling"}:
                 yield resource
 
 
@@ -185,6 +186,16 @@ def _scaling_groups(client: Any, tags: Mapping[str, str]) -> Iterator[Owned]:
             if carries(carried, tags):
                 name = group["AutoScalingGroupName"]
                 yield Owned(group["AutoScalingGroupARN"], "autoscaling:autoScalingGroup", name, name, carried)
+
+
+def _dashboards(client: Any, region: str, tags: Mapping[str, str]) -> Iterator[Owned]:
+    """Every region tells the dashboards of all; by the tag Stack each is told once."""
+    for page in client.get_paginator("list_dashboards").paginate():
+        for dashboard in page["DashboardEntries"]:
+            arn = dashboard["DashboardArn"]
+            carried = boto3_tag_list_to_ansible_dict(client.list_tags_for_resource(ResourceARN=arn)["Tags"])
+            if carries(carried, tags) and carried.get("Stack", region).endswith(region):
+                yield from_arn(arn, carried)
 
 
 def _cache_subnet_groups(client: Any, vpc_ids: Iterable[str]) -> Iterator[Owned]:

@@ -119,7 +119,12 @@ KINDS: dict[str, Kind] = {
         modules=("route53_health_check",),
     ),
     "wafv2:webacl": Kind("web ACL", "wafv2", after=("cloudfront:distribution",), modules=("wafv2_web_acl",)),
-    "cloudwatch:alarm": Kind("alarm", "cloudwatch", ("delete_alarms", {"AlarmNames": ["id"]}), modules=("cloudwatch_metric_alarm",)),
+    # What watches
+    "cloudwatch:alarm": Kind("alarm", "cloudwatch", modules=("cloudwatch_alarm", "cloudwatch_metric_alarm")),
+    "cloudwatch:dashboard": Kind(
+        "dashboard", "cloudwatch", ("delete_dashboards", {"DashboardNames": ["id"]}), modules=("cloudwatch_dashboard",)
+    ),
+    "events:rule": Kind("event rule", "events", modules=("eventbridge_rule", "cloudwatchevent_rule")),
     # What keeps data
     "rds:replica": Kind("database replica", "rds", modules=("rds_instance",), stateful="database"),
     "rds:db": Kind("database", "rds", after=("rds:replica",), modules=("rds_instance",), stateful="database"),
@@ -170,7 +175,9 @@ KINDS: dict[str, Kind] = {
         stateful="table",
     ),
     "sqs:queue": Kind("queue", "sqs", after=(*_RUNNING, "lambda:function"), modules=("sqs_queue",)),
-    "sns:topic": Kind("topic", "sns", ("delete_topic", {"TopicArn": "arn"}), after=("cloudwatch:alarm",), modules=("sns_topic",)),
+    "sns:topic": Kind(
+        "topic", "sns", ("delete_topic", {"TopicArn": "arn"}), after=("cloudwatch:alarm", "events:rule"), modules=("sns_topic",)
+    ),
     "secretsmanager:secret": Kind(
         "secret",
         "secretsmanager",

@@ -81,6 +81,26 @@ def image(client: Any, removal: Removal) -> None:
                     continue  # another image has been made of it
 
 
+# ---- What watches ------------------------------------------------------------------------------------------------------------------
+
+
+def alarm(client: Any, removal: Removal) -> None:
+    """Delete an alarm, and before it the alarms over it that are removed too: AWS keeps what others go by."""
+    parents = [one["AlarmName"] for one in _pages(client, "describe_alarms", "CompositeAlarms", ParentsOfAlarmName=removal.id)]
+    for name in parents:
+        if name in removal.alongside:
+            client.delete_alarms(AlarmNames=[name])
+    client.delete_alarms(AlarmNames=[removal.id])
+
+
+def event_rule(client: Any, removal: Removal) -> None:
+    """Delete a rule with its targets."""
+    targets = [target["Id"] for target in _pages(client, "list_targets_by_rule", "Targets", Rule=removal.id)]
+    if targets:
+        client.remove_targets(Rule=removal.id, Ids=targets)
+    client.delete_rule(Name=removal.id)
+
+
 # ---- What keeps data ---------------------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +341,7 @@ STEPS: dict[str, Step] = {
     "cloudfront:distribution": distribution,
     "cloudfront:origin-access-control": access_control,
     "cloudfront:response-headers-policy": headers_policy,
+    "cloudwatch:alarm": alarm,
     "ec2:image": image,
     "ec2:internet-gateway": internet_gateway,
     "ec2:security-group": security_group,
@@ -328,6 +349,7 @@ STEPS: dict[str, Step] = {
     "ec2:transit-gateway-attachment": transit_attachment,
     "ec2:vpc-endpoint": endpoint,
     "elasticache:replicationgroup": cache,
+    "events:rule": event_rule,
     "iam:instance-profile": instance_profile,
     "iam:policy": policy,
     "iam:role": role,

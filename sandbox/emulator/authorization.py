@@ -43,7 +43,13 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "Tags.ResourceId": "autoScalingGroup:0:autoScalingGroupName/{}",
     },
     "cloudtrail": {"Name": "trail/{}", "ResourceId": "", "TrailName": "trail/{}"},
-    "cloudwatch": {"AlarmName": "alarm:{}", "AlarmNames": "alarm:{}", "ResourceARN": ""},
+    "cloudwatch": {
+        "AlarmName": "alarm:{}",
+        "AlarmNames": "alarm:{}",
+        "DashboardName": "dashboard/{}",
+        "DashboardNames": "dashboard/{}",
+        "ResourceARN": "",
+    },
     "dynamodb": {"TableName": "table/{}", "ResourceArn": ""},
     "elasticache": {
         "CacheParameterGroupName": "parametergroup:{}",
@@ -61,6 +67,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "RuleArn": "",
         "TargetGroupArn": "",
     },
+    "events": {"Name": "rule/{}", "ResourceARN": "", "Rule": "rule/{}"},
     "iam": {"InstanceProfileName": "instance-profile/{}", "RoleName": "role/{}"},
     "kms": {"AliasName": "{}"},
     "logs": {"logGroupName": "log-group:{}", "resourceArn": ""},
@@ -93,6 +100,8 @@ _TEMPLATE_PATHS = tuple(
     for name in ("Id", "Name")
 )
 _KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId", "AddReplicaRegions.KmsKeyId")
+# What AWS allows for all resources or for none, although the call names one.
+_UNBOUNDED = frozenset({"cloudwatch:PutCompositeAlarm"})
 _GLOBAL_SERVICES = frozenset({"iam"})
 _EC2_ID = re.compile(r"[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
@@ -182,6 +191,8 @@ def _resources(call: ApiCall, permission: str, prefix: str) -> list[tuple[str, C
     elif action == "CreateServiceLinkedRole":
         owner = f"{_SERVED_BY.get(call.name, prefix)}.amazonaws.com"
         found = [(_arn("iam", call, f"role/aws-service-role/{owner}/AWSServiceRole"), {"iam:AWSServiceName": owner})]
+    elif permission in _UNBOUNDED:
+        found = everything
     elif service == "kms" and prefix != "kms":
         found = [(arn, {**keys, "kms:GrantIsForAWSResource": "true"}) for arn, keys in _keys(call, *_KEY_PATHS)]
     elif service == "ec2" and prefix == "autoscaling":

@@ -50,6 +50,7 @@ BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] 
         "VpcSecurityGroups": [{"VpcSecurityGroupId": group, "Status": "active"} for group in fields.get("VpcSecurityGroupIds") or []],
     },
     ("elbv2", "LoadBalancer"): lambda _fields: {"State": {"Code": "active"}},
+    ("events", "Rule"): lambda _fields: {"Description": "", "EventPattern": "", "ScheduleExpression": "", "State": "ENABLED"},
     ("kms", "Key"): lambda _fields: {"Enabled": True, "KeyState": "Enabled", "KeyManager": "CUSTOMER", "Origin": "AWS_KMS"},
     ("s3", "Bucket"): lambda fields: {"BucketRegion": fields.get("CreateBucketConfiguration", {}).get("LocationConstraint", "us-east-1")},
     # ImportCertificate names no domain.

@@ -200,7 +200,17 @@ class Outcome:
         return texts[0] if texts else next((text for text in sorted(main.identifiers)), "") if main else ""
 
 
-CREATED_BY_PUT = {"metricalarm", "parameter", "scalingpolicy", "rolepolicy", "userpolicy", "grouppolicy", "rule", "dashboard"}
+CREATED_BY_PUT = {
+    "compositealarm",
+    "metricalarm",
+    "parameter",
+    "scalingpolicy",
+    "rolepolicy",
+    "userpolicy",
+    "grouppolicy",
+    "rule",
+    "dashboard",
+}
 
 
 def without_effect(write: Write, trace: Trace) -> bool:

@@ -342,6 +342,29 @@ def _topic_attributes(write: Write, read: Read, found: list[Node], trace: Trace)
         attributes[name] = write.parameters.get("AttributeValue")
 
 
+@rule("sns", "Subscribe", "Unsubscribe")
+def _subscriptions(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    topic, arn = write.parameters.get("TopicArn"), write.parameters.get("SubscriptionArn")
+    if read.operation.name != "ListSubscriptionsByTopic" or (topic and topic not in read.asked):
+        return
+    kept = [item for item in found[0].value.get("Subscriptions") or [] if item["SubscriptionArn"] != arn]
+    if topic:
+        given = {name: write.parameters[name] for name in ("TopicArn", "Protocol", "Endpoint")}
+        kept.append({**given, "SubscriptionArn": "PendingConfirmation", "Owner": ""})
+    _put(found[0], "Subscriptions", kept, trace)
+
+
+@rule("events", "PutTargets", "RemoveTargets")
+def _rule_targets(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name != "ListTargetsByRule" or write.parameters["Rule"] not in read.asked:
+        return
+    given = write.parameters.get("Targets") or []
+    gone = [target["Id"] for target in given] + list(write.parameters.get("Ids") or [])
+    before = found[0].value.get("Targets") or []
+    trace.compared |= set(write.parameters)
+    _put(found[0], "Targets", [target for target in before if target["Id"] not in gone] + given, trace)
+
+
 @rule("logs", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey")
 def _log_groups(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
     member = "retentionInDays" if write.verb == "Delete" else "kmsKeyId"

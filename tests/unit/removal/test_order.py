@@ -31,7 +31,7 @@ def test_the_order_holds_through_kinds_that_are_not_there() -> None:
 
 
 def test_a_kind_that_is_not_in_the_table_comes_first() -> None:
-    assert levels(["ec2:vpc", "events:rule"]) == [["events:rule"], ["ec2:vpc"]]
+    assert levels(["ec2:vpc", "athena:workgroup"]) == [["athena:workgroup"], ["ec2:vpc"]]
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
@@ -69,6 +69,9 @@ def test_calls_and_waiters_exist_and_take_what_they_are_given(name: str) -> None
         ("arn:aws:access-analyzer:us-east-1:123456789012:analyzer/outside", "access-analyzer:analyzer", "outside"),
         ("arn:aws:cloudtrail:us-east-1:123456789012:trail/all", "cloudtrail:trail", "all"),
         ("arn:aws:kms:us-east-1:123456789012:key/1573b83a", "kms:key", "1573b83a"),
+        ("arn:aws:cloudwatch:us-east-1:123456789012:alarm:db-cpu", "cloudwatch:alarm", "db-cpu"),
+        ("arn:aws:cloudwatch::123456789012:dashboard/main", "cloudwatch:dashboard", "main"),
+        ("arn:aws:events:us-east-1:123456789012:rule/failover", "events:rule", "failover"),
         ("arn:aws:dynamodb:us-east-1:123456789012:table/locks", "dynamodb:table", "locks"),
     ],
 )
@@ -79,14 +82,14 @@ def test_an_arn_tells_kind_and_id(arn: str, kind: str, identifier: str) -> None:
 
 
 def test_a_kind_that_nobody_can_remove_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    rule = from_arn("arn:aws:events:us-east-1:123456789012:rule/nightly", {"Name": "nightly"})
+    group = from_arn("arn:aws:athena:us-east-1:123456789012:workgroup/nightly", {"Name": "nightly"})
     listener = from_arn("arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/front/1a/2b", {})
     stack = Owned("arn", "ecs:cluster", "workers", "workers", {"aws:cloudformation:stack-name": "elsewhere"})
-    monkeypatch.setattr(removal_census, "_regional", lambda *_arguments: [rule, listener, stack])
+    monkeypatch.setattr(removal_census, "_regional", lambda *_arguments: [group, listener, stack])
 
     owned_resources(lambda _service: None, "regional", "us-east-1", "123456789012", {})
 
-    assert rule.protected
-    assert "delete it by hand" in rule.protected
+    assert group.protected
+    assert "delete it by hand" in group.protected
     assert (listener.part_of, listener.protected) == ("its load balancer", None)
     assert (stack.part_of, stack.protected) == ("CloudFormation stack elsewhere", None)
