@@ -20,6 +20,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_accou
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_audit import audit_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_edge import edge_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_monitoring import monitoring_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration
@@ -118,6 +119,10 @@ def _all_problems(
             problems += network_problems(known, others)
         problems += [problem for layer, check in CHECKS.items() if layer in stack.layers for problem in check(known)]
         problems += edge_problems(stack.values, stack.layers)
+        # What is looked at together must be of the declared types, which has been told already where it is not.
+        sound = {name: value for name, value in stack.values.items() if name not in {problem.variable for problem in problems}}
+        if "aws_monitoring" in stack.layers:
+            problems += monitoring_problems(sound, catalogue.roles)
         for problem in problems:
             yield problem.at(_winning_place(problem.variable, stack, declarations), stack.name)
 

@@ -79,6 +79,8 @@ CHANGED: dict[str, Any] = WHOLE | {
     "aws_load_balancing_idle_timeout_seconds": 50,
     "aws_load_balancing_tls_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
     "aws_messaging_wait_seconds": 10,
+    "aws_monitoring_log_retention_days": 60,
+    "aws_monitoring_thresholds": {"database_cpu_percentage": 60, "database_connections": 70, "database_free_storage_gib": 6},
     "aws_network_flow_log_retention_days": 60,
     "aws_storage_cors_max_age_seconds": 2000,
     "aws_storage_noncurrent_days": 31,

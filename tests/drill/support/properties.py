@@ -15,6 +15,8 @@ STEERING = frozenset({
 # By these a module finds its resource: with another value it is another resource.
 IDENTITY = frozenset({
     ("amazon.aws.autoscaling_group", "name"),
+    ("amazon.aws.cloudwatchlogs_log_group_metric_filter", "filter_name"),
+    ("amazon.aws.cloudwatchlogs_log_group_metric_filter", "log_group_name"),
     ("amazon.aws.ec2_instance", "filters"),
     ("amazon.aws.ec2_launch_template", "template_name"),
     ("amazon.aws.ec2_transit_gateway_vpc_attachment", "name"),
@@ -47,6 +49,8 @@ IDENTITY = frozenset({
     ("indivillage.infra.asg_health", "names"),
     ("indivillage.infra.asg_rollout", "names"),
     ("indivillage.infra.cloudtrail_trail", "name"),
+    ("indivillage.infra.cloudwatch_alarm", "name"),
+    ("indivillage.infra.cloudwatch_dashboard", "name"),
     ("indivillage.infra.ec2_flow_log", "resource_id"),
     ("indivillage.infra.ec2_route_table", "name"),
     ("indivillage.infra.ec2_route_table", "vpc_id"),
@@ -55,6 +59,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.ec2_ssh_key", "name"),
     ("indivillage.infra.ec2_ssh_key", "secret_name"),
     ("indivillage.infra.elasticache_replication_group", "name"),
+    ("indivillage.infra.eventbridge_rule", "name"),
     ("indivillage.infra.iam_role_policies", "role"),
     ("indivillage.infra.json_secret", "name"),
     ("indivillage.infra.kms_key", "alias"),
@@ -62,6 +67,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.rds_parameter_group", "name"),
     ("indivillage.infra.s3_account_public_access", "account_id"),
     ("indivillage.infra.s3_bucket", "name"),
+    ("indivillage.infra.sns_topic", "name"),
     ("indivillage.infra.sqs_queue", "name"),
 })  # fmt: skip
 

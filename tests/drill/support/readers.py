@@ -100,7 +100,40 @@ READERS: tuple[Reader, ...] = (
         ignored=_ZONE,
     ),
     Reader("scaling policy", "autoscaling", "describe_policies", "ScalingPolicies", ("PolicyARN",), ("PolicyName",)),
-    Reader("alarm", "cloudwatch", "describe_alarms", "MetricAlarms", (), ("AlarmName",)),
+    Reader(
+        "alarm",
+        "cloudwatch",
+        "describe_alarms",
+        "MetricAlarms",
+        (),
+        ("AlarmName",),
+        details=(Detail("list_tags_for_resource", {"ResourceARN": "AlarmArn"}, "Tags"),),
+    ),
+    Reader("alarm over alarms", "cloudwatch", "describe_alarms", "CompositeAlarms", (), ("AlarmName",), {"AlarmTypes": ["CompositeAlarm"]}),
+    Reader(
+        "dashboard",
+        "cloudwatch",
+        "list_dashboards",
+        "DashboardEntries",
+        (),
+        ("DashboardName",),
+        details=(
+            Detail("get_dashboard", {"DashboardName": "DashboardName"}, "DashboardBody"),
+            Detail("list_tags_for_resource", {"ResourceARN": "DashboardArn"}, "Tags"),
+        ),
+    ),
+    Reader(
+        "event rule",
+        "events",
+        "list_rules",
+        "Rules",
+        (),
+        ("Name",),
+        details=(
+            Detail("list_targets_by_rule", {"Rule": "Name"}, "Targets"),
+            Detail("list_tags_for_resource", {"ResourceARN": "Arn"}, "Tags"),
+        ),
+    ),
     # --- load balancers ---
     Reader(
         "load balancer",
@@ -303,6 +336,7 @@ READERS: tuple[Reader, ...] = (
         ("logGroupName",),
         details=(Detail("list_tags_for_resource", {"resourceArn": "logGroupArn"}, "tags"),),
     ),
+    Reader("metric filter", "logs", "describe_metric_filters", "metricFilters", (), ("filterName",)),
     # --- identities ---
     Reader(
         "role",
@@ -340,5 +374,18 @@ READERS: tuple[Reader, ...] = (
             Detail("list_tags", {"ResourceIdList": "[]TrailARN"}, "ResourceTagList"),
         ),
     ),
-    Reader("topic", "sns", "list_topics", "Topics", (), ("TopicArn",)),
+    Reader(
+        "topic",
+        "sns",
+        "list_topics",
+        "Topics",
+        (),
+        ("TopicArn",),
+        details=(
+            Detail("get_topic_attributes", {"TopicArn": "TopicArn"}, "Attributes"),
+            Detail("list_subscriptions_by_topic", {"TopicArn": "TopicArn"}, "Subscriptions"),
+            Detail("list_tags_for_resource", {"ResourceArn": "TopicArn"}, "Tags"),
+        ),
+        ignored=("SubscriptionArn",),
+    ),
 )

@@ -231,7 +231,7 @@ def flow_log_tag_removed(account: Account) -> None:
 
 
 def _log_group(account: Account) -> str:
-    (group,) = account.client("logs").describe_log_groups()["logGroups"]
+    (group,) = account.client("logs").describe_log_groups(logGroupNamePrefix="/aws/vpc-flow-logs/")["logGroups"]
     return str(group["logGroupName"])
 
 

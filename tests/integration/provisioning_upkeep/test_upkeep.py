@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole runs of provision_upkeep.yml, and what is there after them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.integration.provisioning_upkeep.conftest import PREFIX, Client, Upkeep
+
+pytestmark = pytest.mark.emulator
+REGIONS = ["us-east-1", "us-west-2"]
+
+
+# --- runs ---
+
+
+def test_the_plan_of_an_account_that_has_none_of_it_says_what_the_first_run_does(upkeep: Upkeep) -> None:
+    assert set(upkeep.planned.failed.values()) == {0}, upkeep.planned.output
+    assert set(upkeep.first.failed.values()) == {0}, upkeep.first.output
+    assert upkeep.planned.changed == upkeep.first.changed
+    assert all(upkeep.first.changed[f"sandbox-{region}"] for region in REGIONS)
+
+
+def test_the_second_run_changes_nothing_and_neither_would_a_third(upkeep: Upkeep) -> None:
+    assert set(upkeep.second.failed.values()) == {0}, upkeep.second.output
+    assert set(upkeep.second.changed.values()) == {0}, upkeep.second.output
+    assert upkeep.run("provision_upkeep", "--check").planned == set()
+
+
+# --- monitoring ---
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_topics_are_encrypted_and_refuse_plain_text(client: Client, region: str) -> None:
+    sns = client("sns", region)
+    topics = {topic["TopicArn"].rpartition(":")[2].removeprefix(f"{PREFIX}-"): topic["TopicArn"] for topic in sns.list_topics()["Topics"]}
+
+    assert set(topics) == {"critical", "high", "medium", "low", "security"}
+    for name, arn in topics.items():
+        attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+        refusal = json.loads(attributes["Policy"])["Statement"][0]
+        heard = {one["Endpoint"] for one in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]}
+        assert attributes["KmsMasterKeyId"] == f"alias/{PREFIX}-notifications"
+        assert (refusal["Effect"], refusal["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+        assert heard == (
+            {"security@sandbox.indivillage.internal"}
+            if name == "security"
+            else set()
+            if name == "low"
+            else {"ops@sandbox.indivillage.internal"}
+        )
+
+
+def test_every_alarm_tells_the_topic_of_its_severity_and_watches_something(client: Client) -> None:
+    cloudwatch = client("cloudwatch")
+    found = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    alarms = {alarm["AlarmName"].removeprefix(f"{PREFIX}-"): alarm for alarm in found["MetricAlarms"] + found["CompositeAlarms"]}
+
+    for alarm in alarms.values():
+        tags = {tag["Key"]: tag["Value"] for tag in cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]}
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [f"arn:aws:sns:us-east-1:123456789012:{PREFIX}-{tags['Severity']}"]
+        assert "to-be-made" not in json.dumps(alarm, default=str)
+    assert alarms["web-cpu"]["Dimensions"] == [{"Name": "AutoScalingGroupName", "Value": f"{PREFIX}-web"}]
+    assert {one["Name"]: re.sub("/[0-9a-f]+$", "", one["Value"]) for one in alarms["web-unhealthy-hosts"]["Dimensions"]} == {
+        "LoadBalancer": f"app/{PREFIX}-public",
+        "TargetGroup": f"targetgroup/{PREFIX}-web",
+    }
+    assert alarms["db-free-storage"]["Threshold"] == 5 * 1024**3
+    assert alarms["public-latency"]["ThresholdMetricId"] == "band"
+    assert alarms["site-down"]["AlarmRule"].count(" AND ") == 2
+    assert {name for name in alarms if name.endswith("-failed")} == {
+        f"{queue}-dlq-failed" for queue in ("tasks", "file-processing", "notifications", "crm-sync")
+    }
+
+
+def test_a_stack_has_no_alarms_of_what_it_does_not_have(client: Client) -> None:
+    assert client("cloudwatch", "us-west-2").describe_alarms()["MetricAlarms"] == []
+
+
+def test_dashboards_show_what_alarms_watch(client: Client) -> None:
+    body = json.loads(client("cloudwatch").get_dashboard(DashboardName=f"{PREFIX}-main")["DashboardBody"])
+
+    titles = [widget["properties"]["title"] for widget in body["widgets"]]
+    assert "The tier's processors are busy although it may grow" in titles
+    assert all(widget["properties"]["metrics"] for widget in body["widgets"])
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_events_are_told_where_aws_says_them(client: Client, region: str) -> None:
+    events = client("events", region)
+    rules = {rule["Name"].removeprefix(f"{PREFIX}-") for rule in events.list_rules()["Rules"]}
+
+    assert ("root-login" in rules) == (region == "us-east-1")
+    targets = events.list_targets_by_rule(Rule=f"{PREFIX}-threat")["Targets"]
+    assert {target["Arn"] for target in targets} == {
+        f"arn:aws:sns:{region}:123456789012:{PREFIX}-{name}" for name in ("critical", "security")
+    }
+
+
+def test_logs_are_encrypted_forgotten_and_counted(client: Client) -> None:
+    logs = client("logs")
+    groups = {group["logGroupName"]: group for group in logs.describe_log_groups(logGroupNamePrefix="/aws/ec2/")["logGroups"]}
+    (counted,) = logs.describe_metric_filters(logGroupName=f"/aws/ec2/{PREFIX}-app")["metricFilters"]
+
+    assert set(groups) == {f"/aws/ec2/{PREFIX}-web", f"/aws/ec2/{PREFIX}-app"}
+    assert all(group["kmsKeyId"] and group["retentionInDays"] == 30 for group in groups.values())
+    assert counted["metricTransformations"][0]["metricNamespace"] == "indivillage/sandbox"

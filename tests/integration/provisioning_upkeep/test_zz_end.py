@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was made goes with the environment; last, because it empties the account."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.provisioning_upkeep.conftest import Client, Upkeep
+
+pytestmark = pytest.mark.emulator
+
+
+def test_destroying_the_environment_leaves_nothing_of_it(upkeep: Upkeep, client: Client) -> None:
+    elb = client("elbv2")  # not of the environment: they carry no tags
+    for balancer in elb.describe_load_balancers()["LoadBalancers"]:
+        elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+
+    gone = upkeep.run("destroy", "-e", "destroy_environment=sandbox")
+
+    assert set(gone.failed.values()) == {0}, gone.output
+    for region in ("us-east-1", "us-west-2"):
+        cloudwatch = client("cloudwatch", region)
+        assert cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])["MetricAlarms"] == []
+        assert cloudwatch.list_dashboards()["DashboardEntries"] == []
+        assert client("events", region).list_rules()["Rules"] == []
+        assert client("sns", region).list_topics()["Topics"] == []
+        assert client("logs", region).describe_log_groups()["logGroups"] == []

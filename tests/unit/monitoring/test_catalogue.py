@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of the entries of the catalogue of alarms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import (
+    MonitoringError,
+    cloudwatch_alarms,
+    cloudwatch_dashboard,
+)
+
+BALANCED = {"namespace": "AWS/ApplicationELB", "name": "HTTPCode_Target_5XX_Count", "dimensions": {"LoadBalancer": "*"}, "statistic": "Sum"}
+CATALOGUE: list[dict[str, Any]] = [
+    {"name": "down", "layer": "aws_compute", "severity": "critical", "description": "All", "any_of": ["web-cpu", "app-cpu"]},
+    {
+        **{"name": "cpu", "of": ["web", "app"], "layer": "aws_compute", "severity": "high", "description": "Busy"},
+        "metric": {"namespace": "AWS/EC2", "name": "CPUUtilization", "dimensions": {"AutoScalingGroupName": "*"}},
+        **{"comparison": "GreaterThanThreshold", "threshold": 80, "evaluation_periods": 2},
+    },
+    {
+        **{"name": "share", "of": ["public"], "layer": "aws_load_balancing", "severity": "high", "description": "Errors"},
+        "metrics": [{"id": "errors", "metric": BALANCED, "return_data": False}, {"id": "share", "expression": "errors * 2", "label": "x"}],
+        **{"comparison": "GreaterThanThreshold", "threshold": 5, "evaluation_periods": 1},
+    },
+]
+NAMES = {"LoadBalancer": {"public": "app/p-public/1a2b"}}
+
+
+def made(*layers: str) -> dict[str, dict[str, Any]]:
+    return {alarm["name"]: alarm for alarm in cloudwatch_alarms(CATALOGUE, layers, "p", NAMES)}
+
+
+def test_an_entry_becomes_an_alarm_for_each_thing_that_it_watches() -> None:
+    alarms = made("aws_compute")
+
+    assert list(alarms) == ["p-web-cpu", "p-app-cpu", "p-down"], "those over others come last"
+    assert alarms["p-web-cpu"]["arguments"]["metric"]["dimensions"] == {"AutoScalingGroupName": "p-web"}
+    assert alarms["p-app-cpu"]["severity"] == "high"
+    assert alarms["p-down"]["arguments"]["rule"] == 'ALARM("p-web-cpu") OR ALARM("p-app-cpu")'
+
+
+def test_dimensions_with_names_of_aws_are_looked_up() -> None:
+    (alarm,) = made("aws_load_balancing").values()
+
+    errors, share = alarm["arguments"]["metrics"]
+    assert errors["metric"]["dimensions"] == {"LoadBalancer": "app/p-public/1a2b"}
+    assert share["expression"] == "errors * 2"
+
+
+def test_what_does_not_exist_is_told() -> None:
+    with pytest.raises(MonitoringError, match="share watches the LoadBalancer public; there are only: internal"):
+        cloudwatch_alarms(CATALOGUE, ["aws_load_balancing"], "p", {"LoadBalancer": {"internal": "app/p-internal/1"}})
+
+
+def test_a_dashboard_has_a_widget_for_each_entry_with_its_line() -> None:
+    alarms = list(made("aws_compute", "aws_load_balancing").values())
+
+    widgets = cloudwatch_dashboard(alarms, ["cpu", "share", "down"], CATALOGUE, "p", "us-east-1")["widgets"]
+
+    cpu, share = (widget["properties"] for widget in widgets)
+    drawn = {"stat": "Average", "period": 300}
+    assert cpu["metrics"] == [["AWS/EC2", "CPUUtilization", "AutoScalingGroupName", f"p-{tier}", drawn] for tier in ("web", "app")]
+    assert cpu["annotations"] == {"horizontal": [{"label": "high", "value": 80}]}
+    assert share["metrics"][1] == [{"expression": "errors * 2", "id": "share", "visible": True, "label": "x"}]
+    assert [(widget["x"], widget["y"]) for widget in widgets] == [(0, 0), (8, 0)]
+
+
+def test_a_dashboard_leaves_out_what_the_stack_does_not_have() -> None:
+    alarms = list(made("aws_compute").values())
+    assert len(cloudwatch_dashboard(alarms, ["cpu", "share"], CATALOGUE, "p", "us-east-1")["widgets"]) == 1
