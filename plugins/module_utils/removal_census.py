@@ -3,8 +3,9 @@
 """What an account holds that carries given tags, and which of it stands by itself.
 
 The Resource Groups Tagging API answers for most services. EC2, Auto Scaling, IAM, Route 53 and CloudFront are asked themselves, because
-that API does not know all of their resources, CloudWatch for its dashboards, which belong to no region, ElastiCache for its subnet
-groups, which the module that makes them cannot tag, and EC2 for the key of new volumes, without which nothing could be launched.
+that API does not know all of their resources, CloudWatch for its dashboards, Budgets and Cost Explorer, which belong to no region,
+ElastiCache for its subnet groups, which the module that makes them cannot tag, and EC2 for the key of new volumes, without which
+nothing could be launched.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import batched
 from typing import Any
 
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_message
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.cloudfront import pages
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_facts import FACTS, Gone
@@ -26,7 +28,7 @@ Clients = Callable[[str], Any]
 IAM_CALLS_AT_ONCE = 8
 IDS_PER_CALL = 200
 TAGS_PER_CALL = 10  # the limit of Route 53
-GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "shield", "globalaccelerator", "organizations"})
+GLOBAL_SERVICES = frozenset({"iam", "budgets", "ce", "route53", "cloudfront", "shield", "globalaccelerator", "organizations"})
 
 # What EC2 calls a resource in DescribeTags, where an ARN calls it otherwise.
 EC2_TYPES = {"flow-logs": "flow-log", "vpc-flow-log": "flow-log"}
@@ -217,12 +219,32 @@ def _default_key(client: Any, keys: Iterable[Owned]) -> Iterator[Owned]:
 
 def _global(clients: Clients, account_id: str, tags: Mapping[str, str]) -> list[Owned]:
     named = f"{tags.get('Project', '')}-{tags.get('Environment', '')}-"
+    found = [*_identities(clients("iam")), *_budgets(clients("budgets"), account_id), *_anomalies(clients("ce"))]
     return [
-        *_identities(clients("iam"), tags),
+        *(resource for resource in found if carries(resource.tags, tags)),
         *_zones(clients("route53"), tags),
         *_distributions(clients("cloudfront"), tags),
         *_untaggable(clients("cloudfront"), account_id, named),
     ]
+
+
+def _budgets(client: Any, account_id: str) -> Iterator[Owned]:
+    for page in client.get_paginator("describe_budgets").paginate(AccountId=account_id):
+        for budget in page.get("Budgets") or []:
+            arn = f"arn:aws:budgets::{account_id}:budget/{budget['BudgetName']}"
+            yield from_arn(arn, boto3_tag_list_to_ansible_dict(client.list_tags_for_resource(ResourceARN=arn).get("ResourceTags") or []))
+
+
+def _anomalies(client: Any) -> Iterator[Owned]:
+    try:
+        monitors = [
+            one["MonitorArn"] for page in client.get_paginator("get_anomaly_monitors").paginate() for one in page["AnomalyMonitors"]
+        ]
+    except is_boto3_error_message("not enabled"):  # nobody has ever opened Cost Explorer in this account
+        return
+    pages = client.get_paginator("get_anomaly_subscriptions").paginate()
+    for arn in [*monitors, *(one["SubscriptionArn"] for page in pages for one in page["AnomalySubscriptions"])]:
+        yield from_arn(arn, boto3_tag_list_to_ansible_dict(client.list_tags_for_resource(ResourceArn=arn).get("ResourceTags") or []))
 
 
 def _zones(client: Any, tags: Mapping[str, str]) -> Iterator[Owned]:
@@ -263,7 +285,7 @@ def _untaggable(client: Any, account_id: str, named: str) -> Iterator[Owned]:
             yield Owned(f"arn:aws:cloudfront::{account_id}:{kind}/{identifier}", f"cloudfront:{kind}", identifier, name)
 
 
-def _identities(client: Any, tags: Mapping[str, str]) -> list[Owned]:
+def _identities(client: Any) -> list[Owned]:
     def iam_pages(operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         for page in client.get_paginator(operation).paginate(**arguments):
             yield from page[key]
@@ -282,12 +304,11 @@ def _identities(client: Any, tags: Mapping[str, str]) -> list[Owned]:
     # AWS's own roles for its services carry nobody's tags.
     roles = (item for item in iam_pages("list_roles", "Roles") if not item["Path"].startswith("/aws-service-role/"))
     with ThreadPoolExecutor(IAM_CALLS_AT_ONCE) as pool:
-        found = [
+        return [
             *pool.map(role, roles),
             *pool.map(profile, iam_pages("list_instance_profiles", "InstanceProfiles")),
             *pool.map(policy, iam_pages("list_policies", "Policies", Scope="Local")),
         ]
-    return [resource for resource in found if carries(resource.tags, tags)]
 
 
 def _identity(kind: str, arn: str, name: str, tags: list[dict[str, str]]) -> Owned:

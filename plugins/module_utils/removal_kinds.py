@@ -124,6 +124,20 @@ KINDS: dict[str, Kind] = {
     "cloudwatch:dashboard": Kind(
         "dashboard", "cloudwatch", ("delete_dashboards", {"DashboardNames": ["id"]}), modules=("cloudwatch_dashboard",)
     ),
+    "budgets:budget": Kind("budget", "budgets", modules=("budget",)),
+    "ce:anomalysubscription": Kind(
+        "cost anomaly subscription",
+        "ce",
+        ("delete_anomaly_subscription", {"SubscriptionArn": "arn"}),
+        modules=("cost_anomaly_subscription",),
+    ),
+    "ce:anomalymonitor": Kind(
+        "cost anomaly monitor",
+        "ce",
+        ("delete_anomaly_monitor", {"MonitorArn": "arn"}),
+        after=("ce:anomalysubscription",),
+        modules=("cost_anomaly_monitor",),
+    ),
     "events:rule": Kind("event rule", "events", modules=("eventbridge_rule", "cloudwatchevent_rule")),
     # What keeps data
     "rds:replica": Kind("database replica", "rds", modules=("rds_instance",), stateful="database"),

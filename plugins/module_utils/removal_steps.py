@@ -93,6 +93,11 @@ def alarm(client: Any, removal: Removal) -> None:
     client.delete_alarms(AlarmNames=[removal.id])
 
 
+def budget(client: Any, removal: Removal) -> None:
+    """Delete a budget of the account that its ARN names."""
+    client.delete_budget(AccountId=removal.arn.split(":")[4], BudgetName=removal.id)
+
+
 def event_rule(client: Any, removal: Removal) -> None:
     """Delete a rule with its targets."""
     targets = [target["Id"] for target in _pages(client, "list_targets_by_rule", "Targets", Rule=removal.id)]
@@ -338,6 +343,7 @@ def policy(client: Any, removal: Removal) -> None:
 
 STEPS: dict[str, Step] = {
     "autoscaling:autoScalingGroup": scaling_group,
+    "budgets:budget": budget,
     "cloudfront:distribution": distribution,
     "cloudfront:origin-access-control": access_control,
     "cloudfront:response-headers-policy": headers_policy,

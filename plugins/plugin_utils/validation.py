@@ -24,6 +24,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_monit
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import cost_problems
 
 Specification = Mapping[str, Any]
 """One option as meta/argument_specs.yml declares it; the shared schema adds C(pattern) and C(pattern_help)."""
@@ -123,6 +124,8 @@ def _all_problems(
         sound = {name: value for name, value in stack.values.items() if name not in {problem.variable for problem in problems}}
         if "aws_monitoring" in stack.layers:
             problems += monitoring_problems(sound, catalogue.roles)
+        if "aws_cost" in stack.layers:
+            problems += cost_problems(sound)
         for problem in problems:
             yield problem.at(_winning_place(problem.variable, stack, declarations), stack.name)
 

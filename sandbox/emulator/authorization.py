@@ -42,6 +42,19 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "AutoScalingGroupName": "autoScalingGroup:0:autoScalingGroupName/{}",
         "Tags.ResourceId": "autoScalingGroup:0:autoScalingGroupName/{}",
     },
+    "budgets": {
+        "Budget.BudgetName": "budget/{}",
+        "BudgetName": "budget/{}",
+        "NewBudget.BudgetName": "budget/{}",
+        "ResourceARN": "",
+    },
+    "ce": {
+        "CreateAnomalyMonitor:AnomalyMonitor.MonitorName": "anomalymonitor/0",
+        "CreateAnomalySubscription:AnomalySubscription.SubscriptionName": "anomalysubscription/0",
+        "MonitorArn": "",
+        "ResourceArn": "",
+        "SubscriptionArn": "",
+    },
     "cloudtrail": {"Name": "trail/{}", "ResourceId": "", "TrailName": "trail/{}"},
     "cloudwatch": {
         "AlarmName": "alarm:{}",
@@ -102,7 +115,7 @@ _TEMPLATE_PATHS = tuple(
 _KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId", "AddReplicaRegions.KmsKeyId")
 # What AWS allows for all resources or for none, although the call names one.
 _UNBOUNDED = frozenset({"cloudwatch:PutCompositeAlarm"})
-_GLOBAL_SERVICES = frozenset({"iam"})
+_GLOBAL_SERVICES = frozenset({"iam", "budgets", "ce"})
 _EC2_ID = re.compile(r"[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
 _PASSED_TO = {

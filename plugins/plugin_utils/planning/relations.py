@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # ---- Writes whose parameters are called differently from the fields ---------------------------------------------------------------
 
 RENAMED = {
+    ("budgets", "UpdateBudget"): {"NewBudget": "Budget"},
     ("iam", "UpdateAssumeRolePolicy"): {"PolicyDocument": "AssumeRolePolicyDocument"},
     ("rds", "ModifyDBInstance"): {"VpcSecurityGroupIds": "VpcSecurityGroups", "DBParameterGroupName": "DBParameterGroups"},
     ("ec2", "ModifyLaunchTemplate"): {"DefaultVersion": "DefaultVersionNumber", "SetDefaultVersion": "DefaultVersionNumber"},

@@ -66,6 +66,8 @@ CHANGED: dict[str, Any] = WHOLE | {
         "web": {"instance_type": "t3.large", "min": 2, "max": 7, "desired": 2, "root_volume_gib": 20},
         "app": {"instance_type": "t3.medium", "min": 2, "max": 6, "desired": 3, "root_volume_gib": 30},
     },
+    "aws_cost_amounts": {"monthly": 500, "compute": 160, "database": 110, "storage": 60, "delivery": 30},
+    "aws_cost_anomaly_amount": 60,
     "aws_database_backup_retention_days": 8,
     "aws_database_monitoring_interval_seconds": 60,
     "aws_database_parameters": {"max_connections": "120"},

@@ -108,3 +108,41 @@ def test_logs_are_encrypted_forgotten_and_counted(client: Client) -> None:
     assert set(groups) == {f"/aws/ec2/{PREFIX}-web", f"/aws/ec2/{PREFIX}-app"}
     assert all(group["kmsKeyId"] and group["retentionInDays"] == 30 for group in groups.values())
     assert counted["metricTransformations"][0]["metricNamespace"] == "indivillage/sandbox"
+
+
+# --- cost ---
+
+
+def test_budgets_are_told_before_and_when_they_are_spent(client: Client) -> None:
+    budgets, account = client("budgets"), "123456789012"
+    found = {one["BudgetName"].removeprefix(f"{PREFIX}-"): one for one in budgets.describe_budgets(AccountId=account)["Budgets"]}
+
+    assert {name: one["BudgetLimit"]["Amount"] for name, one in found.items()} == {
+        **{"monthly": "400", "compute": "150", "database": "100", "storage": "50", "delivery": "20"}
+    }
+    assert "CostFilters" not in found["monthly"]
+    assert found["delivery"]["CostFilters"] == {"Service": ["Amazon CloudFront"]}
+    key = {"AccountId": account, "BudgetName": f"{PREFIX}-monthly"}
+    notifications = budgets.describe_notifications_for_budget(**key)["Notifications"]
+    assert {(one["NotificationType"], one["Threshold"]) for one in notifications} == {
+        *(("ACTUAL", 50.0), ("ACTUAL", 80.0), ("ACTUAL", 100.0), ("FORECASTED", 100.0))
+    }
+    for notification in notifications:
+        told = budgets.describe_subscribers_for_notification(**key, Notification=notification)["Subscribers"]
+        assert {one["Address"] for one in told} == {
+            "ops@sandbox.indivillage.internal",
+            f"arn:aws:sns:us-east-1:{account}:{PREFIX}-medium",
+        }
+
+
+def test_anomalies_are_looked_for_and_told(client: Client) -> None:
+    ce = client("ce")
+    (monitor,) = ce.get_anomaly_monitors()["AnomalyMonitors"]
+    (subscription,) = ce.get_anomaly_subscriptions()["AnomalySubscriptions"]
+
+    assert (monitor["MonitorName"], monitor["MonitorDimension"]) == (f"{PREFIX}-services", "SERVICE")
+    assert subscription["MonitorArnList"] == [monitor["MonitorArn"]]
+    assert subscription["Subscribers"] == [{"Type": "EMAIL", "Address": "ops@sandbox.indivillage.internal"}]
+    assert {tag["TagKey"] for tag in ce.list_cost_allocation_tags()["CostAllocationTags"] if tag["Status"] == "Active"} == {
+        *("Project", "Environment", "Stack", "Role", "Tier")
+    }

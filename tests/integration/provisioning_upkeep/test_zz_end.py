@@ -18,6 +18,9 @@ def test_destroying_the_environment_leaves_nothing_of_it(upkeep: Upkeep, client:
     gone = upkeep.run("destroy", "-e", "destroy_environment=sandbox")
 
     assert set(gone.failed.values()) == {0}, gone.output
+    assert client("budgets").describe_budgets(AccountId="123456789012")["Budgets"] == []
+    assert client("ce").get_anomaly_monitors()["AnomalyMonitors"] == []
+    assert client("ce").get_anomaly_subscriptions()["AnomalySubscriptions"] == []
     for region in ("us-east-1", "us-west-2"):
         cloudwatch = client("cloudwatch", region)
         assert cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])["MetricAlarms"] == []
