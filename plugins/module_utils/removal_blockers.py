@@ -21,15 +21,26 @@ def blockers(clients: Clients, removal: Removal) -> list[str]:
 
 
 def kept_for(clients: Clients, removal: Removal) -> str | None:
-    """Why a resource stays although nothing blocks it: a key without which a snapshot that stays could never be read."""
+    """Why a resource stays although nothing blocks it: it holds backups, or is a key without which what stays could never be read."""
+    if removal.kind == "backup:backup-vault" and removal.final_snapshot:
+        held = sum(1 for _point in _backups(clients, removal.id))
+        return f"it holds {held} backups" if held else None
     if removal.kind != "kms:key":
         return None
     database = _pages(clients("rds"), "describe_db_snapshots", "DBSnapshots", SnapshotType="manual")
     volume = _pages(clients("ec2"), "describe_snapshots", "Snapshots", OwnerIds=["self"])
     names = [item["DBSnapshotIdentifier"] for item in database if item.get("KmsKeyId") == removal.arn]
     names += [item["SnapshotId"] for item in volume if item.get("KmsKeyId") == removal.arn]
-    staying = sorted(set(names) - removal.alongside)
-    return f"snapshot {', '.join(staying)} could not be read without it" if staying else None
+    staying = [f"snapshot {name}" for name in sorted(set(names) - removal.alongside)]
+    for vault in _pages(clients("backup"), "list_backup_vaults", "BackupVaultList"):
+        name = vault["BackupVaultName"]
+        stays = name not in removal.alongside or (removal.final_snapshot and any(_backups(clients, name)))
+        staying += [f"vault {name}"] if stays and vault.get("EncryptionKeyArn") == removal.arn else []
+    return f"{', '.join(staying)} could not be read without it" if staying else None
+
+
+def _backups(clients: Clients, vault: str) -> Iterator[Any]:
+    return _pages(clients("backup"), "list_recovery_points_by_backup_vault", "RecoveryPoints", BackupVaultName=vault)
 
 
 def _pages(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[Any]:

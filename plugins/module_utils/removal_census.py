@@ -40,6 +40,7 @@ PARTS = {
     "ec2:security-group-rule": "its security group",
     "ec2:spot-instances-request": "the instance that it has started",
     "ec2:ipam-pool": "its address manager",
+    "backup:recovery-point": "its vault",
     "elasticloadbalancing:listener": "its load balancer",
     "elasticloadbalancing:listener-rule": "its load balancer",
     "elasticache:cluster": "its replication group",

@@ -65,6 +65,7 @@ _ENCRYPTED = (
     "dynamodb:table",
     "logs:log-group",
     "ec2:ebs-default-key",
+    "backup:backup-vault",
 )
 
 KINDS: dict[str, Kind] = {
@@ -140,6 +141,15 @@ KINDS: dict[str, Kind] = {
     ),
     "events:rule": Kind("event rule", "events", modules=("eventbridge_rule", "cloudwatchevent_rule")),
     # What keeps data
+    "backup:backup-plan": Kind("backup plan", "backup", modules=("backup_plan",)),
+    "backup:restore-testing-plan": Kind("restore testing plan", "backup", modules=("backup_restore_testing_plan",)),
+    "backup:backup-vault": Kind(
+        "backup vault",
+        "backup",
+        after=("backup:backup-plan", "backup:restore-testing-plan"),
+        modules=("backup_vault",),
+        stateful="backup vault",
+    ),
     "rds:replica": Kind("database replica", "rds", modules=("rds_instance",), stateful="database"),
     "rds:db": Kind("database", "rds", after=("rds:replica",), modules=("rds_instance",), stateful="database"),
     "rds:snapshot": Kind(

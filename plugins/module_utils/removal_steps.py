@@ -124,6 +124,32 @@ def database(client: Any, removal: Removal) -> None:
     wait_for(client, "db_instance_deleted", removal, DBInstanceIdentifier=removal.id)
 
 
+def backup_plan(client: Any, removal: Removal) -> None:
+    """Delete a backup plan with its selections; the backups stay."""
+    for selection in _pages(client, "list_backup_selections", "BackupSelectionsList", BackupPlanId=removal.id):
+        client.delete_backup_selection(BackupPlanId=removal.id, SelectionId=selection["SelectionId"])
+    client.delete_backup_plan(BackupPlanId=removal.id)
+
+
+def restore_testing_plan(client: Any, removal: Removal) -> None:
+    """Delete a restore testing plan with its selections."""
+    name = removal.id[:-37]  # AWS has added a UUID
+    for selection in _pages(client, "list_restore_testing_selections", "RestoreTestingSelections", RestoreTestingPlanName=name):
+        client.delete_restore_testing_selection(
+            RestoreTestingPlanName=name, RestoreTestingSelectionName=selection["RestoreTestingSelectionName"]
+        )
+    client.delete_restore_testing_plan(RestoreTestingPlanName=name)
+
+
+def backup_vault(client: Any, removal: Removal) -> None:
+    """Delete a vault with every backup in it; AWS refuses those that a lock still keeps."""
+    held = partial(_pages, client, "list_recovery_points_by_backup_vault", "RecoveryPoints", BackupVaultName=removal.id)
+    for point in held():
+        client.delete_recovery_point(BackupVaultName=removal.id, RecoveryPointArn=point["RecoveryPointArn"])
+    _wait_gone(removal, lambda: list(held()))
+    client.delete_backup_vault(BackupVaultName=removal.id)
+
+
 def cache(client: Any, removal: Removal) -> None:
     """Delete a replication group with its nodes; what a cache holds can be made again, so there is no final snapshot."""
     if client.describe_replication_groups(ReplicationGroupId=removal.id)["ReplicationGroups"][0]["Status"] != "deleting":
@@ -343,6 +369,9 @@ def policy(client: Any, removal: Removal) -> None:
 
 STEPS: dict[str, Step] = {
     "autoscaling:autoScalingGroup": scaling_group,
+    "backup:backup-plan": backup_plan,
+    "backup:backup-vault": backup_vault,
+    "backup:restore-testing-plan": restore_testing_plan,
     "budgets:budget": budget,
     "cloudfront:distribution": distribution,
     "cloudfront:origin-access-control": access_control,

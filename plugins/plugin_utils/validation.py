@@ -24,7 +24,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_monit
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration
-from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import cost_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import backup_problems, cost_problems
 
 Specification = Mapping[str, Any]
 """One option as meta/argument_specs.yml declares it; the shared schema adds C(pattern) and C(pattern_help)."""
@@ -126,6 +126,9 @@ def _all_problems(
             problems += monitoring_problems(sound, catalogue.roles)
         if "aws_cost" in stack.layers:
             problems += cost_problems(sound)
+        known = {name: value for name, value in stack.defaults.items() if value is not None} | sound
+        if "aws_backup" in stack.layers:
+            problems += backup_problems(known)
         for problem in problems:
             yield problem.at(_winning_place(problem.variable, stack, declarations), stack.name)
 

@@ -9,8 +9,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from ansible_collections.indivillage.infra.plugins.plugin_utils.schedules import (
+    ScheduleError,
+    Span,
+    daily,
+    meeting,
+    spans,
+    starts,
+    told,
+    weekly,
+)
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 
 BUDGETS, NOTIFICATIONS = "aws_cost_budgets", "aws_cost_notifications"
@@ -38,3 +49,89 @@ def cost_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(NOTIFICATIONS, f"tells {one[0]} above {one[1]:g} % {count} times.", "Keep one of them.")
         if not 0 < one[1] <= 1000:
             yield Problem(NOTIFICATIONS, f"tells {one[0]} above {one[1]:g} %.", "Write a share of the budget in per cent.")
+
+
+# ---- Backups -----------------------------------------------------------------------------------------------------------
+
+PLANS, LOCK = "aws_backup_plans", "aws_backup_lock"
+MINIMUM, PRODUCTION_DAYS = "aws_backup_minimum_retention_days", 365
+LEAST_START_MINUTES, COLD_DAYS, LEAST_GRACE_DAYS = 60, 90, 3  # by AWS
+RDS_MARGIN_MINUTES = 60  # AWS Backup starts nothing so shortly before a window of RDS
+
+
+def backup_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the backups of a stack."""
+    plans, lock = values.get(PLANS) or [], values.get(LOCK) or {}
+    minimum = int(values.get(MINIMUM) or 0)
+    if values.get("environment_name") == "production" and minimum < PRODUCTION_DAYS:
+        yield Problem(MINIMUM, f"is {minimum} days in production.", f"Production keeps its backups {PRODUCTION_DAYS} days at least.")
+    for plan in plans:
+        for rule in plan["rules"]:
+            for text, fix in _rule_faults(rule, minimum, lock, values):
+                yield Problem(PLANS, f"has the rule {plan['name']}/{rule['name']}, which {text}.", fix)
+    yield from _lock_problems(lock, values)
+    schedule = (values.get("aws_backup_restore_test") or {}).get("schedule")
+    if schedule:
+        yield from _cron_problems("aws_backup_restore_test", schedule)
+
+
+def _rule_faults(rule: Mapping[str, Any], minimum: int, lock: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    days, start = int(rule["delete_after_days"]), int(rule.get("start_window_minutes") or LEAST_START_MINUTES)
+    if days < minimum:
+        yield f"keeps backups {days} days", f"{MINIMUM} says {minimum} at least."
+    low, high = lock.get("min_retention_days"), lock.get("max_retention_days")
+    if (low and days < int(low)) or (high and days > int(high)):
+        yield f"keeps backups {days} days, which the vault's lock refuses", f"It takes {low or 1} to {high or 'any number of'} days."
+    if start < LEAST_START_MINUTES:
+        yield f"has to start within {start} minutes", f"AWS takes {LEAST_START_MINUTES} at least."
+    if rule.get("completion_window_minutes") and int(rule["completion_window_minutes"]) < start + LEAST_START_MINUTES:
+        yield "has to be complete before it may have begun", "Let completion_window_minutes be an hour more than start_window_minutes."
+    if rule.get("cold_after_days") and days < int(rule["cold_after_days"]) + COLD_DAYS:
+        yield "deletes what has just become cold", f"AWS keeps cold backups {COLD_DAYS} days at least."
+    if rule.get("copy_days") and not values.get("aws_backup_copy_region"):
+        yield "is copied nowhere", "Set aws_backup_copy_region, or leave copy_days out."
+    try:
+        taken = spans(rule["schedule"], start)
+    except ScheduleError as error:
+        yield (
+            f"has a schedule that AWS does not understand: {error}",
+            "Write cron(<minute> <hour> <day> <month> <weekday> <year>), one of the days a ?.",
+        )
+        return
+    for name, window in _database_windows(values):
+        for one, other in meeting(((begin - RDS_MARGIN_MINUTES, end) for begin, end in window), taken):
+            yield (
+                f"begins at {told(other)}, too near to {name} ({told((one[0] + RDS_MARGIN_MINUTES, one[1]))})",
+                "Move it: AWS Backup would fail.",
+            )
+            break
+
+
+def _database_windows(values: Mapping[str, Any]) -> Iterator[tuple[str, list[Span]]]:
+    """What RDS does by itself; a window that RDS itself would not understand is not for here."""
+    for name, read in (("aws_database_backup_window", daily), ("aws_database_maintenance_window", weekly)):
+        with suppress(ValueError):
+            if values.get(name):
+                yield name, read(values[name])
+
+
+def _lock_problems(lock: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Problem]:
+    low, high = int(lock.get("min_retention_days") or 1), lock.get("max_retention_days")
+    if high and low > int(high):
+        yield Problem(LOCK, f"wants at least {low} and at most {high} days.", "Turn them around.")
+    grace = lock.get("changeable_for_days")
+    if grace is None:
+        return
+    if int(grace) < LEAST_GRACE_DAYS:
+        yield Problem(LOCK, f"becomes final after {grace} days.", f"AWS takes {LEAST_GRACE_DAYS} days at least.")
+    environment = values.get("environment_name")
+    if values.get("aws_backup_final_lock_of") != environment:
+        text = f"becomes final after {grace} days: then nobody, not even AWS, can delete a backup before its time or lift the lock."
+        yield Problem(LOCK, text, f"Leave changeable_for_days out, or confirm it with aws_backup_final_lock_of: {environment}.")
+
+
+def _cron_problems(variable: str, schedule: str) -> Iterator[Problem]:
+    try:
+        starts(schedule)
+    except ScheduleError as error:
+        yield Problem(variable, f"has a schedule that AWS does not understand: {error}.", "Write it as rate(1 day) or cron(0 7 ? * MON *).")

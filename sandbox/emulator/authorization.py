@@ -42,6 +42,14 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "AutoScalingGroupName": "autoScalingGroup:0:autoScalingGroupName/{}",
         "Tags.ResourceId": "autoScalingGroup:0:autoScalingGroupName/{}",
     },
+    "backup": {
+        "BackupPlanId": "backup-plan:{}",
+        "BackupVaultName": "backup-vault:{}",
+        "CreateBackupPlan:BackupPlan.BackupPlanName": "backup-plan:0",
+        "CreateRestoreTestingPlan:RestoreTestingPlan.RestoreTestingPlanName": "restore-testing-plan:{}-0",
+        "ResourceArn": "",
+        "RestoreTestingPlanName": "restore-testing-plan:{}-0",
+    },
     "budgets": {
         "Budget.BudgetName": "budget/{}",
         "BudgetName": "budget/{}",
@@ -99,12 +107,9 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "ssm": {"Name": "parameter{}", "Names": "parameter{}", "Path": "parameter{}", "ResourceId": "parameter{}"},
 }
 _ROLE_PATHS = (
+    *("BackupSelection.IamRoleArn", "RestoreTestingSelection.IamRoleArn", "DeliverLogsPermissionArn"),
+    *("IamInstanceProfile.Arn", "IamInstanceProfile.Name", "MonitoringRoleArn", "RoleName"),
     "CloudWatchLogsRoleArn",
-    "DeliverLogsPermissionArn",
-    "IamInstanceProfile.Arn",
-    "IamInstanceProfile.Name",
-    "MonitoringRoleArn",
-    "RoleName",
 )
 _TEMPLATE_PATHS = tuple(
     f"{group}{template}.LaunchTemplate{name}"
@@ -112,13 +117,15 @@ _TEMPLATE_PATHS = tuple(
     for template in ("LaunchTemplate", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification")
     for name in ("Id", "Name")
 )
-_KEY_PATHS = ("KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId", "AddReplicaRegions.KmsKeyId")
+_KEY_PATHS = ("EncryptionKeyArn", "KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId", "AddReplicaRegions.KmsKeyId")
 # What AWS allows for all resources or for none, although the call names one.
 _UNBOUNDED = frozenset({"cloudwatch:PutCompositeAlarm"})
 _GLOBAL_SERVICES = frozenset({"iam", "budgets", "ce"})
 _EC2_ID = re.compile(r"[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
 _PASSED_TO = {
+    "backup:CreateBackupSelection": "backup",
+    "backup:CreateRestoreTestingSelection": "backup",
     "cloudtrail:CreateTrail": "cloudtrail",
     "cloudtrail:UpdateTrail": "cloudtrail",
     "ec2:CreateFlowLogs": "vpc-flow-logs",

@@ -66,7 +66,7 @@ class Stateful:
 
 STATEFUL: Mapping[tuple[str, str], Stateful] = {
     ("backup", "DeleteBackupVault"): Stateful("backup vault", "BackupVaultName"),
-    ("backup", "DeleteRecoveryPoint"): Stateful("recovery point", "RecoveryPointArn"),
+    ("backup", "DeleteRecoveryPoint"): Stateful("backups of the vault", "BackupVaultName"),
     ("dynamodb", "DeleteBackup"): Stateful("table backup", "BackupArn"),
     ("dynamodb", "DeleteTable"): Stateful("table", "TableName"),
     ("ec2", "DeleteVolume"): Stateful("volume", "VolumeId"),

@@ -18,7 +18,7 @@ from .state import Trace, Write
 # What is part of something greater: to create one is to change that.
 PARTS = {
     *("tag", "route", "networkaclentry", "listener", "rule", "launchtemplateversion", "policyversion", "alias", "grant", "flowlogs"),
-    "notification",  # of a budget
+    *("backupselection", "notification", "restoretestingselection"),
     *("rolepolicy", "routetableassociation", "defaultroute", "scalingpolicyattachment", "vpccidrblock"),
     *("bucketcor", "bucketencryption", "bucketlifecycle", "bucketlifecycleconfiguration", "bucketlogging", "bucketownershipcontrol"),
     *("bucketpolicy", "bucketreplication", "buckettagging", "bucketversioning", "publicaccessblock"),

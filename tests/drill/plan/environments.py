@@ -60,6 +60,8 @@ CHANGED: dict[str, Any] = WHOLE | {
     "aws_account_image_sharing_blocked": False,
     "aws_account_snapshot_sharing": "unblocked",
     "aws_account_volume_encryption": False,
+    "aws_backup_lock": {"min_retention_days": 10},
+    "aws_backup_retention_days": 40,
     "aws_cache_snapshot_retention_days": 2,
     "aws_compute_cpu_target_percentage": 60,
     "aws_compute_tiers": {

@@ -265,7 +265,7 @@ def test_keys_rotate_and_are_used_by_whom_they_are_for(client: Client, region: s
         name.rpartition("-")[2]: statements(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]) for name, key in keys.items()
     }
 
-    assert set(policies) == {"general", "storage", "database", "logs", "audit", "notifications"}
+    assert set(policies) == {"general", "storage", "database", "logs", "audit", "backup", "notifications"}
     assert all(kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] for key in keys.values())
     assert [statement["Principal"] for statement in policies["logs"]][1] == {"Service": f"logs.{region}.amazonaws.com"}
     assert {"AWS": "*"} not in [statement["Principal"] for name in ("storage", "database", "logs", "audit") for statement in policies[name]]

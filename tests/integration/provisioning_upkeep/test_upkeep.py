@@ -146,3 +146,34 @@ def test_anomalies_are_looked_for_and_told(client: Client) -> None:
     assert {tag["TagKey"] for tag in ce.list_cost_allocation_tags()["CostAllocationTags"] if tag["Status"] == "Active"} == {
         *("Project", "Environment", "Stack", "Role", "Tier")
     }
+
+
+# --- backups ---
+
+
+def test_backups_are_made_of_what_carries_the_tags_and_copied(client: Client) -> None:
+    backup = client("backup")
+    (listed,) = backup.list_backup_plans()["BackupPlansList"]
+    plan = backup.get_backup_plan(BackupPlanId=listed["BackupPlanId"])["BackupPlan"]
+    rules = {rule["RuleName"]: rule for rule in plan["Rules"]}
+    (selected,) = backup.list_backup_selections(BackupPlanId=listed["BackupPlanId"])["BackupSelectionsList"]
+    selection = backup.get_backup_selection(BackupPlanId=listed["BackupPlanId"], SelectionId=selected["SelectionId"])["BackupSelection"]
+
+    assert {name: rule["Lifecycle"]["DeleteAfterDays"] for name, rule in rules.items()} == {"daily": 30, "weekly": 90}
+    (copy,) = rules["daily"]["CopyActions"]
+    assert copy["DestinationBackupVaultArn"] == f"arn:aws:backup:us-west-2:123456789012:backup-vault:{PREFIX}-backups"
+    assert {one["ConditionKey"]: one["ConditionValue"] for one in selection["Conditions"]["StringEquals"]} == {
+        **{"aws:ResourceTag/Project": "indivillage", "aws:ResourceTag/Environment": "sandbox", "aws:ResourceTag/Tier": "data"}
+    }
+    assert selection["IamRoleArn"] == f"arn:aws:iam::123456789012:role/{PREFIX}-backup"
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_every_region_has_an_encrypted_vault_and_only_one_makes_backups(client: Client, region: str) -> None:
+    backup = client("backup", region)
+    (vault,) = backup.list_backup_vaults()["BackupVaultList"]
+
+    assert vault["BackupVaultName"] == f"{PREFIX}-backups"
+    assert ":key/" in vault["EncryptionKeyArn"]
+    assert len(backup.list_backup_plans()["BackupPlansList"]) == len(backup.list_restore_testing_plans()["RestoreTestingPlans"])
+    assert bool(backup.list_backup_plans()["BackupPlansList"]) == (region == "us-east-1")

@@ -25,6 +25,8 @@ def test_destroying_the_environment_leaves_nothing_of_it(upkeep: Upkeep, client:
         cloudwatch = client("cloudwatch", region)
         assert cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])["MetricAlarms"] == []
         assert cloudwatch.list_dashboards()["DashboardEntries"] == []
+        assert client("backup", region).list_backup_vaults()["BackupVaultList"] == []
+        assert client("backup", region).list_backup_plans()["BackupPlansList"] == []
         assert client("events", region).list_rules()["Rules"] == []
         assert client("sns", region).list_topics()["Topics"] == []
         assert client("logs", region).describe_log_groups()["logGroups"] == []

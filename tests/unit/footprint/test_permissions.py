@@ -57,7 +57,8 @@ def test_another_environment_is_out_of_reach(role: str) -> None:
             **demand,
             "resource": demand["resource"]
             .replace("indivillage-sandbox", "indivillage-live")
-            .replace("indivillage/sandbox", "indivillage/live"),
+            .replace("indivillage/sandbox", "indivillage/live")
+            .replace("indivillage_sandbox", "indivillage_live"),
             "context": demand["context"] | {key: "live" for key in demand["context"] if key == "aws:ResourceTag/Environment"},
         }
         for demand in of(role)

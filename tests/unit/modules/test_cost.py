@@ -17,6 +17,7 @@ from ansible_collections.indivillage.infra.plugins.modules import (
     reservation_coverage_info,
 )
 from botocore.stub import Stubber
+from moto.ce.responses import CostExplorerResponse
 
 from sandbox.emulator.additions import budgets, cost_explorer
 
@@ -147,7 +148,7 @@ def test_tags_are_activated_once(run: Run, plan: Run) -> None:
 
 def test_a_tag_that_aws_does_not_know_yet_is_left_for_later(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     told = '{"CostAllocationTags": [{"TagKey": "Project", "Type": "UserDefined", "Status": "Active"}]}'
-    monkeypatch.setattr(cost_explorer.CostExplorerResponse, "list_cost_allocation_tags", lambda _self: told)
+    monkeypatch.setattr(CostExplorerResponse, "list_cost_allocation_tags", lambda _self: told)
 
     result = run(cost_allocation_tags, keys=["Project", "Environment"])
 
@@ -156,7 +157,7 @@ def test_a_tag_that_aws_does_not_know_yet_is_left_for_later(run: Run, monkeypatc
 
 def test_a_tag_that_aws_refuses_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = '{"Errors": [{"TagKey": "Project", "Code": "x", "Message": "not the account that pays"}]}'
-    monkeypatch.setattr(cost_explorer.CostExplorerResponse, "update_cost_allocation_tags_status", lambda _self: refused)
+    monkeypatch.setattr(CostExplorerResponse, "update_cost_allocation_tags_status", lambda _self: refused)
 
     assert "Project: not the account that pays" in run(cost_allocation_tags, keys=["Project"])["msg"]
 
