@@ -20,7 +20,8 @@ with suppress(ImportError):  # AnsibleAWSModule reports the missing library
 # Error codes by which the services say the same two things in their own words.
 GONE = re.compile(r"NotFound|NoSuch|Non[Ee]xistent|DoesNotExist|NotExist")
 IN_USE = re.compile(
-    r"InUse|Dependency|DeleteConflict|^ConflictException$|AssociatedItem|BucketNotEmpty|Invalid\w+State|IncorrectState|ScalingActivityInProgress"
+    r"InUse|ClusterContains|Dependency|DeleteConflict|^ConflictException$|AssociatedItem|BucketNotEmpty|Invalid\w+State|IncorrectState"
+    r"|ScalingActivityInProgress"
 )
 
 

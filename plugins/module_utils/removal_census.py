@@ -46,6 +46,7 @@ PARTS = {
     "elasticache:cluster": "its replication group",
     "elasticache:snapshot": "its replication group",
     "rds:auto-backup": "its database",
+    "ecs:task": "its service",
 }
 # Tags by which AWS says for whom it has made a resource.
 MAKER_TAGS = {

@@ -10,6 +10,7 @@ more than AWS's; C(kind), where there are two of what AWS takes for one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import batched
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
@@ -21,6 +22,7 @@ Facts = Callable[[Any, Sequence[Any]], dict[str, Fact]]
 Gone: Fact = {"gone": "yes"}
 """The resource does not exist any more, though its tags are still reported."""
 
+CLUSTERS_PER_CALL = 100  # the limit of DescribeClusters
 PROTECTED = "deletion protection is on: set {variable} to false and apply that first"
 
 
@@ -61,6 +63,7 @@ def interface_maker(interface: Mapping[str, Any]) -> str | None:
         ("Interface for NAT Gateway ", "NAT gateway {}"),
         ("VPC Endpoint Interface ", "VPC endpoint {}"),
         ("AWS Lambda VPC ENI-", "Lambda function {}"),
+        ("arn:aws:ecs:", "a task of ECS"),
     ):
         if text.startswith(start):
             return title.format(text.removeprefix(start))
@@ -103,6 +106,41 @@ def _key_pairs(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
     filters = [{"Name": "key-pair-id", "Values": [resource.id for resource in resources]}]
     pairs = client.describe_key_pairs(Filters=filters)["KeyPairs"]
     return _told(resources, ((pair["KeyPairId"], {"id": pair["KeyName"]}) for pair in pairs))
+
+
+def _container_service(client: Any, resource: Any) -> Fact:
+    cluster, name = resource.id.split("/")
+    found = client.describe_services(cluster=cluster, services=[name])["services"]
+    return {"id": name} if [service for service in found if service["status"] != "INACTIVE"] else Gone
+
+
+def _clusters(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
+    found = [
+        cluster
+        for some in batched(resources, CLUSTERS_PER_CALL)
+        for cluster in client.describe_clusters(clusters=[resource.arn for resource in some])["clusters"]
+    ]
+    return _told(resources, ((cluster["clusterName"], Gone if cluster["status"] == "INACTIVE" else {}) for cluster in found))
+
+
+def _task_definitions(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
+    """A family goes as a whole: it is called by its newest revision that can be used, and the others are parts of it."""
+
+    def active(family: str) -> Iterator[str]:
+        for page in client.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE"):
+            yield from (arn.rpartition("/")[2] for arn in page["taskDefinitionArns"])
+
+    def number(revision: str) -> int:
+        return int(revision.rpartition(":")[2])
+
+    facts: dict[str, Fact] = {}
+    families = {resource.id.rpartition(":")[0] for resource in resources}
+    newest = {family: max(active(family), key=number, default=None) for family in families}
+    for resource in resources:
+        family = resource.id.rpartition(":")[0]
+        main = resource.id == newest[family]
+        facts[resource.id] = {"id": family} if main else {"part_of": f"task definition {family}"} if newest[family] else Gone
+    return facts
 
 
 def _snapshots(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
@@ -191,6 +229,9 @@ def _bucket(client: Any, resource: Any) -> Fact:
 
 
 FACTS: dict[str, Facts] = {
+    "ecs:cluster": _clusters,
+    "ecs:service": _one_by_one(_container_service, "ClusterNotFoundException"),
+    "ecs:task-definition": _task_definitions,
     "ec2:instance": _instances,
     "ec2:volume": _volumes,
     "ec2:network-interface": _interfaces,

@@ -36,7 +36,7 @@ class Kind:
     """The word for what is lost with it, for kinds that hold data."""
 
 
-_RUNNING = ("autoscaling:autoScalingGroup", "ec2:instance")
+_RUNNING = ("autoscaling:autoScalingGroup", "ec2:instance", "ecs:service")
 _STORES = ("rds:replica", "rds:db", "elasticache:replicationgroup")
 _IN_SUBNETS = (
     *_RUNNING,
@@ -63,6 +63,7 @@ _ENCRYPTED = (
     "secretsmanager:secret",
     "ssm:parameter",
     "dynamodb:table",
+    "ecr:repository",
     "logs:log-group",
     "ec2:ebs-default-key",
     "backup:backup-vault",
@@ -74,6 +75,9 @@ KINDS: dict[str, Kind] = {
     "ec2:instance": Kind(
         "instance", "ec2", ("terminate_instances", {"InstanceIds": ["id"]}), ("instance_terminated", {"InstanceIds": ["id"]})
     ),
+    "ecs:service": Kind("ECS service", "ecs", modules=("ecs_service",)),
+    "ecs:task-definition": Kind("task definition", "ecs", after=("ecs:service",), modules=("ecs_task_definition",)),
+    "ecs:cluster": Kind("ECS cluster", "ecs", ("delete_cluster", {"cluster": "arn"}), after=("ecs:service",), modules=("ecs_cluster",)),
     "lambda:function": Kind("Lambda function", "lambda", ("delete_function", {"FunctionName": "arn"}), modules=("lambda",)),
     "ec2:launch-template": Kind(
         "launch template", "ec2", ("delete_launch_template", {"LaunchTemplateId": "id"}), after=("autoscaling:autoScalingGroup",)
@@ -189,6 +193,13 @@ KINDS: dict[str, Kind] = {
         modules=("s3_bucket",),
         stateful="bucket",
     ),
+    "ecr:repository": Kind(
+        "image repository",
+        "ecr",
+        after=("ecs:service", "ecs:task-definition", "lambda:function"),
+        modules=("ecr_repository",),
+        stateful="image repository",
+    ),
     "dynamodb:table": Kind(
         "table",
         "dynamodb",
@@ -214,7 +225,7 @@ KINDS: dict[str, Kind] = {
         "log group",
         "logs",
         ("delete_log_group", {"logGroupName": "id"}),
-        after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function", "cloudtrail:trail", "wafv2:webacl"),
+        after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function", "ecs:service", "cloudtrail:trail", "wafv2:webacl"),
         modules=("log_group", "cloudwatchlogs_log_group"),
     ),
     "ec2:ebs-default-key": Kind("default key of volumes", "ec2", ("reset_ebs_default_kms_key_id", {})),
@@ -271,7 +282,7 @@ KINDS: dict[str, Kind] = {
     "iam:role": Kind(
         "role",
         "iam",
-        after=("iam:instance-profile", "rds:replica", "rds:db", "ec2:flow-log", "lambda:function", *_RUNNING),
+        after=("iam:instance-profile", "rds:replica", "rds:db", "ec2:flow-log", "lambda:function", "ecs:task-definition", *_RUNNING),
         modules=("iam_role",),
     ),
     "iam:policy": Kind("policy", "iam", after=("iam:role",), modules=("iam_managed_policy",)),

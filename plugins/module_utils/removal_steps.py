@@ -21,6 +21,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource imp
 from ansible_collections.indivillage.infra.plugins.module_utils.cloudfront import delete_distribution
 
 OBJECTS_PER_CALL = 1000  # the limit of DeleteObjects
+REVISIONS_PER_CALL = 10  # the limit of DeleteTaskDefinitions
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,25 @@ def image(client: Any, removal: Removal) -> None:
                     client.delete_snapshot(SnapshotId=snapshot_id)
                 except is_boto3_error_code(["InvalidSnapshot.NotFound", "InvalidSnapshot.InUse"]):
                     continue  # another image has been made of it
+
+
+def container_service(client: Any, removal: Removal) -> None:
+    """Delete an ECS service and wait until its last task has ended; the ARN names its cluster."""
+    cluster, name = removal.arn.split("/")[1:]
+    for found in client.describe_services(cluster=cluster, services=[name])["services"]:
+        if found["status"] == "ACTIVE":
+            client.delete_service(cluster=cluster, service=name, force=True)
+        wait_for(client, "services_inactive", removal, cluster=cluster, services=[name])
+
+
+def task_definition(client: Any, removal: Removal) -> None:
+    """Deregister and delete every revision of a family."""
+    for arn in _pages(client, "list_task_definitions", "taskDefinitionArns", familyPrefix=removal.id, status="ACTIVE"):
+        client.deregister_task_definition(taskDefinition=arn)
+    revisions = _pages(client, "list_task_definitions", "taskDefinitionArns", familyPrefix=removal.id, status="INACTIVE")
+    for some in batched(list(revisions), REVISIONS_PER_CALL):
+        for refused in client.delete_task_definitions(taskDefinitions=list(some))["failures"][:1]:
+            raise ResourceError(f"the revision {refused['arn']} stays: {refused['reason']}")
 
 
 # ---- What watches ------------------------------------------------------------------------------------------------------------------
@@ -168,6 +188,11 @@ def bucket(client: Any, removal: Removal) -> None:
             for refused in answer.get("Errors", [])[:1]:
                 raise ResourceError(f"the object {refused['Key']} stays: {refused['Code']}, {refused['Message']}")
     client.delete_bucket(Bucket=removal.id)
+
+
+def image_repository(client: Any, removal: Removal) -> None:
+    """Delete a repository with its images."""
+    client.delete_repository(repositoryName=removal.id, force=True)
 
 
 def secret(client: Any, removal: Removal) -> None:
@@ -383,6 +408,9 @@ STEPS: dict[str, Step] = {
     "ec2:transit-gateway": transit_gateway,
     "ec2:transit-gateway-attachment": transit_attachment,
     "ec2:vpc-endpoint": endpoint,
+    "ecr:repository": image_repository,
+    "ecs:service": container_service,
+    "ecs:task-definition": task_definition,
     "elasticache:replicationgroup": cache,
     "events:rule": event_rule,
     "iam:instance-profile": instance_profile,

@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import account_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_audit import audit_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_containers import container_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_edge import edge_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_monitoring import monitoring_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
@@ -33,6 +34,7 @@ Specification = Mapping[str, Any]
 CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Problem]]] = {
     "aws_account": account_problems,
     "aws_audit": audit_problems,
+    "aws_containers": container_problems,
 }
 
 UNSET = "CHANGE_ME"

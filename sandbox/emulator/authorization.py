@@ -72,6 +72,14 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "ResourceARN": "",
     },
     "dynamodb": {"TableName": "table/{}", "ResourceArn": ""},
+    "ecr": {"repositoryName": "repository/{}", "resourceArn": ""},
+    "ecs": {
+        "cluster": "cluster/{}",
+        "clusterName": "cluster/{}",
+        "family": "task-definition/{}:0",
+        "resourceArn": "",
+        "taskDefinitions": "",
+    },
     "elasticache": {
         "CacheParameterGroupName": "parametergroup:{}",
         "CacheSubnetGroupName": "subnetgroup:{}",
@@ -110,6 +118,7 @@ _ROLE_PATHS = (
     *("BackupSelection.IamRoleArn", "RestoreTestingSelection.IamRoleArn", "DeliverLogsPermissionArn"),
     *("IamInstanceProfile.Arn", "IamInstanceProfile.Name", "MonitoringRoleArn", "RoleName"),
     "CloudWatchLogsRoleArn",
+    *("executionRoleArn", "taskRoleArn"),
 )
 _TEMPLATE_PATHS = tuple(
     f"{group}{template}.LaunchTemplate{name}"
@@ -117,9 +126,15 @@ _TEMPLATE_PATHS = tuple(
     for template in ("LaunchTemplate", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification")
     for name in ("Id", "Name")
 )
-_KEY_PATHS = ("EncryptionKeyArn", "KmsKeyId", "BlockDeviceMappings.Ebs.KmsKeyId", "AddReplicaRegions.KmsKeyId")
+_KEY_PATHS = (
+    "EncryptionKeyArn",
+    "KmsKeyId",
+    "BlockDeviceMappings.Ebs.KmsKeyId",
+    "AddReplicaRegions.KmsKeyId",
+    "encryptionConfiguration.kmsKey",
+)
 # What AWS allows for all resources or for none, although the call names one.
-_UNBOUNDED = frozenset({"cloudwatch:PutCompositeAlarm"})
+_UNBOUNDED = frozenset({"cloudwatch:PutCompositeAlarm", "ecs:CreateCluster", "ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition"})
 _GLOBAL_SERVICES = frozenset({"iam", "budgets", "ce"})
 _EC2_ID = re.compile(r"[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
@@ -129,6 +144,7 @@ _PASSED_TO = {
     "cloudtrail:CreateTrail": "cloudtrail",
     "cloudtrail:UpdateTrail": "cloudtrail",
     "ec2:CreateFlowLogs": "vpc-flow-logs",
+    "ecs:RegisterTaskDefinition": "ecs-tasks",
     **dict.fromkeys(("rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance"), "monitoring.rds"),
 }
 _SERVED_BY = {"ec2:CreateTransitGatewayVpcAttachment": "transitgateway"}
@@ -230,6 +246,8 @@ def _own(call: ApiCall) -> list[tuple[str, Context]]:
             return _keys(call, "KeyId", "TargetKeyId") + _named(call)
         case "s3":
             return [(f"arn:aws:s3:::{name}", {}) for name in _s3(call.parameters)]
+        case "ecs" if call.operation.endswith("Service"):
+            return [(_arn("ecs", call, f"service/{name}"), {}) for name in _container_services(call.parameters)]
     return _named(call)
 
 
@@ -265,6 +283,11 @@ def _s3(parameters: Mapping[str, Any]) -> list[str]:
     buckets = list(_values(parameters, "Bucket"))
     objects = list(_values(parameters, "Key")) + list(_values(parameters, "Delete.Objects.Key"))
     return [f"{bucket}/{key}" for bucket in buckets for key in objects] or buckets
+
+
+def _container_services(parameters: Mapping[str, Any]) -> list[str]:
+    clusters, services = list(_values(parameters, "cluster")), list(_values(parameters, "service", "serviceName"))
+    return [f"{cluster.rpartition('/')[2]}/{service}" for cluster in clusters for service in services]
 
 
 def _keys(call: ApiCall, *paths: str) -> list[tuple[str, Context]]:

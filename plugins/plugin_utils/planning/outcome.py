@@ -173,11 +173,11 @@ class Outcome:
         if self.parameters.get("state") in ("absent", "deleted", "terminated"):
             return "delete"
         first = writes[0]
+        if first.verb in ("Put", "Register") and bare(first.noun) in CREATED_BY_PUT:
+            return "create" if not self._was_there(first) else "change"
         made = first.operation in relations.ELSEWHERE or (first.creates and first.verb != "Put")
         if made and normal(first.noun) not in PARTS:
             return "create"
-        if first.verb == "Put" and bare(first.noun) in CREATED_BY_PUT:
-            return "create" if not self._was_there(first) else "change"
         return "delete" if first.deletes and normal(first.noun) not in PARTS and not created else "change"
 
     def _was_there(self, write: Write) -> bool:
@@ -202,15 +202,8 @@ class Outcome:
 
 
 CREATED_BY_PUT = {
-    "compositealarm",
-    "metricalarm",
-    "parameter",
-    "scalingpolicy",
-    "rolepolicy",
-    "userpolicy",
-    "grouppolicy",
-    "rule",
-    "dashboard",
+    *("compositealarm", "metricalarm", "parameter", "scalingpolicy", "rolepolicy", "userpolicy", "grouppolicy", "rule", "dashboard"),
+    "taskdefinition",  # by being registered, each time as a new revision
 }
 
 

@@ -375,6 +375,31 @@ def _log_groups(write: Write, _read: Read, found: list[Node], trace: Trace) -> N
             node.value[member] = write.parameters["kmsKeyId"]
 
 
+@rule("ecs", "RegisterTaskDefinition")
+def _task_definitions(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    """A family is described by its newest revision: the registered one replaces all that was known."""
+    if read.operation.name != "DescribeTaskDefinition" or read.parameters["taskDefinition"] != write.parameters["family"]:
+        return
+    answer, given = found[0].value, dict(write.parameters)
+    before = answer.get("taskDefinition") or {}
+    answer["tags"] = given.pop("tags", [])
+    trace.found = bool(before)
+    for name, value in given.items():
+        for field, old, new in _definition_fields(name, before.get(name), value):
+            trace.note(field, old, new)
+    answer["taskDefinition"] = {**write.response.get("taskDefinition", {}), **given, "status": "ACTIVE"}
+
+
+def _definition_fields(name: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The fields of a task definition that are registered anew; what ECS adds to a container by itself is none."""
+    if name == "containerDefinitions" and before and len(before) == len(after):
+        for old, new in zip(before, after, strict=True):
+            for member, value in new.items():
+                yield from requests.pairs(f"{name}.{new['name']}.{member}", old.get(member), value)
+    else:
+        yield from requests.pairs(name, before, after)
+
+
 @rule("autoscaling", "EnableMetricsCollection", "DisableMetricsCollection")
 def _collected_metrics(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
     for node in _node(found, "AutoScalingGroupName", write.parameters["AutoScalingGroupName"]):

@@ -301,4 +301,12 @@ def not_found_code(service: str, operation: Any) -> str:
 
 def is_not_found(code: str) -> bool:
     """Whether an error says that something does not exist."""
-    return MISSING.search(code) is not None or re.search(r"404|Unknown|InvalidResource", code) is not None or code == "ValidationError"
+    return (
+        MISSING.search(code) is not None
+        or re.search(r"404|Unknown|InvalidResource", code) is not None
+        or code
+        in (
+            "ValidationError",
+            "ClientException",  # ECS, of a task definition
+        )
+    )

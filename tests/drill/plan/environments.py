@@ -35,9 +35,7 @@ def of(**by_kind: Any) -> str:
 
 # What only production has in its second region, declared for the sandbox: on its machine nothing would stand behind it.
 STANDBY: dict[str, Any] = {
-    "stack_parts": of(
-        **{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database", "aws_images"]}
-    ),
+    "stack_parts": of(**{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database", "aws_images"]}),
     "secret_replica_regions": ["us-west-2"],
     "aws_network_transit_peers": of(
         **{"global": []},
@@ -68,6 +66,10 @@ CHANGED: dict[str, Any] = WHOLE | {
         "web": {"instance_type": "t3.large", "min": 2, "max": 7, "desired": 2, "root_volume_gib": 20},
         "app": {"instance_type": "t3.medium", "min": 2, "max": 6, "desired": 3, "root_volume_gib": 30},
     },
+    "aws_containers_desired_counts": {"worker": 2},
+    "aws_containers_insights": "enhanced",
+    "aws_containers_keep_images": 6,
+    "aws_containers_release": "sandbox-1a2b3c4",
     "aws_cost_amounts": {"monthly": 500, "compute": 160, "database": 110, "storage": 60, "delivery": 30},
     "aws_cost_anomaly_amount": 60,
     "aws_database_backup_retention_days": 8,

@@ -267,6 +267,28 @@ READERS: tuple[Reader, ...] = (
         "TransitGatewayPeeringAttachments",
         ("TransitGatewayAttachmentId",),
     ),
+    # --- containers ---
+    Reader(
+        "image repository",
+        "ecr",
+        "describe_repositories",
+        "repositories",
+        (),
+        ("repositoryName",),
+        details=(
+            Detail("get_lifecycle_policy", {"repositoryName": "repositoryName"}, "lifecyclePolicyText"),
+            Detail("list_tags_for_resource", {"resourceArn": "repositoryArn"}, "tags"),
+        ),
+    ),
+    Reader(
+        "ECS cluster",
+        "ecs",
+        "list_clusters",
+        "clusterArns",
+        (),
+        ("Value",),
+        details=(Detail("describe_clusters", {"clusters": "[]Value"}, "clusters"), Detail("list_services", {"cluster": "Value"})),
+    ),
     # --- data ---
     Reader(
         "database",

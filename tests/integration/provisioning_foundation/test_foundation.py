@@ -235,10 +235,11 @@ def test_exactly_the_declared_flows_are_open(client: Client, region: str) -> Non
         "web": {(ids["public-load-balancer"], 443), (ids["bastion"], 22)},
         "internal-load-balancer": {(ids["web"], 443)},
         "app": {(ids["internal-load-balancer"], 8443), (ids["bastion"], 22)},
-        "database": {(ids["app"], 5432), (ids["bastion"], 5432)},
-        "cache": {(ids["app"], 6379)},
+        "worker": set(),
+        "database": {(ids["app"], 5432), (ids["worker"], 5432), (ids["bastion"], 5432)},
+        "cache": {(ids["app"], 6379), (ids["worker"], 6379)},
         "bastion": {("198.18.0.0/24", 22)},
-        "endpoints": {(ids[name], 443) for name in ("web", "app", "bastion")},
+        "endpoints": {(ids[name], 443) for name in ("web", "app", "worker", "bastion")},
     }
 
 

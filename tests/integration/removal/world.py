@@ -36,6 +36,7 @@ class World:
         self.parts: dict[str, set[str]] = {}
         self._network()
         self._running()
+        self._containers()
         self._balancing()
         self._stores()
         self._identities()
@@ -125,6 +126,19 @@ class World:
         volume = ec2.create_volume(Size=1, AvailabilityZone=f"{REGION}a", TagSpecifications=tagged("volume"))["VolumeId"]
         self.volume = self._own("ec2:volume", volume)
         ec2.create_key_pair(KeyName=self._own("ec2:key-pair", "key"), TagSpecifications=tagged("key-pair"))
+
+    def _containers(self) -> None:
+        ecs, tags = self.client("ecs"), [{"key": key, "value": value} for key, value in TAGS.items()]
+        self.client("ecr").create_repository(repositoryName=self._own("ecr:repository", "world/worker"), tags=tag_list())
+        ecs.create_cluster(clusterName=self._own("ecs:cluster", "world"), tags=tags)
+        container = {"name": "worker", "image": "world/worker:1", "memory": 512}
+        for _revision in range(2):
+            family = self._own("ecs:task-definition", "worker")
+            ecs.register_task_definition(family=family, containerDefinitions=[container], tags=tags)
+        self.parts["ecs:task-definition"] = {"worker:1"}
+        ecs.create_service(
+            cluster="world", serviceName=self._own("ecs:service", "worker"), taskDefinition="worker", desiredCount=1, tags=tags
+        )
 
     def _balancing(self) -> None:
         elbv2 = self.client("elbv2")

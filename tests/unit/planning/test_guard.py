@@ -324,3 +324,59 @@ def test_nothing_is_waited_for_after_a_recorded_write_and_not_for_ever(account: 
     assert not account.guard.waits({})
     with pytest.raises(StopError):
         account.guard.sleep(1)
+
+
+REVISION = "arn:aws:ecs:us-east-1:123456789012:task-definition/worker:1"
+CONTAINER = {"name": "worker", "image": "worker:1", "essential": True}
+FAMILY = {
+    "taskDefinition": {
+        "family": "worker",
+        "taskDefinitionArn": REVISION,
+        "revision": 1,
+        "status": "ACTIVE",
+        "cpu": "256",
+        "containerDefinitions": [{**CONTAINER, "cpu": 0, "portMappings": []}],
+    },
+    "tags": [{"key": "Project", "value": "site"}],
+}
+
+
+def register(account: Account, **changes: Any) -> None:
+    request = {"family": "worker", "cpu": "256", "containerDefinitions": [CONTAINER], "tags": FAMILY["tags"]} | changes
+    account.client("ecs").register_task_definition(**request)
+
+
+def test_a_family_is_described_by_the_revision_that_is_planned(account: Account) -> None:
+    account.answers["DescribeTaskDefinition"] = FAMILY
+    ecs = account.client("ecs")
+    ecs.describe_task_definition(taskDefinition="worker")
+    register(account, containerDefinitions=[{**CONTAINER, "image": "worker:2"}])
+
+    plan = account.plan()
+    account.task()
+    found = account.client("ecs").describe_task_definition(taskDefinition="worker", include=["TAGS"])
+
+    assert plan["action"] == "change"
+    assert fields(plan) == {"containerDefinitions.worker.image": ("worker:1", "worker:2")}
+    assert found["taskDefinition"]["containerDefinitions"][0]["image"] == "worker:2"
+    assert found["taskDefinition"]["taskDefinitionArn"] != REVISION
+    assert found["tags"] == FAMILY["tags"]
+
+
+def test_another_family_and_a_revision_by_its_number_stay_as_they_are(account: Account) -> None:
+    account.answers["DescribeTaskDefinition"] = FAMILY
+    register(account, cpu="512")
+    account.task()
+    found = account.client("ecs").describe_task_definition(taskDefinition=REVISION)
+    assert found["taskDefinition"] == FAMILY["taskDefinition"]
+
+
+def test_a_first_revision_is_created(account: Account) -> None:
+    account.answers["DescribeTaskDefinition"] = absent("ClientException", "DescribeTaskDefinition")
+    register(account)
+    plan = account.plan()
+    account.task()
+    found = account.client("ecs").describe_task_definition(taskDefinition="worker", include=["TAGS"])
+    assert plan["action"] == "create"
+    assert found["taskDefinition"]["cpu"] == "256"
+    assert "planned-" in found["taskDefinition"]["taskDefinitionArn"]

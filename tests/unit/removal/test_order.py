@@ -76,6 +76,8 @@ def test_calls_and_waiters_exist_and_take_what_they_are_given(name: str) -> None
         ("arn:aws:ce::123456789012:anomalymonitor/1573b83a", "ce:anomalymonitor", "1573b83a"),
         ("arn:aws:events:us-east-1:123456789012:rule/failover", "events:rule", "failover"),
         ("arn:aws:dynamodb:us-east-1:123456789012:table/locks", "dynamodb:table", "locks"),
+        ("arn:aws:ecr:us-east-1:123456789012:repository/site/live/worker", "ecr:repository", "site/live/worker"),
+        ("arn:aws:ecs:us-east-1:123456789012:task-definition/worker:3", "ecs:task-definition", "worker:3"),
     ],
 )
 def test_an_arn_tells_kind_and_id(arn: str, kind: str, identifier: str) -> None:
@@ -87,7 +89,7 @@ def test_an_arn_tells_kind_and_id(arn: str, kind: str, identifier: str) -> None:
 def test_a_kind_that_nobody_can_remove_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     group = from_arn("arn:aws:athena:us-east-1:123456789012:workgroup/nightly", {"Name": "nightly"})
     listener = from_arn("arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/front/1a/2b", {})
-    stack = Owned("arn", "ecs:cluster", "workers", "workers", {"aws:cloudformation:stack-name": "elsewhere"})
+    stack = Owned("arn", "eks:cluster", "workers", "workers", {"aws:cloudformation:stack-name": "elsewhere"})
     monkeypatch.setattr(removal_census, "_regional", lambda *_arguments: [group, listener, stack])
 
     owned_resources(lambda _service: None, "regional", "us-east-1", "123456789012", {})
