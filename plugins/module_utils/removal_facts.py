@@ -228,7 +228,13 @@ def _bucket(client: Any, resource: Any) -> Fact:
     return {} if region == client.meta.region_name else Gone  # not here: the API may list a bucket in every region
 
 
+def _event_source_mapping(client: Any, resource: Any) -> Fact:
+    state = client.get_event_source_mapping(UUID=resource.id)["State"]
+    return {"leaving": "AWS is deleting it"} if state == "Deleting" else {}
+
+
 FACTS: dict[str, Facts] = {
+    "lambda:event-source-mapping": _one_by_one(_event_source_mapping, "ResourceNotFoundException"),
     "ecs:cluster": _clusters,
     "ecs:service": _one_by_one(_container_service, "ClusterNotFoundException"),
     "ecs:task-definition": _task_definitions,

@@ -78,7 +78,14 @@ KINDS: dict[str, Kind] = {
     "ecs:service": Kind("ECS service", "ecs", modules=("ecs_service",)),
     "ecs:task-definition": Kind("task definition", "ecs", after=("ecs:service",), modules=("ecs_task_definition",)),
     "ecs:cluster": Kind("ECS cluster", "ecs", ("delete_cluster", {"cluster": "arn"}), after=("ecs:service",), modules=("ecs_cluster",)),
-    "lambda:function": Kind("Lambda function", "lambda", ("delete_function", {"FunctionName": "arn"}), modules=("lambda",)),
+    "lambda:event-source-mapping": Kind("event source mapping", "lambda", ("delete_event_source_mapping", {"UUID": "id"})),
+    "lambda:function": Kind(
+        "Lambda function",
+        "lambda",
+        ("delete_function", {"FunctionName": "arn"}),
+        after=("lambda:event-source-mapping",),
+        modules=("lambda_function", "lambda"),
+    ),
     "ec2:launch-template": Kind(
         "launch template", "ec2", ("delete_launch_template", {"LaunchTemplateId": "id"}), after=("autoscaling:autoScalingGroup",)
     ),

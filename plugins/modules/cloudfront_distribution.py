@@ -387,9 +387,7 @@ class Distribution(Resource):
             if behaviour["origin"] not in known_to_behaviours:
                 asked[who] = behaviour["origin"]
             elif behaviour["methods"] != "reading" and behaviour["origin"] not in known:
-                raise ResourceError(
-                    f"{who} lets all methods through to the group {behaviour['origin']}; AWS repeats reading requests alone."
-                )
+                raise ResourceError(f"{who} lets all methods through to the group {behaviour['origin']}; AWS repeats only reads.")
         for who, origin in asked.items():
             if origin not in known:
                 raise ResourceError(f"{who} asks the origin {origin!r}, and the origins are {', '.join(sorted(known))}.")

@@ -21,6 +21,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_audit
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_containers import container_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_edge import edge_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_functions import function_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_monitoring import monitoring_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
@@ -35,6 +36,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Problem]]] = {
     "aws_account": account_problems,
     "aws_audit": audit_problems,
     "aws_containers": container_problems,
+    "aws_functions": function_problems,
 }
 
 UNSET = "CHANGE_ME"

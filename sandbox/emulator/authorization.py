@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import Any
 from xml.sax.saxutils import escape
 
+from moto.awslambda.models import lambda_backends
 from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.iam.access_control import CreateAccessKeyFailure, IAMPolicy, create_access_key
@@ -99,6 +100,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "events": {"Name": "rule/{}", "ResourceARN": "", "Rule": "rule/{}"},
     "iam": {"InstanceProfileName": "instance-profile/{}", "RoleName": "role/{}"},
     "kms": {"AliasName": "{}"},
+    "lambda": {"FunctionName": "function:{}", "Resource": "", "UUID": "event-source-mapping:{}"},
     "logs": {"logGroupName": "log-group:{}", "resourceArn": ""},
     "rds": {
         "DBInstanceIdentifier": "db:{}",
@@ -118,7 +120,7 @@ _ROLE_PATHS = (
     *("BackupSelection.IamRoleArn", "RestoreTestingSelection.IamRoleArn", "DeliverLogsPermissionArn"),
     *("IamInstanceProfile.Arn", "IamInstanceProfile.Name", "MonitoringRoleArn", "RoleName"),
     "CloudWatchLogsRoleArn",
-    *("executionRoleArn", "taskRoleArn"),
+    *("executionRoleArn", "taskRoleArn", "Role"),
 )
 _TEMPLATE_PATHS = tuple(
     f"{group}{template}.LaunchTemplate{name}"
@@ -132,6 +134,7 @@ _KEY_PATHS = (
     "BlockDeviceMappings.Ebs.KmsKeyId",
     "AddReplicaRegions.KmsKeyId",
     "encryptionConfiguration.kmsKey",
+    "KMSKeyArn",
 )
 # What AWS allows for all resources or for none, although the call names one.
 _UNBOUNDED = frozenset({"cloudwatch:PutCompositeAlarm", "ecs:CreateCluster", "ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition"})
@@ -145,6 +148,8 @@ _PASSED_TO = {
     "cloudtrail:UpdateTrail": "cloudtrail",
     "ec2:CreateFlowLogs": "vpc-flow-logs",
     "ecs:RegisterTaskDefinition": "ecs-tasks",
+    "lambda:CreateFunction": "lambda",
+    "lambda:UpdateFunctionConfiguration": "lambda",
     **dict.fromkeys(("rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance"), "monitoring.rds"),
 }
 _SERVED_BY = {"ec2:CreateTransitGatewayVpcAttachment": "transitgateway"}
@@ -246,6 +251,8 @@ def _own(call: ApiCall) -> list[tuple[str, Context]]:
             return _keys(call, "KeyId", "TargetKeyId") + _named(call)
         case "s3":
             return [(f"arn:aws:s3:::{name}", {}) for name in _s3(call.parameters)]
+        case "lambda" if call.operation.endswith("EventSourceMapping"):
+            return _mappings(call)
         case "ecs" if call.operation.endswith("Service"):
             return [(_arn("ecs", call, f"service/{name}"), {}) for name in _container_services(call.parameters)]
     return _named(call)
@@ -283,6 +290,19 @@ def _s3(parameters: Mapping[str, Any]) -> list[str]:
     buckets = list(_values(parameters, "Bucket"))
     objects = list(_values(parameters, "Key")) + list(_values(parameters, "Delete.Objects.Key"))
     return [f"{bucket}/{key}" for bucket in buckets for key in objects] or buckets
+
+
+def _mappings(call: ApiCall) -> list[tuple[str, Context]]:
+    """A mapping by its id; whether somebody may have to do with it, its function says."""
+    functions = [_arn("lambda", call, f"function:{name}") for name in _values(call.parameters, "FunctionName")]
+    mappings = lambda_backends[ACCOUNT_ID][call.region]._event_source_mappings
+    found: list[tuple[str, Context]] = [
+        (mappings[name].arn, {"lambda:FunctionArn": mappings[name].function_arn})
+        for name in _values(call.parameters, "UUID")
+        if name in mappings
+    ]
+    new = _arn("lambda", call, "event-source-mapping:0")
+    return found or [(new, {"lambda:FunctionArn": function}) for function in functions]
 
 
 def _container_services(parameters: Mapping[str, Any]) -> list[str]:

@@ -48,16 +48,8 @@ class Environment:
         self.inventory = directory / "layers.yml"
         # Images are baked on hosts, which a drill does not have: its own stand for them.
         layers = [
-            "keys",
-            "network",
-            "security_groups",
-            "storage",
-            "messaging",
-            "database",
-            "cache",
-            "load_balancing",
-            "containers",
-            "compute",
+            *("keys", "network", "security_groups", "storage", "messaging", "database", "cache", "load_balancing"),
+            *("containers", "functions", "compute"),
         ]
         stack = {"stack_layers": [f"aws_{layer}" for layer in layers]}
         self.inventory.write_text(json.dumps({"all": {"hosts": {"sandbox-us-east-1": stack}}}))

@@ -24,6 +24,7 @@ NOUNS = {"CreateDBInstanceReadReplica": "DBInstance"}
 OTHER_NAMES = {
     "address": {"allocationid", "publicip"},
     "bucket": {"bucket"},
+    "eventsourcemapping": {"uuid"},
     "keypair": {"keyname", "keyfingerprint"},
     "transitgatewaypeeringattachment": {"transitgatewayattachmentid"},
     "transitgatewayvpcattachment": {"transitgatewayattachmentid"},

@@ -80,6 +80,7 @@ CHANGED: dict[str, Any] = WHOLE | {
     "aws_edge_firewall_rules": [{"name": "rate", "priority": 40, "rate_limit": 2000}],
     "aws_edge_health_failures": 5,
     "aws_edge_price_class": "PriceClass_200",
+    "aws_functions_scanner_host": "clamd.example",
     "aws_identity_app_uses_queues": ["tasks"],
     "aws_load_balancing_health_path": "/ready",
     "aws_load_balancing_idle_timeout_seconds": 50,

@@ -289,6 +289,28 @@ READERS: tuple[Reader, ...] = (
         ("Value",),
         details=(Detail("describe_clusters", {"clusters": "[]Value"}, "clusters"), Detail("list_services", {"cluster": "Value"})),
     ),
+    # --- functions ---
+    Reader(
+        "function",
+        "lambda",
+        "list_functions",
+        "Functions",
+        ("RevisionId", "LastModified"),
+        ("FunctionName",),
+        details=(
+            Detail("get_function_concurrency", {"FunctionName": "FunctionName"}, "ReservedConcurrentExecutions"),
+            Detail("list_tags", {"Resource": "FunctionArn"}, "Tags"),
+        ),
+    ),
+    Reader(
+        "event source mapping",
+        "lambda",
+        "list_event_source_mappings",
+        "EventSourceMappings",
+        ("UUID", "LastModified"),
+        ("FunctionArn",),
+        details=(Detail("list_tags", {"Resource": "EventSourceMappingArn"}, "Tags"),),
+    ),
     # --- data ---
     Reader(
         "database",

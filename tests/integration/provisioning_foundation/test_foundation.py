@@ -236,10 +236,12 @@ def test_exactly_the_declared_flows_are_open(client: Client, region: str) -> Non
         "internal-load-balancer": {(ids["web"], 443)},
         "app": {(ids["internal-load-balancer"], 8443), (ids["bastion"], 22)},
         "worker": set(),
+        "functions": set(),
+        "scanner": {(ids["functions"], 3310)},
         "database": {(ids["app"], 5432), (ids["worker"], 5432), (ids["bastion"], 5432)},
         "cache": {(ids["app"], 6379), (ids["worker"], 6379)},
         "bastion": {("198.18.0.0/24", 22)},
-        "endpoints": {(ids[name], 443) for name in ("web", "app", "worker", "bastion")},
+        "endpoints": {(ids[name], 443) for name in ("web", "app", "worker", "functions", "bastion")},
     }
 
 
@@ -320,7 +322,7 @@ def test_queues_and_their_dead_letter_queues(client: Client) -> None:
     sqs = client("sqs")
     queues = {url.rpartition("/")[2].removeprefix(f"{PREFIX}-"): url for url in sqs.list_queues()["QueueUrls"]}
     attributes = {name: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"] for name, url in queues.items()}
-    waits = {"tasks": "300", "file-processing": "600", "notifications": "120", "crm-sync": "300"}
+    waits = {"tasks": "300", "file-scan": "720", "file-processing": "600", "notifications": "120", "crm-sync": "300"}
 
     assert set(queues) == set(waits) | {f"{name}-dlq" for name in waits}
     for name, seconds in waits.items():

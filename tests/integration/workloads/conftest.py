@@ -18,7 +18,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.removal_steps im
 
 from tests.integration.emulator.support import RunningEmulator, start
 from tests.integration.provisioning_tiers.conftest import STACK, Result, Site
-from tests.integration.provisioning_tiers.foundation import PREFIX, Foundation
+from tests.integration.provisioning_tiers.foundation import PREFIX, TRUST, Foundation
 
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
@@ -90,11 +90,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def _complete(emulator: RunningEmulator, foundation: Foundation) -> None:
     """What workloads need beside what tiers stand on."""
     ec2, kms, secrets = emulator.client("ec2"), emulator.client("kms"), emulator.client("secretsmanager")
-    name = f"{PREFIX}-worker-sg"
-    tags = [{"ResourceType": "security-group", "Tags": [{"Key": "Name", "Value": name}]}]
-    foundation.groups["worker"] = ec2.create_security_group(
-        GroupName=name, Description="worker", VpcId=foundation.vpc_id, TagSpecifications=tags
-    )["GroupId"]
+    for group in ("worker", "functions"):
+        name = f"{PREFIX}-{group}-sg"
+        tags = [{"ResourceType": "security-group", "Tags": [{"Key": "Name", "Value": name}]}]
+        foundation.groups[group] = ec2.create_security_group(
+            GroupName=name, Description=group, VpcId=foundation.vpc_id, TagSpecifications=tags
+        )["GroupId"]
+    for role in ("malware-scan", "file-processor"):
+        emulator.client("iam").create_role(RoleName=f"{PREFIX}-{role}", AssumeRolePolicyDocument=TRUST)
     for purpose in ("logs", "storage"):
         kms.create_alias(AliasName=f"alias/{PREFIX}-{purpose}", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     for component in ("database", "cache"):
