@@ -167,3 +167,23 @@ def test_the_data_tier_hears_of_nobody_but_the_app_tier_and_the_bastion() -> Non
         ("10.2.0.0/24", 5432),
         ("10.2.30.0/24", 1024),
     }
+
+
+# What hosts call: images of containers, secrets, logs and metrics, Session Manager and patching, keys, queues, identities.
+GATEWAY_ENDPOINTS = {"s3", "dynamodb"}
+INTERFACE_ENDPOINTS = {
+    *("ecr.api", "ecr.dkr", "secretsmanager", "logs", "monitoring"),
+    *("ssm", "ssmmessages", "ec2messages", "kms", "sqs", "sts"),
+}
+
+
+def test_no_aws_service_is_called_through_the_internet() -> None:
+    defaults = yaml.safe_load((ROOT / "roles/aws_network/defaults/main.yml").read_text())
+    assert set(defaults["aws_network_gateway_endpoints"]) == GATEWAY_ENDPOINTS
+    assert set(defaults["aws_network_interface_endpoints"]) == INTERFACE_ENDPOINTS
+    narrowed = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "inventories").rglob("*.yml")
+        if "sandbox" not in path.parts and re.search(r"^aws_network_(gateway|interface)_endpoints:", path.read_text(), re.MULTILINE)
+    ]
+    assert narrowed == []
