@@ -46,7 +46,7 @@ STANDBY: dict[str, Any] = {
     "aws_database_replicas": of(
         **{"global": []},
         primary=[{"name": "replica"}],
-        dr=[{"name": "dr-replica", "kms_key_id": f"alias/{PREFIX}-database", "backup_retention_days": 7, "deletion_protection": True}],
+        dr=[{"name": "dr-replica", "kms_key_id": f"alias/{PREFIX}-database", "backup_retention_days": 7}],
     ),
 }
 # And the layers that the sandbox leaves out, since nobody would see them.

@@ -41,10 +41,10 @@ def replica_group_exchanged(account: Account) -> None:
     _modify_replica(account, "dr-replica", VpcSecurityGroupIds=[account.group_id("bastion")])
 
 
-@mutation("database replica", "deletion protection lifted", REPLICAS, "dr-replica", operation="ModifyDBInstance",
+@mutation("database replica", "deletion protection set", REPLICAS, "dr-replica", operation="ModifyDBInstance",
           argument="deletion_protection", field="DeletionProtection", host=DR)  # fmt: skip
-def replica_unprotected(account: Account) -> None:
-    _modify_replica(account, "dr-replica", DeletionProtection=False)
+def replica_protected(account: Account) -> None:
+    _modify_replica(account, "dr-replica", DeletionProtection=True)
 
 
 @mutation("database replica", "tag removed", REPLICAS, "dr-replica", operation="AddTagsToResource", argument="tags", field="Tags.Project",
