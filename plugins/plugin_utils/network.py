@@ -57,8 +57,8 @@ def network_acl_entries(
     ports: Mapping[str, int],
     networks: Mapping[str, Sequence[str]],
     subnets: Iterable[Mapping[str, str]] = (),
-) -> list[list[Any]]:
-    """Expand rules of {peer, port} to the entries of amazon.aws.ec2_vpc_nacl, numbered in their order.
+) -> list[dict[str, Any]]:
+    """Expand rules of {peer, port} to the entries of indivillage.infra.ec2_network_acl, numbered in their order.
 
     port is a key of ports, or C(ephemeral). peer is a key of networks, or a tier of subnets (as subnet_plan gives them);
     each of its CIDRs becomes one entry. Raises NetworkPlanError for a peer or port that nobody declared.
@@ -66,14 +66,14 @@ def network_acl_entries(
     peers = {name: list(cidrs) for name, cidrs in networks.items()}
     for subnet in subnets:
         peers.setdefault(subnet["tier"], []).append(subnet["cidr"])
-    entries: list[list[Any]] = []
+    entries: list[dict[str, Any]] = []
     for rule in rules:
         first, last = EPHEMERAL if rule["port"] == "ephemeral" else (_port(ports, rule["port"]),) * 2
         if rule["peer"] not in peers:
             raise NetworkPlanError(f"network ACL rule {dict(rule)}: no network or tier is called {rule['peer']!r} ({', '.join(peers)})")
         for cidr in peers[rule["peer"]]:
             number = FIRST_RULE_NUMBER + RULE_NUMBER_STEP * len(entries)
-            entries.append([number, "tcp", "allow", cidr, None, None, first, last])
+            entries.append({"number": number, "protocol": "tcp", "cidr": cidr, "from_port": first, "to_port": last})
     return entries
 
 

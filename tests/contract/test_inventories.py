@@ -161,7 +161,7 @@ def test_the_data_tier_hears_of_nobody_but_the_app_tier_and_the_bastion() -> Non
     data = next(acl for acl in defaults["aws_network_acls"] if acl["tier"] == "data")
     entries = network_acl_entries(data["ingress"], tables["ports"], {"vpc": ["10.2.0.0/16"], "internet": ["0.0.0.0/0"]}, plan)
 
-    assert {(entry[3], entry[6]) for entry in entries} == {
+    assert {(entry["cidr"], entry["from_port"]) for entry in entries} == {
         ("10.2.20.0/24", 5432),
         ("10.2.20.0/24", 6379),
         ("10.2.0.0/24", 5432),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .relations import INSTANCE_STATES, RENAMED
+from .relations import DEFAULT_ACL, INSTANCE_STATES, RENAMED
 from .shapes import lookup
 from .tagging import read_tags
 
@@ -67,6 +67,9 @@ def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]
     if (write.service, write.operation) == ("ec2", "CreateLaunchTemplate"):
         version = {name: write.fields.get(name) for name in ("LaunchTemplateId", "LaunchTemplateName", "LaunchTemplateData")}
         yield "CreateLaunchTemplateVersion", version, {}
+    if (write.service, write.operation) == ("ec2", "CreateSubnet"):
+        subnet = {"SubnetId": write.fields["SubnetId"], "VpcId": write.parameters["VpcId"]}
+        yield DEFAULT_ACL, subnet, {"AssociationId": subnet["SubnetId"].replace("subnet-", "aclassoc-")}
     if (write.service, write.operation) == ("ec2", "CreateVpc"):
         vpc = str(write.fields["VpcId"])
         group = {"GroupName": "default", "Description": "default VPC security group", "VpcId": vpc}

@@ -146,6 +146,10 @@ def _network_acl_entries(write: Write, _read: Read, found: list[Node], trace: Tr
             node.value["Entries"] = list(entries.values())
 
 
+# What a new subnet gets; no operation of the API, since AWS does it by itself.
+DEFAULT_ACL = "AssociateDefaultNetworkAcl"
+
+
 @rule("ec2", "ReplaceNetworkAclAssociation")
 def _network_acl_association(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
     target = write.parameters["NetworkAclId"]
@@ -159,7 +163,17 @@ def _network_acl_association(write: Write, read: Read, found: list[Node], trace:
         kept = [item for item in items if item is not moved]
         if moved and (node.value.get("NetworkAclId") == target or (stays and moved in items)):
             kept.append({**moved, "NetworkAclId": target})
-        _put(node, "Associations", kept, trace)
+        node.value["Associations"] = kept
+    if moved:
+        trace.note(f"Associations.{moved.get('SubnetId')}", moved.get("NetworkAclId"), target)
+
+
+@rule("ec2", DEFAULT_ACL)
+def _default_network_acl(write: Write, _read: Read, found: list[Node], _trace: Trace) -> None:
+    for node in _node(found, "VpcId", write.parameters["VpcId"]):
+        if "Entries" in node.shape.members and node.value.get("IsDefault"):
+            link = {"NetworkAclAssociationId": write.response["AssociationId"], "NetworkAclId": node.value.get("NetworkAclId")}
+            node.value["Associations"] = [*(node.value.get("Associations") or []), {**link, "SubnetId": write.parameters["SubnetId"]}]
 
 
 TARGETS = ("GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId")

@@ -63,12 +63,12 @@ def topology() -> list[Task]:
             _register="group",
         ),
         task(
-            "amazon.aws.ec2_vpc_nacl",
+            "indivillage.infra.ec2_network_acl",
             vpc_id=VPC,
             name="x",
-            subnets=SUBNETS,
-            ingress=[[100, "tcp", "allow", "10.0.0.0/8", None, None, 80, 80]],
-            egress=[[100, "all", "allow", "0.0.0.0/0", None, None, None, None]],
+            subnet_ids=SUBNETS,
+            ingress=[{"number": 100, "cidr": "10.0.0.0/8", "from_port": 80}],
+            egress=[{"number": 100, "cidr": "0.0.0.0/0", "protocol": "all"}],
         ),
         task(
             "amazon.aws.ec2_vpc_endpoint",

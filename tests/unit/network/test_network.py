@@ -76,9 +76,9 @@ def test_acl_rules_become_numbered_entries() -> None:
     )
 
     assert entries == [
-        [100, "tcp", "allow", "10.2.20.0/24", None, None, 5432, 5432],
-        [110, "tcp", "allow", "10.2.21.0/24", None, None, 5432, 5432],
-        [120, "tcp", "allow", "0.0.0.0/0", None, None, 1024, 65535],
+        {"number": 100, "protocol": "tcp", "cidr": "10.2.20.0/24", "from_port": 5432, "to_port": 5432},
+        {"number": 110, "protocol": "tcp", "cidr": "10.2.21.0/24", "from_port": 5432, "to_port": 5432},
+        {"number": 120, "protocol": "tcp", "cidr": "0.0.0.0/0", "from_port": 1024, "to_port": 65535},
     ]
 
 

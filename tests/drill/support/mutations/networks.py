@@ -145,7 +145,7 @@ def acl_entry_deleted(account: Account) -> None:
     account.client("ec2").delete_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=number, Egress=True)
 
 
-@mutation("network ACL", "entry changed", ACLS, "public", operation="CreateNetworkAclEntry", argument="ingress", host=DR)
+@mutation("network ACL", "entry changed", ACLS, "public", operation="ReplaceNetworkAclEntry", argument="ingress", host=DR)
 def acl_entry_changed(account: Account) -> None:
     acl = account.acl("public")
     entry = next(entry for entry in acl["Entries"] if not entry["Egress"] and entry["RuleNumber"] < 32767)
@@ -159,7 +159,7 @@ def acl_entry_changed(account: Account) -> None:
     )
 
 
-@mutation("network ACL", "subnet given to another", ACLS, "data", operation="ReplaceNetworkAclAssociation", argument="subnets", host=DR)
+@mutation("network ACL", "subnet given to another", ACLS, "data", operation="ReplaceNetworkAclAssociation", argument="subnet_ids", host=DR)
 def acl_subnet_moved(account: Account) -> None:
     public = account.acl("public")["NetworkAclId"]
     association = account.acl("data")["Associations"][0]["NetworkAclAssociationId"]
