@@ -4,8 +4,8 @@
 
 The Resource Groups Tagging API answers for most services. EC2, Auto Scaling, IAM, Route 53 and CloudFront are asked themselves, because
 that API does not know all of their resources, CloudWatch for its dashboards, Budgets and Cost Explorer, which belong to no region,
-ElastiCache for its subnet groups, which the module that makes them cannot tag, and EC2 for the key of new volumes, without which
-nothing could be launched.
+ElastiCache for its subnet groups, which the module that makes them cannot tag, AWS Config for its delivery channel, which nobody can,
+and EC2 for the key of new volumes, without which nothing could be launched.
 """
 
 from __future__ import annotations
@@ -133,6 +133,7 @@ def _regional(clients: Clients, region: str, account_id: str, tags: Mapping[str,
     return [
         *ec2,
         *tagged,
+        *_delivery_channels(clients("config"), region, account_id, {resource.id for resource in tagged if resource.kind == "s3:bucket"}),
         *_default_key(clients("ec2"), [resource for resource in tagged if resource.kind == "kms:key"]),
         *_scaling_groups(clients("autoscaling"), tags),
         *_dashboards(clients("cloudwatch"), region, tags),
@@ -162,6 +163,8 @@ def from_arn(arn: str, tags: dict[str, str]) -> Owned:
         name = f"/{name}"
     elif service == "elasticloadbalancing":
         name = name.split("/")[-2]
+    elif service == "config":
+        name = name.partition("/")[0]  # AWS has added an id
     elif service == "logs":
         name = name.removesuffix(":*")
     elif service == "wafv2":
@@ -208,6 +211,13 @@ def _cache_subnet_groups(client: Any, vpc_ids: Iterable[str]) -> Iterator[Owned]
             if group.get("VpcId") in vpc_ids:
                 name = group["CacheSubnetGroupName"]
                 yield Owned(group["ARN"], "elasticache:subnetgroup", name, name)
+
+
+def _delivery_channels(client: Any, region: str, account_id: str, buckets: Iterable[str]) -> Iterator[Owned]:
+    for channel in client.describe_delivery_channels()["DeliveryChannels"]:
+        if channel.get("s3BucketName") in buckets:
+            name = channel["name"]
+            yield Owned(f"arn:aws:config:{region}:{account_id}:delivery-channel/{name}", "config:delivery-channel", name, name)
 
 
 def _default_key(client: Any, keys: Iterable[Owned]) -> Iterator[Owned]:

@@ -223,6 +223,11 @@ def _zone(client: Any, resource: Any) -> Fact:
     return {"protected": told} if foreign else {}
 
 
+def _config_rules(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
+    rules = [rule for page in client.get_paginator("describe_config_rules").paginate() for rule in page["ConfigRules"]]
+    return _told(resources, ((rule["ConfigRuleArn"].rpartition("/")[2], {"id": rule["ConfigRuleName"]}) for rule in rules))
+
+
 def _bucket(client: Any, resource: Any) -> Fact:
     region = client.get_bucket_location(Bucket=resource.id).get("LocationConstraint") or "us-east-1"
     return {} if region == client.meta.region_name else Gone  # not here: the API may list a bucket in every region
@@ -238,6 +243,7 @@ FACTS: dict[str, Facts] = {
     "ecs:cluster": _clusters,
     "ecs:service": _one_by_one(_container_service, "ClusterNotFoundException"),
     "ecs:task-definition": _task_definitions,
+    "config:config-rule": _config_rules,
     "ec2:instance": _instances,
     "ec2:volume": _volumes,
     "ec2:network-interface": _interfaces,

@@ -49,7 +49,7 @@ _IN_SUBNETS = (
     "lambda:function",
 )
 # What writes into a bucket by itself and would fill it again.
-_DELIVERING = ("cloudtrail:trail",)
+_DELIVERING = ("cloudtrail:trail", "config:delivery-channel")
 _ENCRYPTED = (
     *_RUNNING,
     *_STORES,
@@ -246,6 +246,20 @@ KINDS: dict[str, Kind] = {
     "cloudtrail:trail": Kind("trail", "cloudtrail", ("delete_trail", {"Name": "arn"}), modules=("cloudtrail_trail",)),
     "access-analyzer:analyzer": Kind(
         "access analyzer", "accessanalyzer", ("delete_analyzer", {"analyzerName": "id"}), modules=("access_analyzer",)
+    ),
+    "config:conformance-pack": Kind(
+        "conformance pack", "config", ("delete_conformance_pack", {"ConformancePackName": "id"}), modules=("config_conformance_pack",)
+    ),
+    "config:config-rule": Kind("rule", "config", ("delete_config_rule", {"ConfigRuleName": "id"}), modules=("config_rule",)),
+    "config:configuration-recorder": Kind(
+        "recorder", "config", after=("config:config-rule", "config:conformance-pack"), modules=("config_recorder",)
+    ),
+    "config:delivery-channel": Kind(
+        "delivery channel",
+        "config",
+        ("delete_delivery_channel", {"DeliveryChannelName": "id"}),
+        after=("config:configuration-recorder",),
+        modules=("config_delivery_channel",),
     ),
     # The network
     "ec2:flow-log": Kind("flow log", "ec2", ("delete_flow_logs", {"FlowLogIds": ["id"]})),

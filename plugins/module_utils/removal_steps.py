@@ -392,6 +392,15 @@ def policy(client: Any, removal: Removal) -> None:
     client.delete_policy(PolicyArn=removal.arn)
 
 
+# ---- What watches the account ------------------------------------------------------------------------------------------------------
+
+
+def recorder(client: Any, removal: Removal) -> None:
+    """Stop a recorder of AWS Config and delete it."""
+    client.stop_configuration_recorder(ConfigurationRecorderName=removal.id)
+    client.delete_configuration_recorder(ConfigurationRecorderName=removal.id)
+
+
 STEPS: dict[str, Step] = {
     "autoscaling:autoScalingGroup": scaling_group,
     "backup:backup-plan": backup_plan,
@@ -402,6 +411,7 @@ STEPS: dict[str, Step] = {
     "cloudfront:origin-access-control": access_control,
     "cloudfront:response-headers-policy": headers_policy,
     "cloudwatch:alarm": alarm,
+    "config:configuration-recorder": recorder,
     "ec2:image": image,
     "ec2:internet-gateway": internet_gateway,
     "ec2:security-group": security_group,

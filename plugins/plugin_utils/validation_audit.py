@@ -7,12 +7,15 @@ Values are taken as they come; a variable of the wrong type is somebody else's f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import entries, repeated
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,80}")
+IDENTIFIER = re.compile(r"[A-Z][A-Z0-9_]*")
 LEAST_TRAIL_DAYS = 90  # what most questions after an incident reach back to
 LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096),
@@ -31,6 +34,8 @@ def audit_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     buckets = {str(bucket["name"]): bucket for bucket in entries(values.get("aws_storage_buckets"))}
     if services:
         yield from _bucket_problems(values.get("aws_audit_bucket"), buckets)
+    if "config" in services:
+        yield from _rule_problems(values)
     if "cloudtrail" in services and values.get("stack_kind") == "primary":
         yield from _trail_problems(values, buckets)
 
@@ -62,6 +67,37 @@ def _trail_problems(values: Mapping[str, Any], buckets: Mapping[str, Mapping[str
         ("aws_audit_log_key", "encrypts_log_groups", "CloudWatch"),
     ):
         yield from _key_problems(variable, values.get(variable), keys if isinstance(keys, list) else [], ability, what)
+
+
+def _rule_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    rules, packs = entries(values.get("aws_audit_rules")), entries(values.get("aws_audit_packs"))
+    yield from _named("aws_audit_rules", "rule", rules)
+    yield from _named("aws_audit_packs", "pack", packs)
+    for pack in packs:
+        inner = entries(pack.get("rules"))
+        if not inner:
+            yield Problem("aws_audit_packs", f"has the pack {pack['name']!r} without a rule.", "Give it rules, or remove it.")
+        yield from _named("aws_audit_packs", f"rule of {pack['name']}", inner)
+
+
+def _named(variable: str, kind: str, items: list[Mapping[str, Any]]) -> Iterator[Problem]:
+    for name in repeated(str(item["name"]) for item in items):
+        yield Problem(variable, f"has two entries called {name!r} ({kind}).", "Give each a name of its own.")
+    for item in items:
+        name, identifier = str(item["name"]), item.get("identifier")
+        if not NAME.fullmatch(name):
+            yield Problem(variable, f"calls a {kind} {name!r}.", "Use letters, digits and hyphens; begin with a letter.")
+        if isinstance(identifier, str) and not IDENTIFIER.fullmatch(identifier):
+            fix = "AWS writes identifiers in capitals, such as ENCRYPTED_VOLUMES."
+            yield Problem(variable, f"gives {name!r} the identifier {identifier!r}.", fix)
+        parameters = item.get("parameters")
+        wrong = (
+            sorted(str(key) for key, value in parameters.items() if not isinstance(value, str)) if isinstance(parameters, Mapping) else []
+        )
+        if wrong:
+            yield Problem(
+                variable, f"gives {name!r} parameters that are no texts: {', '.join(wrong)}.", 'Write them in quotes, such as "90".'
+            )
 
 
 def _retention_problems(days: Any, bucket: Mapping[str, Any]) -> Iterator[Problem]:

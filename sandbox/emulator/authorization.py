@@ -72,6 +72,12 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "DashboardNames": "dashboard/{}",
         "ResourceARN": "",
     },
+    "config": {
+        "ConfigRule.ConfigRuleName": "config-rule/config-rule-0",  # rules are known by an id of AWS's own
+        "ConfigRuleName": "config-rule/config-rule-0",
+        "ConformancePackName": "conformance-pack/{}/0",
+        "ResourceArn": "",
+    },
     "dynamodb": {"TableName": "table/{}", "ResourceArn": ""},
     "ecr": {"repositoryName": "repository/{}", "resourceArn": ""},
     "ecs": {
@@ -121,6 +127,7 @@ _ROLE_PATHS = (
     *("IamInstanceProfile.Arn", "IamInstanceProfile.Name", "MonitoringRoleArn", "RoleName"),
     "CloudWatchLogsRoleArn",
     *("executionRoleArn", "taskRoleArn", "Role"),
+    "ConfigurationRecorder.roleARN",
 )
 _TEMPLATE_PATHS = tuple(
     f"{group}{template}.LaunchTemplate{name}"
@@ -146,13 +153,14 @@ _PASSED_TO = {
     "backup:CreateRestoreTestingSelection": "backup",
     "cloudtrail:CreateTrail": "cloudtrail",
     "cloudtrail:UpdateTrail": "cloudtrail",
+    "config:PutConfigurationRecorder": "config",
     "ec2:CreateFlowLogs": "vpc-flow-logs",
     "ecs:RegisterTaskDefinition": "ecs-tasks",
     "lambda:CreateFunction": "lambda",
     "lambda:UpdateFunctionConfiguration": "lambda",
     **dict.fromkeys(("rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance"), "monitoring.rds"),
 }
-_SERVED_BY = {"ec2:CreateTransitGatewayVpcAttachment": "transitgateway"}
+_SERVED_BY = {"config:PutConformancePack": "config-conforms", "ec2:CreateTransitGatewayVpcAttachment": "transitgateway"}
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class Outcome:
         for write, trace in effective:
             found = [(change.field, None if created else change.before, change.after) for change in trace.changes]
             if not found:
-                told = births.known(write.service, "", requests.without_tokens(write.parameters))
+                told = births.known(write.service, "", requests.without_tokens(write.given))
                 told = {name: value for name, value in told.items() if name not in ("TagList", "TagSet")}
                 found = [
                     field
@@ -204,6 +204,7 @@ class Outcome:
 CREATED_BY_PUT = {
     *("compositealarm", "metricalarm", "parameter", "scalingpolicy", "rolepolicy", "userpolicy", "grouppolicy", "rule", "dashboard"),
     "taskdefinition",  # by being registered, each time as a new revision
+    *("configrule", "configurationrecorder", "conformancepack", "deliverychannel"),
 }
 
 
@@ -211,7 +212,7 @@ def without_effect(write: Write, trace: Trace) -> bool:
     """Whether a write was seen to write only what is there already."""
     if (write.creates and write.verb != "Put") or write.deletes or trace.changes:
         return False
-    return set(requests.without_tokens(write.parameters)) <= trace.compared
+    return set(requests.without_tokens(write.given)) <= trace.compared
 
 
 def _loss(write: Write) -> str | None:

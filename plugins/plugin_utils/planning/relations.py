@@ -33,7 +33,7 @@ DESCRIBED: dict[tuple[str, str, str], Callable[[Any], Any]] = {
 def fields(write: Write) -> Iterator[tuple[str, str, Any]]:
     """The parameters of a write: the parameter's name, that of the field that it changes, and the value."""
     renamed = RENAMED.get((write.service, write.operation), {})
-    for name, value in requests.without_tokens(write.parameters).items():
+    for name, value in requests.without_tokens(write.given).items():
         described = DESCRIBED.get((write.service, write.operation, name))
         yield name, renamed.get(name, name), described(value) if described else value
 
@@ -433,6 +433,8 @@ def _collected_metrics(write: Write, _read: Read, found: list[Node], trace: Trac
 SWITCHES: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("cloudtrail", "StartLogging"): ("GetTrailStatus", "IsLogging", True),
     ("cloudtrail", "StopLogging"): ("GetTrailStatus", "IsLogging", False),
+    ("config", "StartConfigurationRecorder"): ("DescribeConfigurationRecorderStatus", "recording", True),
+    ("config", "StopConfigurationRecorder"): ("DescribeConfigurationRecorderStatus", "recording", False),
     ("ec2", "EnableEbsEncryptionByDefault"): ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault", True),
     ("ec2", "DisableEbsEncryptionByDefault"): ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault", False),
     ("ec2", "ResetEbsDefaultKmsKeyId"): ("GetEbsDefaultKmsKeyId", "KmsKeyId", "alias/aws/ebs"),
@@ -446,11 +448,13 @@ SWITCHES: dict[tuple[str, str], tuple[str, str, Any]] = {
 def _switch(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
     question, member, value = SWITCHES[write.service, write.operation]
     told = set(strings(list(write.parameters.values())))
-    if read.operation.name == question and (not read.asked or meet(told, read.asked)):
-        after = write.parameters.get(member, value)
-        trace.note(member, found[0].value.get(member), after)
-        trace.compared |= set(write.parameters)
-        found[0].value[member] = after
+    for node in found if read.operation.name == question else ():
+        asked = read.asked if not node.path else node.identifiers
+        if member in node.shape.members and (meet(told, set(asked)) or not asked):
+            after = write.parameters.get(member, value)
+            trace.note(member, node.value.get(member), after)
+            trace.compared |= set(write.parameters)
+            node.value[member] = after
 
 
 RULES |= dict.fromkeys(SWITCHES, _switch)

@@ -32,7 +32,7 @@ SIDES = {
     **{"queueattribute": "queue", "continuousbackup": "table", "timetolive": "table", "vpcattribute": "vpc", "subnetattribute": "subnet"},
     **{"instanceattribute": "instance", "imageattribute": "image", "loadbalancerattribute": "loadbalancer"},
     **{"targetgroupattribute": "targetgroup", "listenerattribute": "listener", "functionconcurrency": "function"},
-    **{"trailstatus": "trail", "eventselector": "trail"},
+    **{"trailstatus": "trail", "eventselector": "trail", "configurationrecorderstatus": "configurationrecorder"},
     **{"trailstatus": "trail", "eventselector": "trail"},
 }
 

@@ -78,9 +78,17 @@ class Write:
         return tagging.tags(self.service, self.operation, self.parameters)
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The parameters; one that is the thing itself, as ConfigRule of PutConfigRule is, counts as what it holds."""
+        whole: dict[str, Any] = {}
+        for name, value in self.parameters.items():
+            whole |= value if isinstance(value, Mapping) and normal(name) == normal(self.noun) else {name: value}
+        return whole
+
+    @property
     def fields(self) -> dict[str, Any]:
         """What is known of the thing that a call creates: what was asked for, and what was answered."""
-        known = {**self.parameters, **{name: value for name, value in self.response.items() if not isinstance(value, (dict, list))}}
+        known = {**self.given, **{name: value for name, value in self.response.items() if not isinstance(value, (dict, list))}}
         for value in self.response.values():
             one = value[0] if isinstance(value, list) and value else value
             if isinstance(one, dict) and any(identifies(member, self.noun) for member in one):
@@ -261,14 +269,14 @@ def lay_over(write: Write, read: Read, answer: dict[str, Any], trace: Trace | No
 
 
 def _targets(write: Write) -> set[str]:
-    return {text for value in write.parameters.values() for text in strings(value)}
+    return {text for value in write.given.values() for text in strings(value)}
 
 
 def _concerns(write: Write, node: Node) -> bool:
     """Whether a write is about the very thing that a structure describes."""
     kind, thing = bare(write.noun), bare(node.thing)
     related = kind == thing or (not node.path and kind.startswith(thing)) or (kind.startswith(thing) and not write.creates)
-    for name, value in write.parameters.items():
+    for name, value in write.given.items():
         told = set(strings(value))
         if not told or not meet(told, set(node.identifiers)):
             continue

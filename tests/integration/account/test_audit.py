@@ -63,10 +63,29 @@ def test_one_trail_records_every_region(client: Callable[..., Any]) -> None:
     assert {rule["ID"] for rule in rules} == {"retention", "cloudtrail"}
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_each_region_records_and_judges_what_is_configured(client: Callable[..., Any], region: str) -> None:
+    config, home = client("config", region), region == "us-east-1"
+    (recorder,) = config.describe_configuration_recorders()["ConfigurationRecorders"]
+    assert recorder["recordingGroup"]["allSupported"]
+    assert recorder["recordingGroup"]["includeGlobalResourceTypes"] is home
+    assert config.describe_configuration_recorder_status()["ConfigurationRecordersStatus"][0]["recording"]
+    (channel,) = config.describe_delivery_channels()["DeliveryChannels"]
+    assert (channel["s3BucketName"], channel["s3KeyPrefix"]) == (f"{PREFIX}-logs" if home else f"{PREFIX}-logs-dr", "config")
+    assert channel["configSnapshotDeliveryProperties"]["deliveryFrequency"] == "Six_Hours"
+    rules = {rule["ConfigRuleName"] for rule in config.describe_config_rules()["ConfigRules"]}
+    assert f"{PREFIX}-metadata-tokens" in rules
+    assert (f"{PREFIX}-root-mfa" in rules) is home
+    (pack,) = config.describe_conformance_packs()["ConformancePackDetails"]
+    assert pack["ConformancePackName"] == f"{PREFIX}-data-protection"
+
+
 def tamper(client: Callable[..., Any]) -> int:
     """Changes as somebody makes them who does not want to be seen; how many tasks they concern."""
     client("cloudtrail").stop_logging(Name=TRAIL)
-    return 1
+    client("config", "us-west-2").stop_configuration_recorder(ConfigurationRecorderName=f"{PREFIX}-recorder")
+    client("config").delete_config_rule(ConfigRuleName=f"{PREFIX}-root-mfa")
+    return 3
 
 
 def test_what_somebody_changed_is_planned_and_set_again(runs: Runs, client: Callable[..., Any]) -> None:
@@ -85,4 +104,9 @@ def test_destroying_the_environment_leaves_nobody_watching(runs: Runs, client: C
 
     assert destroyed.code == 0, destroyed.output
     assert client("cloudtrail").list_trails()["Trails"] == []
+    for config in (client("config", region) for region in ("us-east-1", "us-west-2")):
+        assert config.describe_configuration_recorders()["ConfigurationRecorders"] == []
+        assert config.describe_delivery_channels()["DeliveryChannels"] == []
+        assert config.describe_config_rules()["ConfigRules"] == []
+        assert config.describe_conformance_packs()["ConformancePackDetails"] == []
     assert [role for role in client("iam").list_roles()["Roles"] if PREFIX in role["RoleName"]] == []

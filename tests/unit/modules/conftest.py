@@ -71,10 +71,10 @@ def plan(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def plan_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """plan_of(module, **options) -> what the worker tells of that task when it is the only one of a plan."""
+    """plan_of(module, **options) -> what the worker tells of that task, as the only one of a plan unless it is given what is `known`."""
 
-    def call(module: ModuleType, /, **options: Any) -> dict[str, Any]:
-        result = _planning(run, monkeypatch, State())(module, **options)
+    def call(module: ModuleType, /, *, known: State | None = None, **options: Any) -> dict[str, Any]:
+        result = _planning(run, monkeypatch, known or State())(module, **options)
         assert not result.get("failed"), result["msg"]
         return dict(result["plan"])
 

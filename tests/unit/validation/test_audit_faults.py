@@ -28,6 +28,10 @@ def told(**changes: Any) -> list[tuple[str, str]]:
     return [(problem.variable, problem.text) for problem in found]
 
 
+def rule(**changes: Any) -> dict[str, Any]:
+    return {"name": "one", "identifier": "ENCRYPTED_VOLUMES", "control": "CIS", **changes}
+
+
 def test_the_defaults_have_no_problem() -> None:
     assert told() == []
 
@@ -45,6 +49,13 @@ def test_the_defaults_have_no_problem() -> None:
         ("aws_audit_trail_data_buckets", ["logs"], "would be an event of its own"),
         ("aws_audit_trail_key", "logs", "with which CloudTrail may not encrypt"),
         ("aws_audit_trail_key", "adit", "with which CloudTrail may not encrypt"),
+        ("aws_audit_rules", [rule(), rule()], "two entries called 'one' (rule)"),
+        ("aws_audit_rules", [rule(name="1_one")], "calls a rule '1_one'"),
+        ("aws_audit_rules", [rule(identifier="encrypted-volumes")], "the identifier 'encrypted-volumes'"),
+        ("aws_audit_rules", [rule(parameters={"maxAccessKeyAge": 90})], "no texts: maxAccessKeyAge"),
+        ("aws_audit_packs", [{"name": "empty", "rules": []}], "has the pack 'empty' without a rule"),
+        ("aws_audit_packs", [{"name": "x", "rules": [rule(), rule()]}], "two entries called 'one' (rule of x)"),
+        ("aws_audit_packs", [{"name": "x y", "rules": [rule()]}], "calls a pack 'x y'"),
         ("aws_audit_log_key", "audit", "with which CloudWatch may not encrypt"),
     ],
 )

@@ -6,13 +6,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.drill.support.mutations.model import GLOBAL, PREFIX, Account, mutation
+from tests.drill.support.mutations.model import DR, GLOBAL, PREFIX, Account, mutation
 
 ROLES = "Make the roles of the services that watch"
 POLICIES = "Give them their own permissions, and no others"
 LOG_GROUP = "Make the log group of the trail"
 LIFECYCLE = "Keep the trail's files as long as its events"
 TRAIL = "Record every call of the account"
+RECORDER = "Make the recorder of everything that is configured"
+CHANNEL = "Say where recordings are delivered"
+START = "Start the recorder"
+RULES = "Make the rules"
+PACKS = "Make the conformance packs"
 TRAIL_NAME = f"{PREFIX}-trail"
 NOTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
 NOBODY = {
@@ -109,3 +114,101 @@ def trail_files_go_after_a_day(account: Account) -> None:
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     next(rule for rule in rules if rule["ID"] == "cloudtrail")["Expiration"] = {"Days": 1}
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+
+
+# --- AWS Config ---
+
+
+def _recorder(account: Account) -> Any:
+    return account.one("config", "describe_configuration_recorders", "ConfigurationRecorders")
+
+
+def _put_recorder(account: Account, **changes: Any) -> None:
+    recorder = {key: value for key, value in _recorder(account).items() if key != "arn"}
+    account.client("config").put_configuration_recorder(ConfigurationRecorder={**recorder, **changes})
+
+
+@mutation("recorder", "stopped", START, operation="StartConfigurationRecorder", argument="recording")
+def recorder_stopped(account: Account) -> None:
+    account.client("config").stop_configuration_recorder(ConfigurationRecorderName=f"{PREFIX}-recorder")
+
+
+@mutation("recorder", "without what has no region", RECORDER, operation="PutConfigurationRecorder", argument="global_types",
+          field="recordingGroup.includeGlobalResourceTypes")  # fmt: skip
+def recorder_without_global_types(account: Account) -> None:
+    _put_recorder(account, recordingGroup={"allSupported": True, "includeGlobalResourceTypes": False})
+
+
+@mutation("recorder", "of buckets alone", RECORDER, operation="PutConfigurationRecorder", host=DR)
+def recorder_of_buckets_alone(account: Account) -> None:
+    _put_recorder(account, recordingGroup={"allSupported": False, "resourceTypes": ["AWS::S3::Bucket"]})
+
+
+@mutation("recorder", "role exchanged", RECORDER, operation="PutConfigurationRecorder", argument="role_arn", alone=True)
+def recorder_role_exchanged(account: Account) -> None:
+    _put_recorder(account, roleARN=f"arn:aws:iam::123456789012:role/{PREFIX}-web")
+
+
+@mutation("recorder", "tag removed", RECORDER, operation="TagResource", argument="tags", field="Tags.Project")
+def recorder_tag_removed(account: Account) -> None:
+    account.client("config").untag_resource(ResourceArn=_recorder(account)["arn"], TagKeys=["Project"])
+
+
+def _put_channel(account: Account, **changes: Any) -> None:
+    channel = account.one("config", "describe_delivery_channels", "DeliveryChannels")
+    account.client("config").put_delivery_channel(DeliveryChannel={**channel, **changes})
+
+
+@mutation("delivery channel", "delivers seldom", CHANNEL, operation="PutDeliveryChannel", argument="frequency")
+def channel_delivers_seldom(account: Account) -> None:
+    _put_channel(account, configSnapshotDeliveryProperties={"deliveryFrequency": "TwentyFour_Hours"})
+
+
+@mutation("delivery channel", "delivers elsewhere", CHANNEL, operation="PutDeliveryChannel", argument=("bucket", "prefix"), host=DR)
+def channel_delivers_elsewhere(account: Account) -> None:
+    _put_channel(account, s3BucketName=f"{PREFIX}-uploads-replica", s3KeyPrefix="x")
+
+
+@mutation("rule", "deleted", RULES, "no-open-ssh", operation="PutConfigRule", argument="identifier")
+def rule_deleted(account: Account) -> None:
+    account.client("config").delete_config_rule(ConfigRuleName=f"{PREFIX}-no-open-ssh")
+
+
+def _put_rule(account: Account, name: str, **changes: Any) -> None:
+    rule = account.one("config", "describe_config_rules", "ConfigRules", ConfigRuleNames=[f"{PREFIX}-{name}"])
+    kept = {key: value for key, value in rule.items() if key in ("ConfigRuleName", "Source", "Description", "InputParameters")}
+    account.client("config").put_config_rule(ConfigRule={**kept, **changes})
+
+
+@mutation("rule", "weakened", RULES, "access-keys-rotated", operation="PutConfigRule", argument="parameters")
+def rule_weakened(account: Account) -> None:
+    _put_rule(account, "access-keys-rotated", InputParameters=json.dumps({"maxAccessKeyAge": "9999"}))
+
+
+@mutation("rule", "description changed", RULES, "root-mfa", operation="PutConfigRule", argument="description")
+def rule_described(account: Account) -> None:
+    _put_rule(account, "root-mfa", Description="changed")
+
+
+@mutation("rule", "tag removed", RULES, "flow-logs", operation="TagResource", argument="tags", host=DR)
+def rule_tag_removed(account: Account) -> None:
+    rule = account.one("config", "describe_config_rules", "ConfigRules", ConfigRuleNames=[f"{PREFIX}-flow-logs"])
+    account.client("config").untag_resource(ResourceArn=rule["ConfigRuleArn"], TagKeys=["Project"])
+
+
+@mutation("conformance pack", "deleted", PACKS, "data-protection", operation="PutConformancePack", argument="rules")
+def pack_deleted(account: Account) -> None:
+    account.client("config").delete_conformance_pack(ConformancePackName=f"{PREFIX}-data-protection")
+
+
+@mutation("conformance pack", "tag changed", PACKS, "data-protection", operation="TagResource", argument="tags", host=DR)
+def pack_tag_changed(account: Account) -> None:
+    arn = account.one("config", "describe_conformance_packs", "ConformancePackDetails")["ConformancePackArn"]
+    account.client("config").tag_resource(ResourceArn=arn, Tags=[{"Key": "Project", "Value": "another"}])
+
+
+@mutation("conformance pack", "other rules in its place", PACKS, reason="AWS tells nobody what a pack was made of")
+def pack_exchanged(account: Account) -> None:
+    rule = {"Type": "AWS::Config::ConfigRule", "Properties": {"Source": {"Owner": "AWS", "SourceIdentifier": "ENCRYPTED_VOLUMES"}}}
+    name = f"{PREFIX}-data-protection"
+    account.client("config").put_conformance_pack(ConformancePackName=name, TemplateBody=json.dumps({"Resources": {"Other": rule}}))
