@@ -90,7 +90,7 @@ class ActionModule(ActionBase):
         for layer in layers:
             path = ROOT / "roles" / layer / "defaults" / "main.yml"
             content = _load(path) if path.is_file() else None
-            defaults.update({key: None if "{{" in str(value) else value for key, value in (content or {}).items()})
+            defaults.update({key: None if isinstance(value, str) and "{{" in value else value for key, value in (content or {}).items()})
         return defaults
 
     def _network(self, name: str, variables: Mapping[str, Any]) -> Any:

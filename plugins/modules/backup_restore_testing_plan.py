@@ -93,7 +93,7 @@ resource:
       type: str
       returned: when the plan exists
       sample: arn:aws:backup:us-east-1:123456789012:restore-testing-plan:indivillage_staging_monthly-12345678-1234-1234-1234-123456789012
-  sample: {name: indivillage_staging_monthly, schedule: cron(0 12 ? * MON#1 *)}
+  sample: {name: indivillage_staging_monthly, schedule: "cron(0 12 ? * MON#1 *)"}
 """
 
 from collections.abc import Iterator, Mapping
@@ -135,7 +135,7 @@ class Plan(Resource):
             plan = self.client.get_restore_testing_plan(RestoreTestingPlanName=self.name)["RestoreTestingPlan"]
         except self.client.exceptions.ResourceNotFoundException:
             return None
-        chosen = plan["RecoveryPointSelection"]
+        chosen = plan.get("RecoveryPointSelection") or {}
         return {
             "name": self.name,
             "arn": plan["RestoreTestingPlanArn"],
@@ -144,8 +144,14 @@ class Plan(Resource):
             "vault_arns": chosen.get("IncludeVaults") or [],
             "window_days": chosen.get("SelectionWindowDays"),
             "selections": list(self._selections()),
-            "tags": self.client.list_tags(ResourceArn=plan["RestoreTestingPlanArn"]).get("Tags") or {},
+            "tags": self._tags(plan["RestoreTestingPlanArn"]),
         }
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        try:
+            return self.client.list_tags(ResourceArn=arn).get("Tags") or {}
+        except self.client.exceptions.ResourceNotFoundException:  # the plan is only planned
+            return {}
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
         plan = {"RestoreTestingPlanName": self.name, **self._written(wanted)}

@@ -29,7 +29,7 @@ options:
     type: str
     default: USD
   cost_filters:
-    description: Which costs count, as C({Service: [Amazon Simple Storage Service]}); all of the account's when empty.
+    description: "Which costs count, as C({Service: [Amazon Simple Storage Service]}); all of the account's when empty."
     type: dict
     default: {}
   notifications:

@@ -297,7 +297,13 @@ def _delete_named(kind: str, names: str) -> Callable[[Fields, Known], Iterator[I
     return told
 
 
+def _service(parameters: Fields, _known: Known) -> Iterator[Item]:
+    """The size of a service's tasks stands in a task definition, which is made by another task."""
+    yield Unpriced(f"tasks of the container service {parameters['serviceName']}")
+
+
 CALLS: dict[tuple[str, str], Callable[[Fields, Known], Iterator[Item]]] = {
+    ("ecs", "CreateService"): _service,
     ("ec2", "RunInstances"): _run,
     ("ec2", "TerminateInstances"): _terminate,
     ("ec2", "AllocateAddress"): _one("public_ipv4"),

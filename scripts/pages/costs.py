@@ -54,12 +54,19 @@ def _network(stack: Stack) -> Iterator[Item]:
     yield Thing("nat_gateway", "", gateways)
     yield Thing("public_ipv4", "", gateways)
     yield Thing("interface_endpoint", "", zones * len(stack.value("aws_network_interface_endpoints")))
+    # The VPC's own, and a peering that the primary region pays for.
+    peers = len(stack.value("aws_network_transit_peers"))
+    yield Thing("transit_gateway_attachment", "", bool(peers) + (peers if stack.kind == "primary" else 0))
 
 
 def _database(stack: Stack) -> Iterator[Item]:
     storage = stack.value("aws_database_allocated_storage_gib")
-    yield from database(stack.value("aws_database_instance_class"), storage, multi_az=stack.value("aws_database_multi_az"))
-    yield Thing("secret")
+    if stack.region == stack.value("aws_database_primary_region"):
+        yield from database(stack.value("aws_database_instance_class"), storage, multi_az=stack.value("aws_database_multi_az"))
+        yield Thing("secret", "", 1 + len(stack.value("secret_replica_regions") or []))
+    for replica in stack.value("aws_database_replicas"):
+        size = replica.get("instance_class", stack.value("aws_database_instance_class"))
+        yield from database(size, storage, multi_az=replica.get("multi_az", False))
 
 
 def _cache(stack: Stack) -> Iterator[Item]:
@@ -86,6 +93,31 @@ def _compute(stack: Stack) -> Iterator[Item]:
         yield Thing("detailed_monitoring", "", watched + bastions)
 
 
+def _containers(stack: Stack) -> Iterator[Item]:
+    spot = stack.value("aws_containers_spot_percentage") == 100  # a mixture is told as what costs more
+    counts = stack.value("aws_containers_desired_counts")
+    for service in stack.value("aws_containers_services"):
+        tasks = counts.get(service["name"], 0)
+        yield Thing("fargate_spot_vcpu" if spot else "fargate_vcpu", "", tasks * service["cpu"] / 1024)
+        yield Thing("fargate_spot_gib" if spot else "fargate_gib", "", tasks * service["memory_mib"] / 1024)
+
+
+def _edge(stack: Stack) -> Iterator[Item]:
+    """A zone, checks and a firewall for the distribution once; a firewall for each region's load balancer."""
+    yield Thing("web_acl")
+    yield Thing("web_acl_rule", "", len(stack.value("aws_edge_firewall_rules")))
+    if stack.kind == "global":
+        yield Thing("hosted_zone")
+        yield Thing("health_check", "", len(stack.value("aws_edge_origins")))
+        yield Thing("health_check_feature", "", len(stack.value("aws_edge_origins")))  # by https
+        yield Thing("secret")
+
+
+def _monitoring(stack: Stack) -> Iterator[Item]:
+    yield Thing("alarm", "", len(stack.value("aws_monitoring_alarms")))
+    yield Thing("dashboard", "", len(stack.value("aws_monitoring_dashboards")))
+
+
 def _free(_stack: Stack) -> Iterator[Item]:
     """Nothing of it costs as long as it is only there."""
     return iter(())
@@ -103,6 +135,14 @@ ESTIMATES: dict[str, Callable[[Stack], Iterator[Item]]] = {
     "aws_images": _free,  # builders live for minutes
     "aws_compute": _compute,
     "aws_identity": _free,
+    "aws_account": _free,
+    "aws_audit": _free,  # by what they record and look at
+    "aws_backup": _free,  # by what is stored
+    "aws_containers": _containers,
+    "aws_cost": _free,
+    "aws_edge": _edge,
+    "aws_functions": _free,  # by requests
+    "aws_monitoring": _monitoring,
 }
 
 

@@ -9,7 +9,7 @@ from html import escape
 
 from scripts.pages.inventory import Stack, stacks
 
-WIDTH, LEFT, ROW, HEAD, GAP = 840, 190, 118, 150, 40
+WIDTH, LEFT, ROW, HEAD, GAP = 1360, 190, 118, 150, 40
 BOX_WIDTH, BOX_HEIGHT = 150, 56
 # Where a security group's members stand: the tier's row, and the place in it from 0 to 1.
 PLACES: dict[str, tuple[str, float]] = {
@@ -17,10 +17,13 @@ PLACES: dict[str, tuple[str, float]] = {
     "bastion": ("public", 0.95),
     "web": ("web", 0.22),
     "internal_load_balancer": ("app", 0.0),
-    "app": ("app", 0.4),
-    "endpoints": ("app", 0.8),
-    "database": ("data", 0.62),
-    "cache": ("data", 0.2),
+    "app": ("app", 0.2),
+    "worker": ("app", 0.4),
+    "functions": ("app", 0.6),
+    "scanner": ("app", 0.8),
+    "endpoints": ("app", 1.0),
+    "database": ("data", 0.45),
+    "cache": ("data", 0.15),
 }
 OUTSIDE = {"internet": 0.22, "administrators": 0.95}
 COLOURS = {"internet": "#b45309", "administrators": "#7c3aed", "bastion": "#7c3aed", "public_load_balancer": "#0369a1", "web": "#0f766e"}
@@ -127,6 +130,10 @@ def _about(stack: Stack, name: str) -> str:
         about = networks[0] if len(networks) == 1 else f"{len(networks)} networks"
     elif tier := (value("aws_compute_tiers") or {}).get(name):
         about = f"{tier['min']}-{tier['max']} x {tier['instance_type']}"
+    elif (tasks := (value("aws_containers_desired_counts") or {}).get(name)) is not None:
+        about = f"{tasks} on Fargate"
+    elif name == "functions" and "aws_functions" in stack.layers:
+        about = "AWS Lambda"
     elif name == "database" and (instance_class := value("aws_database_instance_class")):
         about = f"{instance_class}{', Multi-AZ' if value('aws_database_multi_az') else ''}"
     elif name == "cache" and (node_type := value("aws_cache_node_type")):

@@ -66,5 +66,5 @@ def test_an_exception_raises_the_budget_and_says_why(monkeypatch: pytest.MonkeyP
 def test_a_role_that_nobody_has_estimated_is_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(costs.ESTIMATES, "aws_cache")
     page = costs.page()
-    assert page.count("| aws_cache | role aws_cache | | not priced | |") == 3
+    assert page.count("| aws_cache | role aws_cache | | not priced | |") == 4
     assert " and what is not priced: role aws_cache |" in page

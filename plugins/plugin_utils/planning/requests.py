@@ -33,7 +33,6 @@ SIDES = {
     **{"instanceattribute": "instance", "imageattribute": "image", "loadbalancerattribute": "loadbalancer"},
     **{"targetgroupattribute": "targetgroup", "listenerattribute": "listener", "functionconcurrency": "function"},
     **{"trailstatus": "trail", "eventselector": "trail", "configurationrecorderstatus": "configurationrecorder"},
-    **{"trailstatus": "trail", "eventselector": "trail"},
 }
 
 

@@ -16,14 +16,20 @@ from moto.core.responses import BaseResponse
 
 
 def wrap(owner: type | ModuleType, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: replace function `name` of a class or module; the function gets the original as its first argument."""
+    """Decorator: replace function `name` of a class or module, once; the function gets the original as its first argument."""
     original = getattr(owner, name)
+    installed: frozenset[tuple[str, str]] = getattr(original, "additions", frozenset())
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        identity = (function.__module__, function.__qualname__)
+        if identity in installed:
+            return function
+
         @functools.wraps(original)
         def replacement(*args: Any, **kwargs: Any) -> Any:
             return function(original, *args, **kwargs)
 
+        vars(replacement)["additions"] = installed | {identity}
         setattr(owner, name, replacement)
         return function
 
@@ -31,8 +37,8 @@ def wrap(owner: type | ModuleType, name: str) -> Callable[[Callable[..., Any]], 
 
 
 def add(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: add method `name` to `owner`, which must not have it yet."""
-    if hasattr(owner, name):
+    """Decorator: add method `name` to `owner`, which must not have it yet, unless from here."""
+    if not str(getattr(getattr(owner, name, None), "__module__", __package__)).startswith(str(__package__)):
         raise AttributeError(f"{owner.__module__}.{owner.__name__} has {name} already: this addition is no longer needed")
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -146,7 +146,7 @@ def test_a_setting_that_somebody_took_back_is_set_again(run: Run, setting: tuple
 
 
 def test_the_public_access_block_through_its_life(life_cycle: Callable[..., None]) -> None:
-    life_cycle(s3_account_public_access, {"account_id": ACCOUNT}, {}, {"block_public_acls": False})
+    life_cycle(s3_account_public_access, {"account_id": ACCOUNT}, {}, {"block_public_acls": False}, ("change", "change"))
 
 
 def test_an_address_gets_no_account_in_front_of_it() -> None:
@@ -165,7 +165,7 @@ HOSTS = [("http", "127.0.0.1:4566"), ("https", "s3-control.us-east-1.amazonaws.c
 
 def test_the_password_policy_through_its_life(life_cycle: Callable[..., None]) -> None:
     second = {"minimum_length": 20, "maximum_age_days": 0, "reuse_prevention": 0, "require_symbols": False}
-    life_cycle(iam_password_policy, {}, {"hard_expiry": True}, second)
+    life_cycle(iam_password_policy, {}, {"hard_expiry": True}, second, ("change", "change"))
 
 
 def test_a_change_of_the_password_policy_keeps_the_rest(run: Run) -> None:

@@ -70,15 +70,15 @@ def test_a_recorder_through_its_life(life_cycle: Callable[..., None]) -> None:
 
 
 @pytest.mark.usefixtures("channel")
-def test_a_recorder_is_started_and_stopped(run: Run, plan: Plan) -> None:
+def test_a_recorder_is_started_and_stopped(run: Run, plan_of: Plan) -> None:
     started = {"name": "recorder", "recording": True}
-    planned = plan(config_recorder, **started)
+    planned = plan_of(config_recorder, **started)
     assert (planned["action"], calls(planned)) == ("change", ["StartConfigurationRecorder"])
     assert planned["changes"] == [{"field": "recording", "before": False, "after": True}]
     assert run(config_recorder, **started)["changed"]
     assert boto3.client("config").describe_configuration_recorder_status()["ConfigurationRecordersStatus"][0]["recording"]
-    assert plan(config_recorder, **started)["action"] == "none"
-    assert calls(plan(config_recorder, name="recorder", recording=False)) == ["StopConfigurationRecorder"]
+    assert plan_of(config_recorder, **started)["action"] == "none"
+    assert calls(plan_of(config_recorder, name="recorder", recording=False)) == ["StopConfigurationRecorder"]
     assert not run(config_recorder, **RECORDER)["changed"], "what is not declared is left alone"
 
 
@@ -147,20 +147,20 @@ def test_a_pack_that_could_not_be_made_says_why_and_is_made_again(run: Run, monk
         ((config_recorder, RECORDER, {"tags": {"Project": "other"}}), "Tags.Project"),
     ],
 )
-def test_a_whole_life_is_planned(run: Run, plan: Plan, case: tuple[ModuleType, dict[str, Any], dict[str, Any]], field: str) -> None:
+def test_a_whole_life_is_planned(run: Run, plan_of: Plan, case: tuple[ModuleType, dict[str, Any], dict[str, Any]], field: str) -> None:
     module, options, other = case
     if module in (config_rule, config_conformance_pack):
-        assert plan(module, **options)["action"] == "create"
+        assert plan_of(module, **options)["action"] == "create"
         assert run(module, **options)["changed"]
-    assert plan(module, **options)["action"] == "none"
-    changed = plan(module, **{**options, **other})
+    assert plan_of(module, **options)["action"] == "none"
+    changed = plan_of(module, **{**options, **other})
     assert changed["action"] == "change"
     assert field in [change["field"] for change in changed["changes"]], changed
-    assert plan(module, name=options["name"], state="absent")["action"] == "delete"
-    assert plan(module, **options)["action"] == "none", "nothing was written"
+    assert plan_of(module, name=options["name"], state="absent")["action"] == "delete"
+    assert plan_of(module, **options)["action"] == "none", "nothing was written"
 
 
-def test_all_of_it_is_planned_in_an_empty_region(plan: Plan) -> None:
+def test_all_of_it_is_planned_in_an_empty_region(plan_of: Plan) -> None:
     known = State()
     tasks = [
         (config_recorder, RECORDER),
@@ -169,7 +169,7 @@ def test_all_of_it_is_planned_in_an_empty_region(plan: Plan) -> None:
         (config_rule, RULE),
         (config_conformance_pack, PACK),
     ]
-    planned = [plan(module, known=known, **options) for module, options in tasks]
+    planned = [plan_of(module, known=known, **options) for module, options in tasks]
     assert [entry["action"] for entry in planned] == ["create", "create", "change", "create", "create"]
     assert calls(planned[2]) == ["StartConfigurationRecorder"]
 

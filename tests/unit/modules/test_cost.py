@@ -136,14 +136,14 @@ def test_what_aws_does_not_tell_that_way_is_refused(
 # --- cost allocation tags ---
 
 
-def test_tags_are_activated_once(run: Run, plan: Run) -> None:
+def test_tags_are_activated_once(run: Run, plan_of: Run) -> None:
     declared = {"keys": ["Project", "Environment"]}
 
-    assert plan(cost_allocation_tags, **declared)["action"] == "change"
+    assert plan_of(cost_allocation_tags, **declared)["action"] == "change"
     assert run(cost_allocation_tags, check=True, **declared)["changed"]
     assert run(cost_allocation_tags, **declared)["active"] == ["Environment", "Project"]
     assert not run(cost_allocation_tags, **declared)["changed"]
-    assert plan(cost_allocation_tags, **declared)["action"] == "none"
+    assert plan_of(cost_allocation_tags, **declared)["action"] == "none"
 
 
 def test_a_tag_that_aws_does_not_know_yet_is_left_for_later(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def additions() -> None:
 def test_life_cycle(life_cycle: Callable[..., None]) -> None:
     first = {key: value for key, value in SITE.items() if key != "name"}
     second = {**first, "output_format": "w3c", "suffix_path": "{DistributionId}/{yyyy}/{MM}/{dd}", "tags": {"Project": "other"}}
-    life_cycle(log_delivery, {"name": "site"}, {**first, "tags": {"Project": "site", "Old": "1"}}, second)
+    life_cycle(log_delivery, {"name": "site"}, {**first, "tags": {"Project": "site", "Old": "1"}}, second, ("create", "replace"))
 
 
 def test_another_distribution_is_delivered_anew(run: Run) -> None:

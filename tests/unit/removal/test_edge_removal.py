@@ -17,18 +17,10 @@ from ansible_collections.indivillage.infra.plugins.module_utils.removal_steps im
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from sandbox.emulator.additions import distributions, log_deliveries, web_acls
-
 TAGS = {"Project": "indivillage", "Environment": "sandbox", "ManagedBy": "ansible"}
 TAG_LIST = [{"Key": key, "Value": value} for key, value in TAGS.items()]
 ACCOUNT_ID = "123456789012"
 ZONE = "site.example."
-
-
-@pytest.fixture(autouse=True, scope="module")
-def additions() -> None:
-    for addition in (distributions, log_deliveries, web_acls):
-        addition.install()
 
 
 @pytest.fixture(autouse=True)
