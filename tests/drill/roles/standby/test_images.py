@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.provisioning_standby.conftest import DR, PREFIX, PRIMARY, Run, Standby, of
+from tests.drill.roles.standby.conftest import DR, PREFIX, PRIMARY, Run, Standby, of
 
 pytestmark = pytest.mark.emulator
 

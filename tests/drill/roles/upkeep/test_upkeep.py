@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.integration.provisioning_upkeep.conftest import PREFIX, Client, Upkeep
+from tests.drill.roles.upkeep.conftest import PREFIX, Client, Upkeep
 
 pytestmark = pytest.mark.emulator
 REGIONS = ["us-east-1", "us-west-2"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.provisioning_tiers.foundation import PREFIX
-from tests.integration.workloads.conftest import Workload
+from tests.drill.roles.workloads.conftest import Workload
 
 pytestmark = pytest.mark.emulator
 WORKER = f"{PREFIX}-worker"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.drill.support.judgement import told
-from tests.integration.provisioning_edge.conftest import PREFIX, Edge
+from tests.drill.roles.edge.conftest import PREFIX, Edge
 
 pytestmark = pytest.mark.emulator
 

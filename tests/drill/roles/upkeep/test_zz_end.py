@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.provisioning_upkeep.conftest import Client, Upkeep
+from tests.drill.roles.upkeep.conftest import Client, Upkeep
 
 pytestmark = pytest.mark.emulator
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.account.support import Run, Site
+from tests.drill.roles.account.support import Run, Site
 from tests.integration.emulator.support import start
 
 pytestmark = pytest.mark.emulator
