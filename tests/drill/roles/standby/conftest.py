@@ -19,7 +19,7 @@ from sandbox import pki
 from tests.integration.emulator.support import RunningEmulator, start
 from tests.integration.provisioning_tiers.foundation import Foundation
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PRIMARY, DR = "us-east-1", "us-west-2"
 STACKS = {PRIMARY: "sandbox-us-east-1", DR: "sandbox-us-west-2"}
 PREFIX = "indivillage-sandbox"

@@ -18,7 +18,7 @@ import pytest
 
 from tests.integration.emulator.support import RunningEmulator, make_network, start
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PREFIX = "indivillage-sandbox"
 FOUNDATION = "aws_keys"
 Changes = set[tuple[str, str]]  # task, item
