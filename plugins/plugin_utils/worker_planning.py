@@ -51,7 +51,7 @@ class Planner:
     def hand_over(self, descriptor: int) -> None:
         """Give the recorded writes to the server, for the tasks to come."""
         with open(descriptor, "wb") as memory:
-            pickle.dump([write for write, _trace in self.guard.recorded], memory)
+            pickle.dump(self.guard.writes, memory)
 
     def _watch_module(self) -> None:
         """Have the module's result pass through here."""

@@ -51,6 +51,8 @@ class Guard:
         self.state = state
         self.reads: list[tuple[Read, dict[str, Any]]] = []
         self.recorded: list[tuple[Write, Trace]] = []
+        self.writes: list[Write] = []
+        """What this task adds to the state: its recorded writes, and those that AWS makes by itself after them."""
         self.met_planned = False
         """Whether an answer told of something that is only planned."""
         self.invalid = False
@@ -162,7 +164,9 @@ class Guard:
         finally:
             self._inside.answer = None
         self.recorded.append((write, trace))
-        self.state.writes += [write, *self._implied(write)]
+        added = [write, *self._implied(write)]
+        self.state.writes += added
+        self.writes += added
         self._reads_since_write = 0
         self._log(service, operation_name, region)
         return answer
