@@ -50,7 +50,8 @@ def install() -> None:
         inherited = {name: getattr(source, name) for name in _INHERITED}
         given = {name: value for name, value in wanted.items() if value is not None}
         if source.region == self.region_name:
-            given |= {"db_subnet_group_name": source.db_subnet_group.name, "kms_key_id": source.kms_key_id}
+            group = getattr(source, "db_subnet_group", None)  # only of one that was made in a group
+            given |= {"db_subnet_group_name": group and group.name, "kms_key_id": source.kms_key_id}
         elif source.storage_encrypted:
             given["kms_key_id"] = self._validate_kms_key(given["kms_key_id"])
         make: Any = DBInstance  # which moto derives from abstract classes

@@ -234,43 +234,43 @@ def _rule(name: str) -> str:
 
 
 @mutation("event rule", "pattern narrowed", EVENTS, "database-failover", operation="PutRule", argument="event_pattern")
-def rule_narrowed(account: Account) -> None:
+def event_rule_narrowed(account: Account) -> None:
     account.client("events").put_rule(
         Name=_rule("database-failover"), Description="The database goes over to its standby", EventPattern='{"source": ["nobody"]}'
     )
 
 
 @mutation("event rule", "switched off", EVENTS, "root-login", operation="PutRule", argument="enabled")
-def rule_switched_off(account: Account) -> None:
+def event_rule_switched_off(account: Account) -> None:
     account.client("events").disable_rule(Name=_rule("root-login"))
 
 
 @mutation("event rule", "tells nobody", EVENTS, "threat", operation="PutTargets", argument="targets")
-def rule_tells_nobody(account: Account) -> None:
+def event_rule_tells_nobody(account: Account) -> None:
     account.client("events").remove_targets(Rule=_rule("threat"), Ids=["critical", "security"])
 
 
 @mutation("event rule", "tells a stranger", EVENTS, "suspicion", operation="RemoveTargets", argument="targets")
-def rule_tells_a_stranger(account: Account) -> None:
+def event_rule_tells_a_stranger(account: Account) -> None:
     target = {"Id": "stranger", "Arn": f"arn:aws:sns:{account.region}:123456789012:stranger"}
     account.client("events").put_targets(Rule=_rule("suspicion"), Targets=[target])
 
 
 @mutation("event rule", "description changed", EVENTS, "threat", operation="PutRule", argument="description", host=DR)
-def rule_described_otherwise(account: Account) -> None:
+def event_rule_described_otherwise(account: Account) -> None:
     events = account.client("events")
     rule = events.describe_rule(Name=_rule("threat"))
     events.put_rule(Name=rule["Name"], Description="ignore this", EventPattern=rule["EventPattern"])
 
 
 @mutation("event rule", "deleted", EVENTS, "instances-do-not-start", operation="PutRule", argument="name")
-def rule_deleted(account: Account) -> None:
+def event_rule_deleted(account: Account) -> None:
     events = account.client("events")
     events.remove_targets(Rule=_rule("instances-do-not-start"), Ids=["high"])
     events.delete_rule(Name=_rule("instances-do-not-start"))
 
 
 @mutation("event rule", "tag removed", EVENTS, "suspicion", operation="TagResource", argument="tags", host=DR)
-def rule_tag_removed(account: Account) -> None:
+def event_rule_tag_removed(account: Account) -> None:
     arn = f"arn:aws:events:{account.region}:123456789012:rule/{_rule('suspicion')}"
     account.client("events").untag_resource(ResourceARN=arn, TagKeys=["Project"])
