@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.drill.support.judgement import told
 from tests.drill.roles.edge.conftest import PREFIX, Edge
+from tests.drill.support.judgement import told
 
 pytestmark = pytest.mark.emulator
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.provisioning_tiers.foundation import PREFIX
 from tests.drill.roles.workloads.conftest import Workload
+from tests.integration.provisioning_tiers.foundation import PREFIX
 
 pytestmark = pytest.mark.emulator
 WORKER = f"{PREFIX}-worker"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.drill.roles.workloads.conftest import ACCOUNT_ID, REGION, Workload, changes, run
 from tests.integration.emulator.support import wait_until
 from tests.integration.provisioning_foundation.test_foundation import statements
 from tests.integration.provisioning_tiers.conftest import Site
 from tests.integration.provisioning_tiers.foundation import PREFIX
-from tests.drill.roles.workloads.conftest import ACCOUNT_ID, REGION, Workload, changes, run
 
 pytestmark = pytest.mark.emulator
 NAMES = ("malware-scan", "file-processor")
