@@ -7,6 +7,7 @@ moto 5.2.5 has nothing of the service.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -119,5 +120,6 @@ def _backends() -> Any:
     return add_service("accessanalyzer", "access-analyzer", AccessAnalyzerBackend, AccessAnalyzerResponse, paths)
 
 
+@functools.cache
 def install() -> None:
     _backends()

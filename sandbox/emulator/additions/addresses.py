@@ -9,6 +9,7 @@ deleted, and hands a freed address out again at once, while neighbours still hol
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -20,6 +21,7 @@ from sandbox.emulator.additions.patching import wrap
 REST_SECONDS = 60.0  # an address is handed out again no earlier than this after its release
 
 
+@functools.cache
 def install() -> None:
     @wrap(Instance, "prep_nics")
     def prep_nics(original: Any, self: Any, nic_spec: list[dict[str, Any]], **named: Any) -> None:

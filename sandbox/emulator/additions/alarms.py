@@ -24,7 +24,7 @@ from sandbox.emulator.additions.patching import add, wrap
 
 @functools.cache
 def install() -> None:
-    add(Alarm, "alarm_rule")(property(lambda alarm: alarm.rule))  # type: ignore[arg-type]
+    add(Alarm, "alarm_rule")(property(lambda alarm: alarm.rule))
 
     @add(CloudWatchResponse, "put_composite_alarm")
     def put_composite_alarm(self: Any) -> EmptyResult:

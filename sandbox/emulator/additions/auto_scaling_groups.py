@@ -12,6 +12,7 @@ ignores several attributes, keeps tags in the order of arrival, records no activ
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -158,6 +159,7 @@ def _sort_tags(group: Any) -> None:
     group.tags = sorted(group.tags, key=lambda tag: tag["Key"])
 
 
+@functools.cache
 def install() -> None:
     _install_membership()
     _install_targets()

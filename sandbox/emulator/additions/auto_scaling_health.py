@@ -8,6 +8,7 @@ nor one marked by SetInstanceHealth.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
@@ -64,5 +65,6 @@ def tick() -> bool:
     return any(changes)
 
 
+@functools.cache
 def install() -> None:
     every_second(tick)

@@ -11,6 +11,7 @@ has neither replica counts nor parameter groups nor changes of subnet groups.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -46,6 +47,7 @@ class CacheError(ServiceException):
         self.code = code
 
 
+@functools.cache
 def install() -> None:
     _install_groups()
     _install_nodes()

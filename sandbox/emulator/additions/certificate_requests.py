@@ -9,6 +9,7 @@ record. AWS gives an account one record for each domain, in every region and for
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any
 
@@ -19,6 +20,7 @@ from moto.route53.models import route53_backends
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(AWSCertificateManagerResponse, "request_certificate")
     def request_certificate(original: Any, self: Any) -> Any:

@@ -8,6 +8,7 @@ a server which presents it offers an unrelated root.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.acm.models import CertBundle
@@ -15,6 +16,7 @@ from moto.acm.models import CertBundle
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(CertBundle, "__init__")
     def init(original: Any, self: Any, *arguments: Any, **named: Any) -> None:

@@ -10,6 +10,7 @@ for granted where a strategy was given, and describes a family by its latest rev
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.ecs.exceptions import TaskDefinitionNotFoundException
@@ -27,6 +28,7 @@ _KEPT = {
 }
 
 
+@functools.cache
 def install() -> None:
     @wrap(EC2ContainerServiceResponse, "create_service")
     def create_service(original: Any, self: Any) -> Any:

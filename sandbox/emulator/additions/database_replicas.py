@@ -9,6 +9,7 @@ copies what AWS would refuse to copy, does not say that it replicates, and canno
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
@@ -42,6 +43,7 @@ def _end_replication(replica: Any) -> None:
     replica.is_replica, replica.source_db_instance_identifier, replica.status_infos = False, None, []
 
 
+@functools.cache
 def install() -> None:
     @wrap(RDSBackend, "create_db_instance_read_replica")
     def create_db_instance_read_replica(_original: Any, self: Any, wanted: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ the engine's default group, and loses a subnet group that is changed.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import string
 from typing import Any
@@ -31,6 +32,7 @@ PERFORMANCE_INSIGHTS_DAYS = 7  # the free retention
 _LIVE_ONLY = "The sandbox runs no {}: its databases start empty and alone. Try this with the emulator's --standalone, or on AWS."
 
 
+@functools.cache
 def install() -> None:
     _install_instances()
     _install_limits()

@@ -12,6 +12,7 @@ which volumes end with their instance (API_VolumeAttachment).
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.autoscaling.models import AutoScalingBackend
@@ -29,8 +30,9 @@ def _refuse(what: str, used: bool) -> None:
         raise DependencyViolationError(f"The {what} has dependencies and cannot be deleted.")
 
 
+@functools.cache
 def install() -> None:
-    add(VolumeAttachment, "delete_on_termination")(property(_ends_with_its_instance))  # type: ignore[arg-type]
+    add(VolumeAttachment, "delete_on_termination")(property(_ends_with_its_instance))
 
     @wrap(EC2Backend, "delete_subnet")
     def delete_subnet(original: Any, self: Any, subnet_id: str) -> Any:

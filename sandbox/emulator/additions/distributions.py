@@ -12,6 +12,7 @@ current one, deletes what serves visitors and what distributions use, and has no
 from __future__ import annotations
 
 import copy
+import functools
 import uuid
 from typing import Any
 
@@ -70,6 +71,7 @@ class CloudFrontError(ServiceException):
         self.code = code
 
 
+@functools.cache
 def install() -> None:
     _install_configurations()
     _install_versions()

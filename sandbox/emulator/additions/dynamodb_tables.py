@@ -9,6 +9,7 @@ requests in, so that two clients could both win what only one may.
 
 from __future__ import annotations
 
+import functools
 import threading
 import uuid
 from typing import Any
@@ -19,6 +20,7 @@ from moto.dynamodb.models.table import Table
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(Table, "describe")
     def describe(original: Any, self: Any, base_key: str = "TableDescription") -> dict[str, Any]:

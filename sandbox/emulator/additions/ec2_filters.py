@@ -9,6 +9,7 @@ moto 5.2.5 answers these three with an internal error.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from moto.ec2.models.vpcs import VPCEndPoint
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     _add_filter(NetworkAcl, "network-acl-id", lambda network_acl: network_acl.id)
     _add_filter(VPCEndPoint, "vpc-endpoint-id", lambda endpoint: endpoint.id)

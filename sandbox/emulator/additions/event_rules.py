@@ -7,6 +7,7 @@ moto 5.2.5 lists event buses there, and no rules.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from moto.events.models import EventsBackend
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(EventsBackend, "iter_tagged_resources")
     def iter_tagged_resources(original: Any, self: Any) -> Iterator[TaggedResource]:

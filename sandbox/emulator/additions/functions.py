@@ -10,6 +10,7 @@ code in Docker for each message of a queue; here messages stay where they are un
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from sandbox.emulator.additions.patching import wrap
 _KEPT = ("DeadLetterConfig", "LoggingConfig")
 
 
+@functools.cache
 def install() -> None:
     @wrap(LambdaFunction, "__init__")
     def make(original: Any, self: Any, account_id: str, spec: dict[str, Any], *others: Any, **options: Any) -> None:

@@ -9,6 +9,7 @@ before anything has been committed, drops the tags and the key of a copy and doe
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -79,6 +80,7 @@ def _devices(image: Any) -> list[dict[str, Any]]:
     return [{"DeviceName": image.root_device_name, "Ebs": disk | {"Encrypted": bool(image.ebs_snapshot.encrypted)}}]
 
 
+@functools.cache
 def install() -> None:
     replace_property(Ami, "block_device_mappings", _devices)
 

@@ -9,6 +9,7 @@ SkipMatching, AutoRollback and a desired configuration. Not supported: checkpoin
 
 from __future__ import annotations
 
+import functools
 import math
 import uuid
 from copy import deepcopy
@@ -222,6 +223,7 @@ def tick() -> bool:
     return any(changes)
 
 
+@functools.cache
 def install() -> None:
     @add(AutoScalingResponse, "start_instance_refresh")
     def start(self: Any) -> ActionResult:

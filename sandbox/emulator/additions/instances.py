@@ -13,6 +13,7 @@ switch monitoring.
 
 from __future__ import annotations
 
+import functools
 from copy import deepcopy
 from typing import Any
 
@@ -94,6 +95,7 @@ def _switch_monitoring(response: Any, state: str) -> ActionResult:
     return ActionResult({"InstanceMonitorings": [{"InstanceId": instance.id, "Monitoring": {"State": state}} for instance in instances]})
 
 
+@functools.cache
 def install() -> None:
     @wrap(EC2Response, "monitor_instances")
     def monitor_instances(_original: Any, self: Any) -> ActionResult:

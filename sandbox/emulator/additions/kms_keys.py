@@ -11,6 +11,7 @@ these with the primary, which it then takes for a replica itself.
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
@@ -21,6 +22,7 @@ from moto.kms.responses import KmsResponse
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     for name in ("schedule_key_deletion", "cancel_key_deletion", "enable_key", "disable_key"):
 

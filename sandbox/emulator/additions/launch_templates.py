@@ -10,6 +10,7 @@ cannot delete them, and goes on showing the tags that a template was made with.
 
 from __future__ import annotations
 
+import functools
 from copy import deepcopy
 from typing import Any
 
@@ -33,6 +34,7 @@ def _template(response: Any) -> LaunchTemplate:
     return backend.get_launch_template_by_name(response._get_param("LaunchTemplateName"))
 
 
+@functools.cache
 def install() -> None:
     @wrap(LaunchTemplateVersion, "__init__")
     def version_init(original: Any, self: Any, template: Any, number: int, data: dict[str, Any], description: str) -> None:  # noqa: PLR0917 - moto's signature

@@ -9,6 +9,7 @@ community.aws.elb_target_group read them after creation and fail.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.elbv2.models import FakeLoadBalancer, FakeTargetGroup
@@ -41,6 +42,7 @@ HTTP_TARGET_GROUP_DEFAULTS = {
 }
 
 
+@functools.cache
 def install() -> None:
     @wrap(FakeLoadBalancer, "__init__")
     def load_balancer(original: Any, self: Any, *arguments: Any, **named: Any) -> None:

@@ -8,6 +8,7 @@ moto 5.2.5 leaves them out of the Resource Groups Tagging API, and deletes sourc
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from moto.logs.models import LogsBackend
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(LogsBackend, "iter_tagged_resources")
     def iter_tagged_resources(original: Any, self: Any) -> Iterator[TaggedResource]:

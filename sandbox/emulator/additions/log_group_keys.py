@@ -8,6 +8,7 @@ moto 5.2.5 takes a key when a log group is created and knows no call to change i
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.logs.exceptions import ResourceNotFoundException
@@ -16,6 +17,7 @@ from moto.logs.responses import LogsResponse
 from sandbox.emulator.additions.patching import add
 
 
+@functools.cache
 def install() -> None:
     @add(LogsResponse, "associate_kms_key")
     def associate_kms_key(self: Any) -> str:

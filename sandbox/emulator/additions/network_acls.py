@@ -8,6 +8,7 @@ moto 5.2.5 fails with StopIteration where an entry or an association is not ther
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
@@ -17,6 +18,7 @@ from moto.ec2.responses.network_acls import NetworkACLs
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(NetworkAclBackend, "delete_network_acl_entry")
     def delete_network_acl_entry(original: Any, self: Any, network_acl_id: str, rule_number: int, egress: bool) -> Any:

@@ -16,32 +16,26 @@ from moto.core.responses import BaseResponse
 
 
 def wrap(owner: type | ModuleType, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: replace function `name` of a class or module, once; the function gets the original as its first argument."""
+    """Decorator: replace function `name` of a class or module; the function gets the original as its first argument."""
     original = getattr(owner, name)
-    installed: frozenset[tuple[str, str]] = getattr(original, "additions", frozenset())
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        identity = (function.__module__, function.__qualname__)
-        if identity in installed:
-            return function
-
         @functools.wraps(original)
         def replacement(*args: Any, **kwargs: Any) -> Any:
             return function(original, *args, **kwargs)
 
-        vars(replacement)["additions"] = installed | {identity}
         setattr(owner, name, replacement)
         return function
 
     return decorate
 
 
-def add(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: add method `name` to `owner`, which must not have it yet, unless from here."""
-    if not str(getattr(getattr(owner, name, None), "__module__", __package__)).startswith(str(__package__)):
+def add(owner: type, name: str) -> Callable[[Any], Any]:
+    """Decorator: add method or property `name` to `owner`, which must not have it yet."""
+    if hasattr(owner, name):
         raise AttributeError(f"{owner.__module__}.{owner.__name__} has {name} already: this addition is no longer needed")
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Any) -> Any:
         setattr(owner, name, function)
         return function
 
@@ -65,7 +59,7 @@ def add_service(name: str, host: str, backend: type[BaseBackend], response: type
     base = rf"https?://{host}\.(.+)\.amazonaws\.com"
     urls = SimpleNamespace(url_bases=[base], url_paths={f"{{0}}{path}": response.dispatch for path in paths})
     backend_index.backend_url_patterns.append((name, re.compile(base)))
-    setattr(backend, "_url_module", urls)  # noqa: B010
+    setattr(backend, "_url_module", urls)  # noqa: B010  # mypy knows no such attribute, and moto asks for it
     backends: Any = BackendDict(backend, name)
     package = ModuleType(f"moto.{name}")
     vars(package)[f"{name}_backends"] = backends

@@ -7,6 +7,7 @@ moto 5.2.5 drops the queue's policy with every call that does not repeat it.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.sqs.models import Queue
@@ -14,6 +15,7 @@ from moto.sqs.models import Queue
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(Queue, "_set_attributes")
     def set_attributes(original: Any, self: Any, attributes: dict[str, Any], now: float | None = None) -> None:

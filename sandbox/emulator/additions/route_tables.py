@@ -9,6 +9,7 @@ moto 5.2.5 answers for a subnet of another table as if it had got the new one, a
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.ec2.exceptions import ResourceAlreadyAssociatedError
@@ -19,6 +20,7 @@ from moto.ec2.models.route_tables import Route
 from sandbox.emulator.additions.patching import replace_property, wrap
 
 
+@functools.cache
 def install() -> None:
     replace_property(Route, "state", _state)
 

@@ -8,6 +8,7 @@ accounts into all buckets. Here HeadBucket looks at it.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.s3.responses import S3Response
@@ -15,6 +16,7 @@ from moto.s3.responses import S3Response
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(S3Response, "head_bucket")
     def head_bucket(original: Any, self: Any) -> Any:

@@ -9,6 +9,7 @@ counts as TLS 1.3); a statement with any other condition does not apply.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -46,6 +47,7 @@ def applies(statement: dict[str, Any]) -> bool:
     return True
 
 
+@functools.cache
 def install() -> None:
     @wrap(FakeBucket, "get_permission")
     def get_permission(original: Any, self: Any, action: str, resource: str) -> Any:

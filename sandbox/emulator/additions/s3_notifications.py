@@ -8,6 +8,7 @@ capital letter and the empty value, which makes every call of community.aws.s3_b
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import xmltodict
@@ -29,6 +30,7 @@ def _take_rules(configuration: dict[str, Any]) -> list[dict[str, str]]:
     return [{"Name": rule["Name"].capitalize(), "Value": rule["Value"] or ""} for rule in _listed(key_filter.get("FilterRule"))]
 
 
+@functools.cache
 def install() -> None:
     @wrap(S3Response, "_notification_config_from_body")
     def notification_config_from_body(original: Any, self: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ selects encrypted objects. Objects are not copied, here as there.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -25,6 +26,7 @@ def _read(rule: dict[str, Any]) -> dict[str, Any]:
     return read
 
 
+@functools.cache
 def install() -> None:
     @wrap(S3Response, "get_bucket_replication")
     def get_bucket_replication(_original: Any, self: Any) -> Any:

@@ -7,6 +7,7 @@ moto 5.2.5 encrypts every copy with the account's default key, whatever key is a
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.secretsmanager.models import FakeSecret, ReplicaSecret, SecretsManagerBackend
@@ -14,6 +15,7 @@ from moto.secretsmanager.models import FakeSecret, ReplicaSecret, SecretsManager
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(FakeSecret, "create_replicas")
     def create_replicas(original: Any, self: Any, replica_regions: list[dict[str, str]], **options: Any) -> Any:

@@ -9,6 +9,7 @@ describes it anew, nor refuses a second one.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
@@ -16,6 +17,7 @@ from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupR
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(SecurityGroupRule, "__eq__")
     def same(_original: Any, self: Any, other: Any) -> bool:

@@ -7,8 +7,11 @@ moto 5.2.5 calls Elastic IPs `vpc-elastic-ip` and NAT gateways `nat-gateway`; cl
 
 from __future__ import annotations
 
+import functools
+
 from moto.ec2 import utils
 
 
+@functools.cache
 def install() -> None:
     utils.EC2_PREFIX_TO_RESOURCE.update({"eipalloc": "elastic-ip", "nat": "natgateway"})

@@ -7,6 +7,7 @@ moto 5.2.5 lists nothing of ECR there.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from moto.resourcegroupstaggingapi import models
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(models, "iter_taggable_backends")
     def iter_taggable_backends(original: Any, account_id: str, region_name: str) -> Iterator[Any]:

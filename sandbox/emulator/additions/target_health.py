@@ -8,6 +8,7 @@ until the first verdict, then what the reconciler reports; without a reconciler 
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.elbv2.models import ELBv2Backend, FakeTargetGroup, elbv2_backends
@@ -22,6 +23,7 @@ _EXPLANATIONS = {
 }
 
 
+@functools.cache
 def install() -> None:
     @wrap(FakeTargetGroup, "health_for")
     def health_for(original: Any, self: Any, target: dict[str, Any], ec2_backend: Any) -> Any:

@@ -12,6 +12,7 @@ deletes gateways in use.
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -50,6 +51,7 @@ def _install_lists() -> None:
         return found
 
 
+@functools.cache
 def install() -> None:
     _install_lists()
 

@@ -8,6 +8,7 @@ endpoint then fails for want of that route.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.ec2.models import EC2Backend
@@ -15,6 +16,7 @@ from moto.ec2.models import EC2Backend
 from sandbox.emulator.additions.patching import wrap
 
 
+@functools.cache
 def install() -> None:
     @wrap(EC2Backend, "modify_vpc_endpoint")
     def modify_vpc_endpoint(original: Any, self: Any, vpc_id: str, **changes: Any) -> None:

@@ -11,6 +11,7 @@ Resource Groups Tagging API does not know them.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,7 @@ class AssociatedItemError(WAFv2ClientError):
         super().__init__("WAFAssociatedItemException", "AWS WAF couldn't perform the operation because your resource is being used.")
 
 
+@functools.cache
 def install() -> None:
     @wrap(WAFV2Backend, "associate_web_acl")
     def associate_web_acl(original: Any, self: Any, web_acl_arn: str, resource_arn: str) -> None:

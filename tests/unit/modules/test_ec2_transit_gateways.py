@@ -12,7 +12,7 @@ from ansible_collections.indivillage.infra.plugins.modules import (
     ec2_transit_gateway_route,
 )
 
-from tests.support import transit_gateways
+from sandbox.emulator.additions import transit_gateways
 
 ACCOUNT_ID, PEER_REGION, NAME = "123456789012", "us-west-2", "indivillage-test-tgw"
 Run = Callable[..., dict[str, Any]]
@@ -21,7 +21,7 @@ Drive = Callable[..., None]
 
 @pytest.fixture(autouse=True, scope="session")
 def as_aws_does() -> None:
-    transit_gateways.as_aws_does()
+    transit_gateways.install()
 
 
 def make_gateway(region: str = "us-east-1") -> str:

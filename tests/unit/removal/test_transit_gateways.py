@@ -13,7 +13,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.removal_kinds im
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_steps import STEPS, Removal
 from moto import mock_aws
 
-from tests.support.transit_gateways import as_aws_does
+from sandbox.emulator.additions import transit_gateways
 
 ACCOUNT_ID, REGIONS, TAGS = "123456789012", ("us-east-1", "us-west-2"), {"Project": "shop"}
 KINDS = ("ec2:transit-gateway", "ec2:transit-gateway-attachment")
@@ -29,7 +29,7 @@ def regions(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    as_aws_does()
+    transit_gateways.install()
     with mock_aws():
         clients = {region: boto3.client("ec2", region_name=region) for region in REGIONS}
         gateways = []
