@@ -135,7 +135,7 @@ class Plan(Resource):
             plan = self.client.get_restore_testing_plan(RestoreTestingPlanName=self.name)["RestoreTestingPlan"]
         except self.client.exceptions.ResourceNotFoundException:
             return None
-        chosen = plan.get("RecoveryPointSelection") or {}
+        chosen = plan["RecoveryPointSelection"]
         return {
             "name": self.name,
             "arn": plan["RestoreTestingPlanArn"],
@@ -144,14 +144,8 @@ class Plan(Resource):
             "vault_arns": chosen.get("IncludeVaults") or [],
             "window_days": chosen.get("SelectionWindowDays"),
             "selections": list(self._selections()),
-            "tags": self._tags(plan["RestoreTestingPlanArn"]),
+            "tags": self.client.list_tags(ResourceArn=plan["RestoreTestingPlanArn"]).get("Tags") or {},
         }
-
-    def _tags(self, arn: str) -> dict[str, str]:
-        try:
-            return self.client.list_tags(ResourceArn=arn).get("Tags") or {}
-        except self.client.exceptions.ResourceNotFoundException:  # the plan is only planned
-            return {}
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
         plan = {"RestoreTestingPlanName": self.name, **self._written(wanted)}

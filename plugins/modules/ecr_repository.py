@@ -115,8 +115,8 @@ class Repository(Resource):
         """The number of images that are kept; a lifecycle policy that says anything else, as it is."""
         try:
             policy = json.loads(self.client.get_lifecycle_policy(repositoryName=self.name)["lifecyclePolicyText"])
-        except (self.client.exceptions.LifecyclePolicyNotFoundException, self.client.exceptions.RepositoryNotFoundException):
-            return 0  # the repository is missing where it is only planned
+        except self.client.exceptions.LifecyclePolicyNotFoundException:
+            return 0
         number = policy["rules"][0]["selection"].get("countNumber")
         return number if policy == self._policy(number) else policy
 

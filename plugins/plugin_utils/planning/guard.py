@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from . import births, operations, requests
 from .placeholders import holds
 from .shapes import Synthesis, is_not_found, not_found_code, split
-from .state import Read, State, Trace, Write, home, lay_over, plain, synthesis
+from .state import Read, State, Trace, Write, home, lay_over, plain, synthesis, unwrapped
 
 # Where credentials of machines come from.
 METADATA_HOSTS = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23"}
@@ -232,7 +232,7 @@ def answer_to(service: str, region: str, model: Any, parameters: dict[str, Any],
     if model.output_shape is None:
         return {}
     noun = split(model.name)[1]
-    first = Synthesis(service, region, seed, parameters).structure(model.output_shape, noun)
+    first = Synthesis(service, region, seed, unwrapped(noun, parameters)).structure(model.output_shape, noun)
     fields = Write(service, region, model.name, parameters, plain(first), seed).fields
     return Synthesis(service, region, seed, births.known(service, noun, fields)).structure(model.output_shape, noun)
 

@@ -291,12 +291,12 @@ def fit(value: Any, shape: Any) -> Any:
 
 
 def not_found_code(service: str, operation: Any) -> str:
-    """The error with which a service says that the thing an operation asks for does not exist."""
-    for error in operation.error_shapes:
-        code = error.metadata.get("error", {}).get("code", error.name)
-        if MISSING.search(code):
-            return str(code)
+    """The error with which a service says that what an operation asks for does not exist; its own before that of what it belongs to."""
     noun = split(operation.name)[1]
+    codes = [str(error.metadata.get("error", {}).get("code", error.name)) for error in operation.error_shapes]
+    missing = sorted(filter(MISSING.search, codes), key=lambda code: not code.startswith(noun))
+    if missing:
+        return missing[0]
     return {"ec2": f"Invalid{noun}ID.NotFound", "s3": f"NoSuch{noun}"}.get(service, "ResourceNotFoundException")
 
 

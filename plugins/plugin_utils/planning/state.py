@@ -46,6 +46,14 @@ def home(service: str, region: str) -> str:
     return "" if service in GLOBAL else region
 
 
+def unwrapped(noun: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's parameters; one that is the thing itself, as ConfigRule of PutConfigRule is, counts as what it holds."""
+    whole: dict[str, Any] = {}
+    for name, value in parameters.items():
+        whole |= value if isinstance(value, Mapping) and normal(name) == normal(noun) else {name: value}
+    return whole
+
+
 @dataclass(frozen=True)
 class Write:
     """One call that was not sent: plain data, so that it passes between processes."""
@@ -79,11 +87,8 @@ class Write:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The parameters; one that is the thing itself, as ConfigRule of PutConfigRule is, counts as what it holds."""
-        whole: dict[str, Any] = {}
-        for name, value in self.parameters.items():
-            whole |= value if isinstance(value, Mapping) and normal(name) == normal(self.noun) else {name: value}
-        return whole
+        """The parameters, with what they hold where one of them is the thing itself."""
+        return unwrapped(self.noun, self.parameters)
 
     @property
     def fields(self) -> dict[str, Any]:
