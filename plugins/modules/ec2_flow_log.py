@@ -84,7 +84,8 @@ resource:
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.ec2_resource import Ec2Resource
 
 RESOURCE_TYPES = {"vpc": "VPC", "subnet": "Subnet", "eni": "NetworkInterface"}
 API_NAMES = {
@@ -97,8 +98,8 @@ API_NAMES = {
 }
 
 
-class FlowLog(Resource):
-    service = "ec2"
+class FlowLog(Ec2Resource):
+    id_property = "flow_log_id"
     kind = "flow log"
     options: ClassVar[dict[str, Any]] = {
         "resource_id": {"required": True},
@@ -170,12 +171,6 @@ class FlowLog(Resource):
         answer = self.client.delete_flow_logs(FlowLogIds=[current["flow_log_id"]])
         for failure in answer.get("Unsuccessful", []):
             raise ResourceError(failure["Error"]["Message"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        if remove:
-            self.client.delete_tags(Resources=[current["flow_log_id"]], Tags=[{"Key": key} for key in remove])
-        if add:
-            self.client.create_tags(Resources=[current["flow_log_id"]], Tags=ansible_dict_to_boto3_tag_list(add))
 
 
 def main() -> None:

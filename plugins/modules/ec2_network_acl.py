@@ -118,15 +118,14 @@ from ipaddress import ip_network
 from typing import Any, ClassVar, NamedTuple
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import (
     READ_BACK_SECONDS,
     Properties,
-    Resource,
     ResourceError,
     run,
     wait_until,
 )
+from ansible_collections.indivillage.infra.plugins.module_utils.ec2_resource import NamedInVpc, tags_of
 from ansible_collections.indivillage.infra.plugins.module_utils.network_rules import ALL, OPTIONS, REQUIRED_IF, Traffic, traffic
 
 DIRECTIONS = ("ingress", "egress")
@@ -155,8 +154,8 @@ class Association(NamedTuple):
     acl: str
 
 
-class NetworkAcl(Resource):
-    service = "ec2"
+class NetworkAcl(NamedInVpc):
+    id_property = "network_acl_id"
     kind = "network ACL"
     options: ClassVar[dict[str, Any]] = {
         "vpc_id": {"required": True},
@@ -170,8 +169,6 @@ class NetworkAcl(Resource):
 
     def __init__(self, module: Any, client: Any) -> None:
         super().__init__(module, client)
-        if module.params["tags"] is not None:
-            self.params = {**module.params, "tags": {**module.params["tags"], "Name": module.params["name"]}}
         self.entries: dict[str, dict[str, Any]] = {}
         """What AWS is told of the declared entries, by their text."""
         self.read: dict[str, dict[str, str]] = {}
@@ -181,16 +178,8 @@ class NetworkAcl(Resource):
         self.default = ""
         """Id of the VPC's default ACL."""
 
-    def __str__(self) -> str:
-        return f"{super().__str__()} of {self.params['vpc_id']}"
-
     def declared(self) -> Properties:
-        named = (self.module.params["tags"] or {}).get("Name", self.name)
-        if named != self.name:
-            raise ResourceError(f"tags.Name is {named!r}, which is not the name that the ACL is found by; leave it out.")
-        subnets = self.params["subnet_ids"]
-        entries = {direction: self._declared_entries(direction) for direction in DIRECTIONS}
-        return {**entries, "subnet_ids": None if subnets is None else sorted(set(subnets))}
+        return {**super().declared(), **{direction: self._declared_entries(direction) for direction in DIRECTIONS}}
 
     def _declared_entries(self, direction: str) -> dict[str, str] | None:
         if self.params[direction] is None:
@@ -212,22 +201,16 @@ class NetworkAcl(Resource):
         return entries
 
     def find(self) -> Properties | None:
-        # All ACLs of the VPC, since another one has a subnet that is wanted here: still one call.
-        pages = self.client.get_paginator("describe_network_acls").paginate(Filters=[{"Name": "vpc-id", "Values": [self.params["vpc_id"]]}])
-        acls = [(acl, boto3_tag_list_to_ansible_dict(acl.get("Tags", []))) for page in pages for acl in page["NetworkAcls"]]
-        self.default = next((acl["NetworkAclId"] for acl, _tags in acls if acl.get("IsDefault")), "")
+        acls, own = self.in_vpc("describe_network_acls", "NetworkAcls", "NetworkAclId")
+        self.default = next((acl["NetworkAclId"] for acl in acls if acl.get("IsDefault")), "")
         self.associations = {
             link["SubnetId"]: Association(link["NetworkAclAssociationId"], acl["NetworkAclId"])
-            for acl, _tags in acls
+            for acl in acls
             for link in acl.get("Associations", [])
         }
-        own = [(acl, tags) for acl, tags in acls if tags.get("Name") == self.name]
-        if len(own) > 1:
-            ids = " and ".join(sorted(acl["NetworkAclId"] for acl, _tags in own))
-            raise ResourceError(f"{ids} have this name. Delete those that nothing uses, or change their tag Name.")
-        return self._read(*own[0]) if own else None
+        return self._read(own) if own else None
 
-    def _read(self, acl: dict[str, Any], tags: dict[str, str]) -> Properties:
+    def _read(self, acl: dict[str, Any]) -> Properties:
         if acl["NetworkAclId"] == self.default:
             raise ResourceError(
                 f"{self.default} is the VPC's default ACL, which AWS keeps for subnets without another. Change its tag Name."
@@ -240,20 +223,19 @@ class NetworkAcl(Resource):
             }
             for direction in DIRECTIONS
         }
-        left_to_others = set(self.params["other_subnet_ids"]) - set(self.params["subnet_ids"] or [])
         return {
             "network_acl_id": acl["NetworkAclId"],
             **self.read,
-            "subnet_ids": [subnet for subnet in self._subnets(acl["NetworkAclId"]) if subnet not in left_to_others],
-            "tags": tags,
+            "subnet_ids": [subnet for subnet in self._subnets(acl["NetworkAclId"]) if subnet not in self.left_to_others],
+            "tags": tags_of(acl),
         }
 
     def _subnets(self, acl: str) -> list[str]:
         return sorted(subnet for subnet, association in self.associations.items() if association.acl == acl)
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
-        specification = {"ResourceType": "network-acl", "Tags": ansible_dict_to_boto3_tag_list({"Name": self.name, **tags})}
-        made = self.client.create_network_acl(VpcId=self.params["vpc_id"], TagSpecifications=[specification])["NetworkAcl"]
+        specification = self.specification("network-acl", tags)
+        made = self.client.create_network_acl(VpcId=self.params["vpc_id"], TagSpecifications=specification)["NetworkAcl"]
         wait_until(lambda: self.find() is not None, "AWS to report it", READ_BACK_SECONDS)
         self.update({"network_acl_id": made["NetworkAclId"], "subnet_ids": []}, wanted)
 
@@ -310,12 +292,6 @@ class NetworkAcl(Resource):
         for subnet in self._subnets(current["network_acl_id"]):
             self._release(subnet)
         self.client.delete_network_acl(NetworkAclId=current["network_acl_id"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        if remove:
-            self.client.delete_tags(Resources=[current["network_acl_id"]], Tags=[{"Key": key} for key in remove])
-        if add:
-            self.client.create_tags(Resources=[current["network_acl_id"]], Tags=ansible_dict_to_boto3_tag_list(add))
 
 
 def _entry(options: dict[str, Any]) -> dict[str, Any]:

@@ -99,15 +99,14 @@ from ipaddress import ip_network
 from typing import Any, ClassVar, NamedTuple
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import (
     READ_BACK_SECONDS,
     Properties,
-    Resource,
     ResourceError,
     run,
     wait_until,
 )
+from ansible_collections.indivillage.infra.plugins.module_utils.ec2_resource import NamedInVpc, tags_of
 
 # How the ids of targets begin -> their parameter of CreateRoute and ReplaceRoute.
 TARGETS = {"igw": "GatewayId", "nat": "NatGatewayId", "tgw": "TransitGatewayId", "pcx": "VpcPeeringConnectionId"}
@@ -125,8 +124,8 @@ class Association(NamedTuple):
     table: str
 
 
-class RouteTable(Resource):
-    service = "ec2"
+class RouteTable(NamedInVpc):
+    id_property = "route_table_id"
     kind = "route table"
     options: ClassVar[dict[str, Any]] = {
         "vpc_id": {"required": True},
@@ -140,61 +139,43 @@ class RouteTable(Resource):
 
     def __init__(self, module: Any, client: Any) -> None:
         super().__init__(module, client)
-        if module.params["tags"] is not None:
-            self.params = {**module.params, "tags": {**module.params["tags"], "Name": module.params["name"]}}
         self.associations: dict[str, Association] = {}
         """Those of the whole VPC as they were last read, by subnet, or by gateway."""
 
-    def __str__(self) -> str:
-        return f"{super().__str__()} of {self.params['vpc_id']}"
-
     def declared(self) -> Properties:
-        named = (self.module.params["tags"] or {}).get("Name", self.name)
-        if named != self.name:
-            raise ResourceError(f"tags.Name is {named!r}, which is not the name that the table is found by; leave it out.")
-        routes, subnets = self.params["routes"], self.params["subnet_ids"]
-        return {
-            "routes": None if routes is None else dict(_route(*route) for route in routes.items()),
-            "subnet_ids": None if subnets is None else sorted(set(subnets)),
-        }
+        routes = self.params["routes"]
+        return {**super().declared(), "routes": None if routes is None else dict(_route(*route) for route in routes.items())}
 
     def find(self) -> Properties | None:
-        # All tables of the VPC, since another one may have a subnet that is wanted here: still one call.
-        pages = self.client.get_paginator("describe_route_tables").paginate(Filters=[{"Name": "vpc-id", "Values": [self.params["vpc_id"]]}])
-        tables = [(table, boto3_tag_list_to_ansible_dict(table.get("Tags", []))) for page in pages for table in page["RouteTables"]]
+        tables, own = self.in_vpc("describe_route_tables", "RouteTables", "RouteTableId")
         self.associations = {
             place: Association(link["RouteTableAssociationId"], table["RouteTableId"])
-            for table, _tags in tables
+            for table in tables
             for link in table.get("Associations", [])
             if (place := link.get("SubnetId") or link.get("GatewayId")) and link["AssociationState"]["State"] in ASSOCIATED
         }
-        own = [(table, tags) for table, tags in tables if tags.get("Name") == self.name]
-        if len(own) > 1:
-            ids = " and ".join(sorted(table["RouteTableId"] for table, _tags in own))
-            raise ResourceError(f"{ids} have this name. Delete those that nothing uses, or change their tag Name.")
-        return self._read(*own[0]) if own else None
+        return self._read(own) if own else None
 
-    def _read(self, table: dict[str, Any], tags: dict[str, str]) -> Properties:
+    def _read(self, table: dict[str, Any]) -> Properties:
         if self.params["state"] == "absent" and any(link.get("Main") for link in table.get("Associations", [])):
             raise ResourceError(
                 f"{table['RouteTableId']} is the main table of the VPC, which AWS never deletes. Make another table the main one first."
             )
-        left_to_others = set(self.params["other_subnet_ids"]) - set(self.params["subnet_ids"] or [])
         return {
             "route_table_id": table["RouteTableId"],
             "routes": {_destination(route): _target(route) for route in table["Routes"] if _is_made_by_hand(route)},
             "subnet_ids": [
-                place for place in self._places(table["RouteTableId"]) if place.startswith("subnet-") and place not in left_to_others
+                place for place in self._places(table["RouteTableId"]) if place.startswith("subnet-") and place not in self.left_to_others
             ],
-            "tags": tags,
+            "tags": tags_of(table),
         }
 
     def _places(self, table: str) -> list[str]:
         return sorted(place for place, association in self.associations.items() if association.table == table)
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
-        specification = {"ResourceType": "route-table", "Tags": ansible_dict_to_boto3_tag_list({"Name": self.name, **tags})}
-        made = self.client.create_route_table(VpcId=self.params["vpc_id"], TagSpecifications=[specification])["RouteTable"]
+        specification = self.specification("route-table", tags)
+        made = self.client.create_route_table(VpcId=self.params["vpc_id"], TagSpecifications=specification)["RouteTable"]
         wait_until(lambda: self.find() is not None, "AWS to report it", READ_BACK_SECONDS)
         self.update({"route_table_id": made["RouteTableId"], "routes": {}, "subnet_ids": []}, wanted)
 
@@ -240,12 +221,6 @@ class RouteTable(Resource):
         for place in self._places(current["route_table_id"]):
             self._release(place)
         self.client.delete_route_table(RouteTableId=current["route_table_id"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        if remove:
-            self.client.delete_tags(Resources=[current["route_table_id"]], Tags=[{"Key": key} for key in remove])
-        if add:
-            self.client.create_tags(Resources=[current["route_table_id"]], Tags=ansible_dict_to_boto3_tag_list(add))
 
 
 def _route(destination: str, target: Any) -> tuple[str, str]:

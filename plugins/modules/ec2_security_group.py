@@ -115,11 +115,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import (
     READ_BACK_SECONDS,
     Properties,
-    Resource,
     ResourceError,
     run,
     wait_until,
 )
+from ansible_collections.indivillage.infra.plugins.module_utils.ec2_resource import Ec2Resource
 from ansible_collections.indivillage.infra.plugins.module_utils.network_rules import ALL, OPTIONS, REQUIRED_IF, Traffic, traffic
 
 GROUP = re.compile(r"(\d{12}/)?sg-\w+")
@@ -146,8 +146,8 @@ class Rule(NamedTuple):
         return f"{self.traffic} {self.peer}"
 
 
-class SecurityGroup(Resource):
-    service = "ec2"
+class SecurityGroup(Ec2Resource):
+    id_property = "group_id"
     kind = "security group"
     options: ClassVar[dict[str, Any]] = {
         "vpc_id": {"required": True},
@@ -248,12 +248,6 @@ class SecurityGroup(Resource):
 
     def delete(self, current: Properties) -> None:
         self.client.delete_security_group(GroupId=current["group_id"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        if remove:
-            self.client.delete_tags(Resources=[current["group_id"]], Tags=[{"Key": key} for key in remove])
-        if add:
-            self.client.create_tags(Resources=[current["group_id"]], Tags=ansible_dict_to_boto3_tag_list(add))
 
 
 def _declared_peer(peer: str) -> str:

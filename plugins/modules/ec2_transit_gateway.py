@@ -83,7 +83,8 @@ resource:
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run, wait_until
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, ResourceError, run, wait_until
+from ansible_collections.indivillage.infra.plugins.module_utils.ec2_resource import Ec2Resource
 
 # Option -> its name among the Options of the API.
 SWITCHES = {
@@ -95,8 +96,8 @@ SWITCHES = {
 LIVING = ["pending", "available", "modifying"]
 
 
-class TransitGateway(Resource):
-    service = "ec2"
+class TransitGateway(Ec2Resource):
+    id_property = "transit_gateway_id"
     kind = "transit gateway"
     options: ClassVar[dict[str, Any]] = {
         "name": {"required": True},
@@ -134,12 +135,6 @@ class TransitGateway(Resource):
 
     def delete(self, current: Properties) -> None:
         self.client.delete_transit_gateway(TransitGatewayId=current["transit_gateway_id"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        if remove:
-            self.client.delete_tags(Resources=[current["transit_gateway_id"]], Tags=[{"Key": key} for key in remove])
-        if add:
-            self.client.create_tags(Resources=[current["transit_gateway_id"]], Tags=ansible_dict_to_boto3_tag_list(add))
 
 
 def _options(properties: Properties) -> dict[str, Any]:

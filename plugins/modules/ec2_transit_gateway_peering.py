@@ -84,15 +84,16 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     compare_aws_tags,
 )
 from ansible_collections.indivillage.infra.plugins.module_utils import planning
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run, wait_until
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, ResourceError, run, wait_until
+from ansible_collections.indivillage.infra.plugins.module_utils.ec2_resource import Ec2Resource, set_tags
 
 REQUESTED = ("initiatingRequest", "initiating", "pendingAcceptance")
 LIVING = (*REQUESTED, "pending", "available", "modifying", "rollingBack")
 POLL_SECONDS = 2
 
 
-class Peering(Resource):
-    service = "ec2"
+class Peering(Ec2Resource):
+    id_property = "transit_gateway_attachment_id"
     kind = "peering"
     options: ClassVar[dict[str, Any]] = {
         "transit_gateway_id": {"required": True},
@@ -181,7 +182,7 @@ class Peering(Resource):
 
     def _tag_there(self, attachment_id: str, current: dict[str, str], wanted: dict[str, str]) -> None:
         add, remove = compare_aws_tags(current, wanted, True)
-        _set_tags(self.there, attachment_id, add, remove)
+        set_tags(self.there, attachment_id, add, remove)
 
     def update(self, current: Properties, changes: Properties) -> None:
         if "accepted" in changes:
@@ -191,16 +192,6 @@ class Peering(Resource):
 
     def delete(self, current: Properties) -> None:
         self.client.delete_transit_gateway_peering_attachment(TransitGatewayAttachmentId=current["transit_gateway_attachment_id"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        _set_tags(self.client, current["transit_gateway_attachment_id"], add, remove)
-
-
-def _set_tags(client: Any, attachment_id: str, add: dict[str, str], remove: list[str]) -> None:
-    if remove:
-        client.delete_tags(Resources=[attachment_id], Tags=[{"Key": key} for key in remove])
-    if add:
-        client.create_tags(Resources=[attachment_id], Tags=ansible_dict_to_boto3_tag_list(add))
 
 
 def main() -> None:

@@ -90,7 +90,8 @@ resource:
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.ec2_resource import Ec2Resource
 
 # Option -> its parameter of CreateVpcEndpoint; ModifyVpcEndpoint has the same with Add and Remove before it.
 API_NAMES = {"route_table_ids": "RouteTableIds", "subnet_ids": "SubnetIds", "security_group_ids": "SecurityGroupIds"}
@@ -99,8 +100,8 @@ OF_GATEWAYS = frozenset({"route_table_ids"})
 PRESENT = ["pending", "available", "pendingAcceptance"]
 
 
-class VpcEndpoint(Resource):
-    service = "ec2"
+class VpcEndpoint(Ec2Resource):
+    id_property = "vpc_endpoint_id"
     kind = "VPC endpoint"
     options: ClassVar[dict[str, Any]] = {
         "vpc_id": {"required": True},
@@ -165,12 +166,6 @@ class VpcEndpoint(Resource):
         # This call reports its failure in the answer, not as an error.
         for failure in self.client.delete_vpc_endpoints(VpcEndpointIds=[current["vpc_endpoint_id"]]).get("Unsuccessful", []):
             raise ResourceError(failure["Error"]["Message"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        if remove:
-            self.client.delete_tags(Resources=[current["vpc_endpoint_id"]], Tags=[{"Key": key} for key in remove])
-        if add:
-            self.client.create_tags(Resources=[current["vpc_endpoint_id"]], Tags=ansible_dict_to_boto3_tag_list(add))
 
 
 def main() -> None:
