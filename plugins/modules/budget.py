@@ -99,6 +99,7 @@ resource:
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, run
 
 MADE_BY_AWS = ("CalculatedSpend", "LastUpdatedTime", "HealthStatus")
@@ -152,7 +153,7 @@ class Budget(Resource):
             "currency": budget["BudgetLimit"]["Unit"],
             "cost_filters": budget.get("CostFilters") or {},
             "notifications": notifications,
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
@@ -162,7 +163,7 @@ class Budget(Resource):
             NotificationsWithSubscribers=[
                 {"Notification": self._notification(one), "Subscribers": self._subscribers(one)} for one in wanted["notifications"]
             ],
-            ResourceTags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            ResourceTags=ansible_dict_to_boto3_tag_list(tags),
         )
 
     def update(self, current: Properties, changes: Properties) -> None:
@@ -185,7 +186,7 @@ class Budget(Resource):
         if remove:
             self.client.untag_resource(ResourceARN=current["arn"], ResourceTagKeys=remove)
         if add:
-            self.client.tag_resource(ResourceARN=current["arn"], ResourceTags=[{"Key": key, "Value": value} for key, value in add.items()])
+            self.client.tag_resource(ResourceARN=current["arn"], ResourceTags=ansible_dict_to_boto3_tag_list(add))
 
     def _notifications(self) -> Iterator[Properties]:
         for page in self.client.get_paginator("describe_notifications_for_budget").paginate(**self._key):

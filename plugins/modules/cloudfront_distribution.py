@@ -263,6 +263,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
 from ansible_collections.indivillage.infra.plugins.module_utils.cloudfront import (
     CACHE_POLICIES,
@@ -481,7 +482,7 @@ class Distribution(Resource):
         if missing:
             raise ResourceError(f"{' and '.join(missing)} are needed to create it.")
         config = {"CallerReference": f"{self.name}-{time.time_ns()}", "Comment": self.name, **written(wanted)}
-        items = [{"Key": key, "Value": value} for key, value in tags.items()]
+        items = ansible_dict_to_boto3_tag_list(tags)
         self.client.create_distribution_with_tags(DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": items}})
 
     def update(self, current: Properties, changes: Properties) -> None:
@@ -504,7 +505,7 @@ class Distribution(Resource):
         if remove:
             self.client.untag_resource(Resource=current["distribution_arn"], TagKeys={"Items": remove})
         if add:
-            items = [{"Key": key, "Value": value} for key, value in add.items()]
+            items = ansible_dict_to_boto3_tag_list(add)
             self.client.tag_resource(Resource=current["distribution_arn"], Tags={"Items": items})
 
 

@@ -150,6 +150,7 @@ resource:
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
 
 # What alarms of every kind have, and what those have that watch values: property -> parameter, and what it is when AWS leaves it out.
@@ -253,7 +254,7 @@ class Alarm(Resource):
             "name": self.name,
             "arn": alarm["AlarmArn"],
             "over_alarms": over_alarms,
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": boto3_tag_list_to_ansible_dict(tags),
         }
         if over_alarms:
             return current
@@ -262,7 +263,7 @@ class Alarm(Resource):
         return current | {"metric": self._read_metric(alarm) if alarm.get("MetricName") else {}, "metrics": queries}
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
-        self._put(wanted, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        self._put(wanted, Tags=ansible_dict_to_boto3_tag_list(tags))
 
     def update(self, current: Properties, changes: Properties) -> None:
         self._put(self.declared())  # AWS takes an alarm as a whole
@@ -274,7 +275,7 @@ class Alarm(Resource):
         if remove:
             self.client.untag_resource(ResourceARN=current["arn"], TagKeys=remove)
         if add:
-            self.client.tag_resource(ResourceARN=current["arn"], Tags=[{"Key": key, "Value": value} for key, value in add.items()])
+            self.client.tag_resource(ResourceARN=current["arn"], Tags=ansible_dict_to_boto3_tag_list(add))
 
     def _put(self, wanted: Properties, **more: Any) -> None:
         known = COMMON if wanted["over_alarms"] else {**COMMON, **COMPARED}

@@ -62,6 +62,7 @@ resource:
 import json
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
 
 
@@ -94,11 +95,11 @@ class Dashboard(Resource):
             "name": self.name,
             "arn": arn,
             "body": canonical(json.loads(found["DashboardBody"])),
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
-        self._put(wanted["body"], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        self._put(wanted["body"], Tags=ansible_dict_to_boto3_tag_list(tags))
 
     def update(self, current: Properties, changes: Properties) -> None:
         self._put(changes["body"])
@@ -110,7 +111,7 @@ class Dashboard(Resource):
         if remove:
             self.client.untag_resource(ResourceARN=current["arn"], TagKeys=remove)
         if add:
-            self.client.tag_resource(ResourceARN=current["arn"], Tags=[{"Key": key, "Value": value} for key, value in add.items()])
+            self.client.tag_resource(ResourceARN=current["arn"], Tags=ansible_dict_to_boto3_tag_list(add))
 
     def _put(self, body: str, **more: Any) -> None:
         answer = self.client.put_dashboard(DashboardName=self.name, DashboardBody=body, **more)

@@ -58,6 +58,7 @@ resource:
 
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, run
 
 
@@ -96,7 +97,7 @@ class Monitor(Resource):
             "monitor_name": monitor["MonitorName"],
             "dimension": monitor.get("MonitorDimension"),
             "specification": monitor.get("MonitorSpecification"),
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
@@ -105,7 +106,7 @@ class Monitor(Resource):
         else:
             kind = {"MonitorType": "CUSTOM", "MonitorSpecification": wanted["specification"]}
         self.client.create_anomaly_monitor(
-            AnomalyMonitor={"MonitorName": self.name, **kind}, ResourceTags=[{"Key": key, "Value": value} for key, value in tags.items()]
+            AnomalyMonitor={"MonitorName": self.name, **kind}, ResourceTags=ansible_dict_to_boto3_tag_list(tags)
         )
 
     def update(self, current: Properties, changes: Properties) -> None:
@@ -118,7 +119,7 @@ class Monitor(Resource):
         if remove:
             self.client.untag_resource(ResourceArn=current["arn"], ResourceTagKeys=remove)
         if add:
-            self.client.tag_resource(ResourceArn=current["arn"], ResourceTags=[{"Key": key, "Value": value} for key, value in add.items()])
+            self.client.tag_resource(ResourceArn=current["arn"], ResourceTags=ansible_dict_to_boto3_tag_list(add))
 
 
 def main() -> None:

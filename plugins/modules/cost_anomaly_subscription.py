@@ -77,6 +77,7 @@ resource:
 
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
 
 IMPACT = "ANOMALY_TOTAL_IMPACT_ABSOLUTE"
@@ -119,13 +120,13 @@ class Subscription(Resource):
             "frequency": found["Frequency"],
             "above_amount": self._amount(found),
             "subscribers": [{"type": one["Type"], "address": one["Address"]} for one in found["Subscribers"]],
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
         self.client.create_anomaly_subscription(
             AnomalySubscription={"SubscriptionName": self.name, **self._written(wanted)},
-            ResourceTags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            ResourceTags=ansible_dict_to_boto3_tag_list(tags),
         )
 
     def update(self, current: Properties, changes: Properties) -> None:
@@ -138,7 +139,7 @@ class Subscription(Resource):
         if remove:
             self.client.untag_resource(ResourceArn=current["arn"], ResourceTagKeys=remove)
         if add:
-            self.client.tag_resource(ResourceArn=current["arn"], ResourceTags=[{"Key": key, "Value": value} for key, value in add.items()])
+            self.client.tag_resource(ResourceArn=current["arn"], ResourceTags=ansible_dict_to_boto3_tag_list(add))
 
     @staticmethod
     def _amount(found: Properties) -> float | None:

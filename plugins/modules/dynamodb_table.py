@@ -70,6 +70,7 @@ resource:
 
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import (
     READ_BACK_SECONDS,
     Properties,
@@ -125,7 +126,7 @@ class Table(Resource):
             BillingMode="PAY_PER_REQUEST",
             SSESpecification=self._encryption(wanted),
             DeletionProtectionEnabled=wanted["deletion_protection"],
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            Tags=ansible_dict_to_boto3_tag_list(tags),
         )
         self._await()
         if wanted["point_in_time_recovery"]:
@@ -149,7 +150,7 @@ class Table(Resource):
         if remove:
             self.client.untag_resource(ResourceArn=current["arn"], TagKeys=remove)
         if add:
-            self.client.tag_resource(ResourceArn=current["arn"], Tags=[{"Key": key, "Value": value} for key, value in add.items()])
+            self.client.tag_resource(ResourceArn=current["arn"], Tags=ansible_dict_to_boto3_tag_list(add))
 
     def settle(self, current: Properties) -> Properties:
         if current["status"] not in _BEING_MADE:

@@ -77,6 +77,7 @@ resource:
 import json
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, run
 
 ALL_IMAGES = {"tagStatus": "any", "countType": "imageCountMoreThan"}
@@ -108,7 +109,7 @@ class Repository(Resource):
             "immutable_tags": repository["imageTagMutability"] == "IMMUTABLE",
             "kms_key_arn": repository.get("encryptionConfiguration", {}).get("kmsKey", ""),
             "keep_images": self._kept(),
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
     def _kept(self) -> Any:
@@ -131,7 +132,7 @@ class Repository(Resource):
             repositoryName=self.name,
             imageScanningConfiguration={"scanOnPush": wanted["scan_on_push"]},
             imageTagMutability=self._mutability(wanted),
-            tags=self._pairs(tags),
+            tags=ansible_dict_to_boto3_tag_list(tags),
             **({"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": key}} if key else {}),
         )
         if wanted.get("keep_images"):
@@ -159,15 +160,11 @@ class Repository(Resource):
         if remove:
             self.client.untag_resource(resourceArn=current["arn"], tagKeys=remove)
         if add:
-            self.client.tag_resource(resourceArn=current["arn"], tags=self._pairs(add))
+            self.client.tag_resource(resourceArn=current["arn"], tags=ansible_dict_to_boto3_tag_list(add))
 
     @staticmethod
     def _mutability(properties: Properties) -> str:
         return "IMMUTABLE" if properties["immutable_tags"] else "MUTABLE"
-
-    @staticmethod
-    def _pairs(tags: dict[str, str]) -> list[dict[str, str]]:
-        return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def main() -> None:

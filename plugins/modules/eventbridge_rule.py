@@ -91,6 +91,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
 
 
@@ -143,11 +144,11 @@ class Rule(Resource):
             "schedule": rule.get("ScheduleExpression") or "",
             "enabled": rule.get("State") != "DISABLED",
             "targets": targets,
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
-        self._put(wanted, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        self._put(wanted, Tags=ansible_dict_to_boto3_tag_list(tags))
         self._aim(wanted["targets"], [])
 
     def update(self, current: Properties, changes: Properties) -> None:
@@ -164,7 +165,7 @@ class Rule(Resource):
         if remove:
             self.client.untag_resource(ResourceARN=current["arn"], TagKeys=remove)
         if add:
-            self.client.tag_resource(ResourceARN=current["arn"], Tags=[{"Key": key, "Value": value} for key, value in add.items()])
+            self.client.tag_resource(ResourceARN=current["arn"], Tags=ansible_dict_to_boto3_tag_list(add))
 
     def _put(self, wanted: Properties, **more: Any) -> None:
         pattern, schedule = wanted["event_pattern"], wanted["schedule"]

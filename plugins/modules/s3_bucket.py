@@ -217,6 +217,7 @@ from typing import Any, ClassVar
 from ansible.module_utils.common.dict_transformations import snake_dict_to_camel_dict
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils import planning, removal_steps
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import (
     READ_BACK_SECONDS,
@@ -303,8 +304,8 @@ PARTS: dict[str, Part] = {
     "tags": Part(
         "bucket_tagging",
         "NoSuchTagSet",
-        lambda answer: {tag["Key"]: tag["Value"] for tag in answer.get("TagSet", [])},
-        lambda tags: {"Tagging": {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}},
+        lambda answer: boto3_tag_list_to_ansible_dict(answer.get("TagSet", [])),
+        lambda tags: {"Tagging": {"TagSet": ansible_dict_to_boto3_tag_list(tags)}},
         "delete_bucket_tagging",
     ),
     "block_public_access": Part(

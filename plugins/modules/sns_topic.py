@@ -81,6 +81,7 @@ resource:
 import json
 from typing import Any, ClassVar
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, run
 
 ATTRIBUTES = {"display_name": "DisplayName", "kms_key_id": "KmsMasterKeyId", "policy": "Policy"}
@@ -124,12 +125,12 @@ class Topic(Resource):
             "kms_key_id": attributes.get("KmsMasterKeyId", ""),
             "policy": json.loads(attributes.get("Policy") or "{}"),
             "subscriptions": [{"protocol": protocol, "endpoint": endpoint} for protocol, endpoint in self._subscribed(arn)],
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
         attributes = {name: self._text(wanted[key]) for key, name in ATTRIBUTES.items() if wanted.get(key)}
-        given = [{"Key": key, "Value": value} for key, value in tags.items()]
+        given = ansible_dict_to_boto3_tag_list(tags)
         arn = self.client.create_topic(Name=self.name, Attributes=attributes, Tags=given)["TopicArn"]
         for subscription in wanted.get("subscriptions", []):
             self._subscribe(arn, subscription)
@@ -153,7 +154,7 @@ class Topic(Resource):
         if remove:
             self.client.untag_resource(ResourceArn=current["arn"], TagKeys=remove)
         if add:
-            self.client.tag_resource(ResourceArn=current["arn"], Tags=[{"Key": key, "Value": value} for key, value in add.items()])
+            self.client.tag_resource(ResourceArn=current["arn"], Tags=ansible_dict_to_boto3_tag_list(add))
 
     def _subscribe(self, arn: str, subscription: Properties) -> None:
         self.client.subscribe(
