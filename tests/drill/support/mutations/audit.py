@@ -11,7 +11,6 @@ from tests.drill.support.mutations.model import DR, GLOBAL, PREFIX, Account, mut
 ROLES = "Make the roles of the services that watch"
 POLICIES = "Give them their own permissions, and no others"
 LOG_GROUP = "Make the log group of the trail"
-LIFECYCLE = "Keep the trail's files as long as its events"
 TRAIL = "Record every call of the account"
 RECORDER = "Make the recorder of everything that is configured"
 CHANNEL = "Say where recordings are delivered"
@@ -105,15 +104,6 @@ def trail_log_group_keeps_a_day(account: Account) -> None:
 def trail_log_group_tag_removed(account: Account) -> None:
     arn = f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/cloudtrail/{PREFIX}"
     account.client("logs").untag_resource(resourceArn=arn, tagKeys=["Project"])
-
-
-@mutation("trail", "its files are deleted after a day", LIFECYCLE, operation="PutBucketLifecycleConfiguration",
-          argument=("expiration_days", "prefix"))  # fmt: skip
-def trail_files_go_after_a_day(account: Account) -> None:
-    s3, bucket = account.client("s3"), f"{PREFIX}-logs"
-    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    next(rule for rule in rules if rule["ID"] == "cloudtrail")["Expiration"] = {"Days": 1}
-    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
 
 
 # --- AWS Config ---
