@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_polic
 from sandbox import pki
 from sandbox.emulator.authorization import ROOT_ACCESS_KEY
 from tests.integration.emulator.support import REPOSITORY, RunningEmulator, start
+from tests.support import playbooks
 
 ACCOUNT_ID = "123456789012"
 VALUES = iam_policy.values(ACCOUNT_ID, "indivillage", "sandbox", ["us-east-1", "us-west-2"])
@@ -139,16 +139,7 @@ class Account:
 
     def surroundings(self) -> dict[str, str]:
         """The environment of a run: nothing of the caller's own AWS or Ansible settings."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
-        return inherited | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "ANSIBLE_NOCOLOR": "1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "SANDBOX_EMULATOR_PORT": self.emulator.endpoint.rpartition(":")[2],
-            "SANDBOX_STATE_DIR": str(self.state_dir),
-        }
+        return playbooks.surroundings(self.emulator.endpoint, self.state_dir)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report impo
 from sandbox import pki
 from tests.drill.support.emulator import DrillEmulator
 from tests.drill.support.snapshot import Snapshot, take
+from tests.support import playbooks
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_SECONDS = 1800
@@ -128,21 +129,13 @@ class Project:
 
     def surroundings(self, record: Path) -> dict[str, str]:
         """The environment of a run: nothing of the caller's own AWS or Ansible settings."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
-        return inherited | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        return playbooks.surroundings(self.emulator.endpoint, self.state_dir) | {
             "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": f"{_enabled_callbacks()},drill_record",
-            "ANSIBLE_NOCOLOR": "1",
             "DRILL_RECORD": str(record),
             "AWS_ENDPOINT_URL": self.emulator.endpoint,
             "AWS_ACCESS_KEY_ID": "LOCALEMULATORONLY",
             "AWS_SECRET_ACCESS_KEY": "no-secret-of-anyone",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "SANDBOX_EMULATOR_PORT": str(self.emulator.port),
-            "SANDBOX_STATE_DIR": str(self.state_dir),
         }
 
     def run(self, *options: str, check: bool = False, kill_after_writes: int | None = None) -> Run:

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report impo
 
 from sandbox import pki
 from tests.integration.emulator.support import RunningEmulator, start
+from tests.support import playbooks
 
 pytestmark = pytest.mark.emulator
 
@@ -41,14 +40,7 @@ class Site:
     directory: Path
 
     def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
-        kept |= {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "SANDBOX_EMULATOR_PORT": self.emulator.endpoint.rpartition(":")[2],
-            "SANDBOX_STATE_DIR": str(self.directory),
-            **environment,
-        }
+        kept = playbooks.surroundings(self.emulator.endpoint, self.directory) | environment
         line = ["ansible-playbook", "-i", "inventories/sandbox/hosts.yml", *options, "-e", f"plan_directory={self.directory / 'plans'}"]
         return subprocess.run(line, cwd=ROOT, env=kept, capture_output=True, text=True, check=False, timeout=300)
 

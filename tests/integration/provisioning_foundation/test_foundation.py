@@ -7,19 +7,16 @@ One account is built once for all tests: applied, applied again, checked, damage
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.integration.emulator.support import RunningEmulator, start
+from tests.support import playbooks
+from tests.support.playbooks import PlaybookRun
 
 ROOT = Path(__file__).resolve().parents[3]
 LAYERS = ["aws_identity", "aws_keys", "aws_network", "aws_security_groups", "aws_storage", "aws_messaging"]
@@ -33,43 +30,19 @@ Client = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one run of the play said: changed and failed tasks by stack, and everything it printed."""
-
-    changed: dict[str, int]
-    failed: dict[str, int]
-    output: str
-
-
-@dataclass(frozen=True)
 class Site:
     """The emulator after two runs, and those runs."""
 
     emulator: RunningEmulator
     state: Path
-    first: Run
-    second: Run
-    provision: Callable[..., Run]
+    first: PlaybookRun
+    second: PlaybookRun
+    provision: Callable[..., PlaybookRun]
 
 
-def provisioner(emulator: RunningEmulator, state: Path) -> Callable[..., Run]:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_NOCOLOR": "1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "SANDBOX_EMULATOR_PORT": str(urlsplit(emulator.endpoint).port),
-        "SANDBOX_STATE_DIR": str(state),
-    }
-
-    def provision(*arguments: str, tags: list[str] = LAYERS) -> Run:
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/provision_foundation.yml"]
-        command += ["-i", "inventories/sandbox/hosts.yml", "--tags", ",".join(tags), *arguments]
-        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
-        recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=\d+ +failed=(\d+)", result.stdout, re.MULTILINE)
-        run = Run({name: int(changed) for name, changed, _ in recap}, {name: int(failed) for name, _, failed in recap}, result.stdout)
-        assert recap, result.stdout + result.stderr
-        return run
+def provisioner(emulator: RunningEmulator, state: Path) -> Callable[..., PlaybookRun]:
+    def provision(*arguments: str, tags: list[str] = LAYERS) -> PlaybookRun:
+        return playbooks.run(emulator.endpoint, state, "provision_foundation", "--tags", ",".join(tags), *arguments)
 
     return provision
 

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from sandbox import pki
 from tests.integration.emulator.support import RunningEmulator, start
 from tests.integration.provisioning_tiers.foundation import Foundation
+from tests.support import playbooks
 
 ROOT = Path(__file__).parents[3]
 STACK = "sandbox-us-east-1"
@@ -54,14 +53,7 @@ class Site:
 
     def run(self, playbook: str, *options: str) -> Result:
         """Run a playbook on the primary stack."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
-        environment |= {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "SANDBOX_EMULATOR_PORT": self.emulator.endpoint.rpartition(":")[2],
-            "SANDBOX_STATE_DIR": str(self.state_dir),
-            "ANSIBLE_NOCOLOR": "1",
-        }
+        environment = playbooks.surroundings(self.emulator.endpoint, self.state_dir)
         command = ["ansible-playbook", f"playbooks/{playbook}", "-i", "inventories/sandbox", "--limit", STACK, "--diff", *options]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
         return Result(done.returncode, done.stdout + done.stderr)

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.run_history impo
 
 from sandbox import pki
 from tests.integration.emulator.support import RunningEmulator, start, wait_until
+from tests.support import playbooks
 
 ROOT = Path(__file__).parents[3]
 PREFIX = "indivillage-sandbox"
@@ -81,15 +80,8 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
-        return clean | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "SANDBOX_EMULATOR_PORT": self.emulator.endpoint.rpartition(":")[2],
-            "SANDBOX_STATE_DIR": str(self.folder),
-            "ANSIBLE_CALLBACKS_ENABLED": "indivillage.infra.run_record,indivillage.infra.plan",
-            "ANSIBLE_NOCOLOR": "1",
-        }
+        enabled = {"ANSIBLE_CALLBACKS_ENABLED": "indivillage.infra.run_record,indivillage.infra.plan"}
+        return playbooks.surroundings(self.emulator.endpoint, self.folder) | enabled
 
     def run(self, playbook: str | Path, *options: str) -> subprocess.CompletedProcess[str]:
         """Run a playbook on the stacks of the sandbox, to its end."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.drill.roles.account.support import Run, Site
+from tests.drill.roles.account.support import Site
 from tests.integration.emulator.support import start
+from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
 
@@ -21,9 +22,9 @@ ANALYZER = "indivillage-sandbox-external-access"
 @dataclass(frozen=True)
 class Runs:
     site: Site
-    planned: Run
-    first: Run
-    second: Run
+    planned: PlaybookRun
+    first: PlaybookRun
+    second: PlaybookRun
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def key(client: Callable[..., Any], region: str) -> str:
 
 
 def test_a_plan_of_an_empty_account_is_what_the_run_does(runs: Runs) -> None:
-    assert runs.first.code == 0, runs.first.output
+    assert runs.first.returncode == 0, runs.first.output
     assert not any(runs.planned.failed.values()), runs.planned.output
     assert runs.planned.changed == runs.first.changed
     assert all(runs.first.changed.values())
@@ -76,7 +77,7 @@ def test_what_somebody_changed_is_planned_and_set_again(runs: Runs, client: Call
 
     planned, applied = runs.site.provision("--check"), runs.site.provision()
 
-    assert applied.code == 0, applied.output
+    assert applied.returncode == 0, applied.output
     assert planned.changed == applied.changed
     assert sum(applied.changed.values()) == 3
     assert runs.site.provision("--check").clean
@@ -86,7 +87,7 @@ def test_destroying_the_environment_removes_the_analyzers_and_lets_go_of_the_key
     """The last test: nothing of the account's is left after it but what protects it."""
     destroyed = runs.site.run("destroy", "-e", "destroy_environment=sandbox")
 
-    assert destroyed.code == 0, destroyed.output
+    assert destroyed.returncode == 0, destroyed.output
     for region in REGIONS:
         assert client("accessanalyzer", region).list_analyzers()["analyzers"] == []
         assert client("ec2", region).get_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"

@@ -42,8 +42,8 @@ class Edge:
 
 def lay_foundation(emulator: DrillEmulator) -> None:
     """What the load balancers and the edge stand on, and the image that the declaration refers to."""
-    emulator.add_image("us-east-1", *DEBIAN)
     for region, octet in OCTETS.items():
+        emulator.add_image(region, *DEBIAN)
         ec2, kms, s3 = (emulator.client(service, region) for service in ("ec2", "kms", "s3"))
         vpc = ec2.create_vpc(CidrBlock=f"10.{octet}.0.0/16")["Vpc"]["VpcId"]
         ec2.attach_internet_gateway(InternetGatewayId=ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"], VpcId=vpc)

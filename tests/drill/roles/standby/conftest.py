@@ -4,12 +4,8 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +14,13 @@ import pytest
 from sandbox import pki
 from tests.integration.emulator.support import RunningEmulator, start
 from tests.integration.provisioning_tiers.foundation import Foundation
+from tests.support import playbooks
+from tests.support.playbooks import PlaybookRun
 
-ROOT = Path(__file__).parents[4]
 PRIMARY, DR = "us-east-1", "us-west-2"
 STACKS = {PRIMARY: "sandbox-us-east-1", DR: "sandbox-us-west-2"}
 PREFIX = "indivillage-sandbox"
 ACCOUNT_ID = "123456789012"
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a playbook run said: its exit code, changed tasks by stack, and all of its output."""
-
-    returncode: int
-    output: str
-    changed: dict[str, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        found = re.findall(r"^(\S+)\s+: ok=\d+ +changed=(\d+)", self.output, re.MULTILINE)
-        object.__setattr__(self, "changed", {stack: int(count) for stack, count in found})
 
 
 @dataclass(frozen=True)
@@ -50,20 +34,10 @@ class Standby:
     def client(self, service: str, region: str = PRIMARY) -> Any:
         return self.emulator.client(service, region)
 
-    def run(self, playbook: str, tags: str, *options: str, **variables: Any) -> Run:
+    def run(self, playbook: str, tags: str, *options: str, **variables: Any) -> PlaybookRun:
         """Run a playbook's tasks of some roles on both stacks; `variables` may speak of `stack_kind`."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
-        environment |= {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "SANDBOX_EMULATOR_PORT": self.emulator.endpoint.rpartition(":")[2],
-            "SANDBOX_STATE_DIR": str(self.state_dir),
-            "ANSIBLE_NOCOLOR": "1",
-        }
-        command = ["ansible-playbook", f"playbooks/{playbook}", "-i", "inventories/sandbox/hosts.yml", "--limit", "primary:dr"]
-        command += ["--tags", tags, "-e", json.dumps(variables), "-e", f"plan_directory={self.state_dir}/plans", *options]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
-        return Run(done.returncode, done.stdout + done.stderr)
+        given = ("--limit", "primary:dr", "--tags", tags, "-e", json.dumps(variables), *options)
+        return playbooks.run(self.emulator.endpoint, self.state_dir, playbook, *given)
 
 
 def of(primary: Any, dr: Any) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.drill.roles.standby.conftest import ACCOUNT_ID, DR, PREFIX, PRIMARY, Run, Standby, of
+from tests.drill.roles.standby.conftest import ACCOUNT_ID, DR, PREFIX, PRIMARY, Standby, of
+from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
 
@@ -33,15 +34,15 @@ DECLARED: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Runs:
-    plan: Run
-    first: Run
-    second: Run
+    plan: PlaybookRun
+    first: PlaybookRun
+    second: PlaybookRun
 
 
 @pytest.fixture(scope="module")
 def runs(standby: Standby) -> Runs:
-    def run(*options: str) -> Run:
-        return standby.run("provision_foundation.yml", "aws_database", *options, **DECLARED)
+    def run(*options: str) -> PlaybookRun:
+        return standby.run("provision_foundation", "aws_database", *options, **DECLARED)
 
     return Runs(run("--check"), run(), run())
 
@@ -90,7 +91,7 @@ def test_the_replica_in_the_other_region(standby: Standby, runs: Runs) -> None:
 
 def test_a_database_that_is_not_there_cannot_be_copied(standby: Standby, runs: Runs) -> None:
     run = standby.run(
-        "provision_foundation.yml", "aws_database", "--check", **DECLARED | {"aws_database_primary_region": of(PRIMARY, "eu-west-1")}
+        "provision_foundation", "aws_database", "--check", **DECLARED | {"aws_database_primary_region": of(PRIMARY, "eu-west-1")}
     )
     assert run.returncode == 1
     assert f"there is no database {PREFIX}-db in eu-west-1 to copy" in " ".join(run.output.split())
@@ -99,7 +100,7 @@ def test_a_database_that_is_not_there_cannot_be_copied(standby: Standby, runs: R
 def test_a_promoted_replica_stays_what_it_is(standby: Standby, runs: Runs) -> None:
     standby.client("rds", DR).promote_read_replica(DBInstanceIdentifier=f"{PREFIX}-db-dr-replica")
 
-    run = standby.run("provision_foundation.yml", "aws_database", **DECLARED)
+    run = standby.run("provision_foundation", "aws_database", **DECLARED)
 
     assert (run.returncode, set(run.changed.values())) == (0, {0}), run.output
     assert not database(standby, "db-dr-replica", DR).get("ReadReplicaSourceDBInstanceIdentifier")

@@ -8,25 +8,26 @@ from typing import Any
 
 import pytest
 
-from tests.drill.roles.standby.conftest import DR, PREFIX, PRIMARY, Run, Standby, of
+from tests.drill.roles.standby.conftest import DR, PREFIX, PRIMARY, Standby, of
+from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
 
-PLAYBOOK = "bake_images.yml"
+PLAYBOOK = "bake_images"
 DECLARED: dict[str, Any] = {"stack_layers": of([], ["aws_images"])}  # what is baked, is there
 TIERS = ("web", "app")
 
 
 @dataclass(frozen=True)
 class Runs:
-    plan: Run
-    first: Run
-    second: Run
+    plan: PlaybookRun
+    first: PlaybookRun
+    second: PlaybookRun
 
 
 @pytest.fixture(scope="module")
 def runs(standby: Standby) -> Runs:
-    def run(*options: str) -> Run:
+    def run(*options: str) -> PlaybookRun:
         return standby.run(PLAYBOOK, "images", *options, **DECLARED)
 
     return Runs(run("--check"), run(), run())

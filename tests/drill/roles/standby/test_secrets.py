@@ -21,9 +21,9 @@ def value(standby: Standby, region: str) -> dict[str, Any]:
 
 
 def test_the_credentials_of_the_database_are_known_in_the_other_region(standby: Standby) -> None:
-    plan = standby.run("provision_foundation.yml", "aws_database", "--check", **DECLARED)
-    first = standby.run("provision_foundation.yml", "aws_database", **DECLARED)
-    second = standby.run("provision_foundation.yml", "aws_database", **DECLARED)
+    plan = standby.run("provision_foundation", "aws_database", "--check", **DECLARED)
+    first = standby.run("provision_foundation", "aws_database", **DECLARED)
+    second = standby.run("provision_foundation", "aws_database", **DECLARED)
     copy = standby.client("secretsmanager", DR).describe_secret(SecretId=SECRET)
 
     assert (plan.returncode, plan.changed) == (2, first.changed), plan.output

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.drill.roles.standby.conftest import DR, PREFIX, PRIMARY, STACKS, Run, Standby, of
+from tests.drill.roles.standby.conftest import DR, PREFIX, PRIMARY, STACKS, Standby, of
+from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
 
@@ -31,15 +32,15 @@ DECLARED: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Runs:
-    plan: Run
-    first: Run
-    second: Run
+    plan: PlaybookRun
+    first: PlaybookRun
+    second: PlaybookRun
 
 
 @pytest.fixture(scope="module")
 def runs(bare: Standby) -> Runs:
-    def run(*options: str) -> Run:
-        return bare.run("provision_foundation.yml", TAGS, *options, **DECLARED)
+    def run(*options: str) -> PlaybookRun:
+        return bare.run("provision_foundation", TAGS, *options, **DECLARED)
 
     return Runs(run("--check"), run(), run())
 
@@ -111,6 +112,6 @@ def test_every_tier_but_the_public_one_has_a_way_to_the_other_region(bare: Stand
 
 def test_a_region_without_a_gateway_is_told(bare: Standby, runs: Runs) -> None:
     nowhere = {"region": "us-west-1", "cidr": "10.99.0.0/16", "stack": "sandbox-us-west-1"}
-    run = bare.run("provision_foundation.yml", TAGS, "--check", **DECLARED | {"aws_network_transit_peers": of([peer(DR), nowhere], [])})
+    run = bare.run("provision_foundation", TAGS, "--check", **DECLARED | {"aws_network_transit_peers": of([peer(DR), nowhere], [])})
     assert run.returncode == 1
     assert f"there is no transit gateway {PREFIX}-tgw in us-west-1 to join" in " ".join(run.output.split())

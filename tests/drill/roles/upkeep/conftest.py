@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.integration.emulator.support import RunningEmulator, make_network, start
+from tests.support import playbooks
+from tests.support.playbooks import PlaybookRun
 
-ROOT = Path(__file__).resolve().parents[4]
 PREFIX = "indivillage-sandbox"
 FOUNDATION = "aws_keys"
 Changes = set[tuple[str, str]]  # task, item
@@ -26,12 +22,9 @@ Client = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one run said: failed tasks by stack, and everything it printed; of a plan also what it would do."""
+class Run(PlaybookRun):
+    """What one run said; of a plan also what it would do."""
 
-    changed: dict[str, int]
-    failed: dict[str, int]
-    output: str
     planned: Changes
 
 
@@ -47,35 +40,13 @@ class Upkeep:
 
 
 def runner(emulator: RunningEmulator, state: Path) -> Callable[..., Run]:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))},
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_NOCOLOR": "1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "SANDBOX_EMULATOR_PORT": str(urlsplit(emulator.endpoint).port),
-        "SANDBOX_STATE_DIR": str(state),
-    }
-
     def run(playbook: str, *arguments: str) -> Run:
-        plans = state / "plans"
-        (plans / "plan.json").unlink(missing_ok=True)
-        command = [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            f"playbooks/{playbook}.yml",
-            "-i",
-            "inventories/sandbox/hosts.yml",
-        ]
-        command += ["-e", f"plan_directory={plans}", *arguments]
-        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
-        recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=\d+ +failed=(\d+)", result.stdout, re.MULTILINE)
-        assert recap, result.stdout + result.stderr
-        planned: Changes = set()
-        if (plans / "plan.json").is_file():
-            entries = json.loads((plans / "plan.json").read_text())["entries"]
-            planned = {(entry["task"], entry["item"]) for entry in entries if entry["role"] != "aws_operations"}
-        return Run(
-            {name: int(number) for name, number, _ in recap}, {name: int(number) for name, _, number in recap}, result.stdout, planned
-        )
+        file = state / "plans/sandbox/plan.json"
+        file.unlink(missing_ok=True)
+        done = playbooks.run(emulator.endpoint, state, playbook, *playbooks.WHOLE, *arguments)
+        entries = json.loads(file.read_text())["entries"] if file.is_file() else []
+        planned = {(entry["task"], entry["item"]) for entry in entries if entry["role"] != "aws_operations"}
+        return Run(done.returncode, done.output, done.changed, done.failed, planned)
 
     return run
 
