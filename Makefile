@@ -33,7 +33,7 @@ unit: ## Pure logic: no podman, no emulator
 	@$(VENV)/pytest tests/unit -q -n 2 --dist worksteal --durations 10
 
 contract: ## What files promise one another: versions, argument specs, inventories
-	@$(VENV)/pytest tests/contract -q
+	@$(VENV)/pytest tests/contract -q -n 2
 
 integration: ## Roles, modules and plugins against the emulator on loopback
 	@$(VENV)/pytest tests/integration -q -n 2 --dist loadfile --durations 20

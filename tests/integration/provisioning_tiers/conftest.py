@@ -42,11 +42,12 @@ class Result:
 
 @dataclass
 class Site:
-    """One environment: its emulator, what its tiers stand on, and how to provision them."""
+    """One environment: its emulator, what its tiers stand on, how to provision them, and what the first runs printed."""
 
     emulator: RunningEmulator
     foundation: Foundation
     state_dir: Path
+    output: str = ""
 
     def client(self, service: str) -> Any:
         return self.emulator.client(service)
@@ -78,9 +79,10 @@ def _site(tmp_path_factory: pytest.TempPathFactory, *options: str) -> Iterator[S
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A provisioned site whose targets are always healthy."""
     for site in _site(tmp_path_factory, "--standalone"):
-        for result in site.provision():
+        for result in site.provision("-vvv"):
             assert result.returncode == 0, result.output
             assert result.changed > 0
+            site.output += result.output
         yield site
 
 
