@@ -26,6 +26,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_monit
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_storage import storage_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import backup_problems, cost_problems
 
 Specification = Mapping[str, Any]
@@ -37,6 +38,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Problem]]] = {
     "aws_audit": audit_problems,
     "aws_containers": container_problems,
     "aws_functions": function_problems,
+    "aws_storage": storage_problems,
 }
 
 UNSET = "CHANGE_ME"

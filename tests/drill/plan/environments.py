@@ -37,6 +37,7 @@ def of(**by_kind: Any) -> str:
 STANDBY: dict[str, Any] = {
     "stack_parts": of(**{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database", "aws_images"]}),
     "secret_replica_regions": ["us-west-2"],
+    "aws_storage_replica_region": of(**{"global": "", "dr": ""}, primary="us-west-2"),
     "aws_network_transit_peers": of(
         **{"global": []},
         primary=[{"region": "us-west-2", "cidr": "10.11.0.0/16", "stack": "sandbox-us-west-2"}],

@@ -26,27 +26,27 @@ CATALOGUE = Catalogue(
         "security_zones": {"type": "list", "elements": "str", "pattern": "[a-z]", "pattern_help": "one letter"},
     },
     roles={
-        "aws_storage": {
-            "aws_storage_days": {"type": "int", "required": True, "description": ["Days.", "More."]},
-            "aws_storage_mode": {"type": "str", "choices": ["one", "all"]},
-            "aws_storage_token": {"type": "int", "no_log": True},
-            "aws_storage_buckets": {
+        "aws_archive": {
+            "aws_archive_days": {"type": "int", "required": True, "description": ["Days.", "More."]},
+            "aws_archive_mode": {"type": "str", "choices": ["one", "all"]},
+            "aws_archive_token": {"type": "int", "no_log": True},
+            "aws_archive_buckets": {
                 "type": "list",
                 "elements": "dict",
                 "options": {"name": {"type": "str", "required": True}, "expire_days": {"type": "int"}, "rules": {"type": "list"}},
             },
-            "aws_storage_limits": {"type": "dict", "options": {"low": {"type": "int"}, "high": {"type": "int"}}},
+            "aws_archive_limits": {"type": "dict", "options": {"low": {"type": "int"}, "high": {"type": "int"}}},
         },
         "web_tier": {"web_tier_port": {"type": "int", "required": True}},
     },
     hosts={"host_stack": {"type": "str"}},
     connection=frozenset({"ansible_connection", "ansible_host"}),
 )
-GOOD = {"environment_name": "production", "aws_storage_days": 3}
+GOOD = {"environment_name": "production", "aws_archive_days": 3}
 
 
 def problems(values: dict[str, Any], declarations: tuple[Declaration, ...] = (), **attributes: Any) -> list[Problem]:
-    stack = Stack("production-us-east-1", ("stacks", "primary"), ("aws_storage",), {**GOOD, **values}, **attributes)
+    stack = Stack("production-us-east-1", ("stacks", "primary"), ("aws_archive",), {**GOOD, **values}, **attributes)
     return find_problems([stack], CATALOGUE, declarations)
 
 
@@ -58,15 +58,15 @@ def only(values: dict[str, Any], **attributes: Any) -> Problem:
 
 def test_a_good_inventory_has_no_problem() -> None:
     assert (
-        problems({"aws_storage_buckets": [{"name": "logs", "expire_days": 3}], "host_stack": "x", "aws_account_id": "123456789012"}) == []
+        problems({"aws_archive_buckets": [{"name": "logs", "expire_days": 3}], "host_stack": "x", "aws_account_id": "123456789012"}) == []
     )
 
 
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("aws_storage_dasy", "aws_storage_days"),
-        ("aws_storage_bucket", "aws_storage_buckets"),
+        ("aws_archive_dasy", "aws_archive_days"),
+        ("aws_archive_bucket", "aws_archive_buckets"),
         ("enviroment_name", "environment_name"),
         ("web_teir_port", "web_tier_port"),
         ("host_stck", "host_stack"),
@@ -91,17 +91,17 @@ def test_connection_variables_are_ansibles_but_their_misspellings_are_not() -> N
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("aws_storage_days", None, "has no value"),
-        ("aws_storage_days", "many", "unable to convert to int"),
-        ("aws_storage_days", [1], "unable to convert to int"),
-        ("aws_storage_mode", "two", "one of: one, all"),
-        ("aws_storage_buckets", "logs,uploads", "is no list"),
-        ("aws_storage_buckets", {"name": "logs"}, "is no list"),
-        ("aws_storage_buckets", ["logs"], "is no dictionary at aws_storage_buckets[0]"),
-        ("aws_storage_buckets", [{"name": "logs", "rules": "a"}], "is no list at aws_storage_buckets[0].rules"),
-        ("aws_storage_buckets", [{"expire_days": 3}], "missing required arguments: name"),
-        ("aws_storage_buckets", [{"name": "logs", "expire_days": "x"}], "'expire_days' is of type str"),
-        ("aws_storage_limits", ["low"], "is no dictionary"),
+        ("aws_archive_days", None, "has no value"),
+        ("aws_archive_days", "many", "unable to convert to int"),
+        ("aws_archive_days", [1], "unable to convert to int"),
+        ("aws_archive_mode", "two", "one of: one, all"),
+        ("aws_archive_buckets", "logs,uploads", "is no list"),
+        ("aws_archive_buckets", {"name": "logs"}, "is no list"),
+        ("aws_archive_buckets", ["logs"], "is no dictionary at aws_archive_buckets[0]"),
+        ("aws_archive_buckets", [{"name": "logs", "rules": "a"}], "is no list at aws_archive_buckets[0].rules"),
+        ("aws_archive_buckets", [{"expire_days": 3}], "missing required arguments: name"),
+        ("aws_archive_buckets", [{"name": "logs", "expire_days": "x"}], "'expire_days' is of type str"),
+        ("aws_archive_limits", ["low"], "is no dictionary"),
         ("aws_account_id", "12345", "cannot be '12345'"),
         ("aws_account_id", 12345678901, "cannot be '12345678901'"),
         ("environment_name", "Production", "cannot be 'Production'"),
@@ -117,43 +117,43 @@ def test_a_wrong_value_is_told(name: str, value: Any, words: str) -> None:
 
 
 def test_an_unknown_key_inside_is_told_with_what_was_meant() -> None:
-    problem = only({"aws_storage_buckets": [{"name": "logs", "exprie_days": 3}]})
+    problem = only({"aws_archive_buckets": [{"name": "logs", "exprie_days": 3}]})
 
     assert "exprie_days" in problem.text
     assert problem.fix == "Did you mean expire_days?"
 
 
 def test_the_value_of_a_secret_option_is_not_told() -> None:
-    assert "hunter2" not in str(only({"aws_storage_token": "hunter2"}))
+    assert "hunter2" not in str(only({"aws_archive_token": "hunter2"}))
 
 
 def test_a_value_that_nobody_set_yet_is_told_with_its_path_and_meaning() -> None:
     assert "The account." in only({"aws_account_id": "CHANGE_ME"}).fix
-    assert "aws_storage_buckets[0].name" in only({"aws_storage_buckets": [{"name": "CHANGE_ME"}]}).text
+    assert "aws_archive_buckets[0].name" in only({"aws_archive_buckets": [{"name": "CHANGE_ME"}]}).text
 
 
 def test_a_missing_variable_of_a_layer_is_told_unless_the_role_has_a_default() -> None:
-    stack = Stack("s", layers=("aws_storage",), values={"environment_name": "x"})
+    stack = Stack("s", layers=("aws_archive",), values={"environment_name": "x"})
     (problem,) = find_problems([stack], CATALOGUE)
-    assert (problem.variable, "is not set" in problem.text, "Days." in problem.text) == ("aws_storage_days", True, True)
+    assert (problem.variable, "is not set" in problem.text, "Days." in problem.text) == ("aws_archive_days", True, True)
 
-    with_default = Stack("s", layers=("aws_storage",), values={"environment_name": "x"}, defaults={"aws_storage_days": None})
+    with_default = Stack("s", layers=("aws_archive",), values={"environment_name": "x"}, defaults={"aws_archive_days": None})
     assert find_problems([with_default], CATALOGUE) == []
 
 
 def test_a_layer_that_is_no_role_is_told() -> None:
-    stack = Stack("s", layers=("aws_storge",), values={"environment_name": "x"})
+    stack = Stack("s", layers=("aws_archve",), values={"environment_name": "x"})
     (problem,) = find_problems([stack], CATALOGUE)
-    assert problem.fix == "Did you mean aws_storage?"
+    assert problem.fix == "Did you mean aws_archive?"
 
 
 def test_what_cannot_be_evaluated_counts_only_where_it_is_used() -> None:
-    assert "'nope' is undefined" in only({}, failures={"aws_storage_mode": "'nope' is undefined"}).text
+    assert "'nope' is undefined" in only({}, failures={"aws_archive_mode": "'nope' is undefined"}).text
     assert problems({}, failures={"web_tier_port": "instances know this", "host_stack": "so do they"}) == []
 
 
 def test_equal_problems_of_several_stacks_are_told_once() -> None:
-    stacks = [Stack(name, layers=("aws_storage",), values={**GOOD, "aws_storage_days": "x"}) for name in ("one", "two")]
+    stacks = [Stack(name, layers=("aws_archive",), values={**GOOD, "aws_archive_days": "x"}) for name in ("one", "two")]
 
     (problem,) = find_problems(stacks, CATALOGUE)
 
@@ -161,17 +161,17 @@ def test_equal_problems_of_several_stacks_are_told_once() -> None:
 
 
 def test_the_place_is_the_declaration_that_wins() -> None:
-    base, special, command = Path("/inventory/base.yml"), Path("/inventory/primary.yml"), Declaration("aws_storage_days", COMMAND_LINE)
-    declarations = (Declaration("aws_storage_days", "primary", special, 7), Declaration("aws_storage_days", "all", base, 3, order=9))
-    foreign = Declaration("aws_storage_days", "dr", Path("/inventory/dr.yml"), 1)
+    base, special, command = Path("/inventory/base.yml"), Path("/inventory/primary.yml"), Declaration("aws_archive_days", COMMAND_LINE)
+    declarations = (Declaration("aws_archive_days", "primary", special, 7), Declaration("aws_archive_days", "all", base, 3, order=9))
+    foreign = Declaration("aws_archive_days", "dr", Path("/inventory/dr.yml"), 1)
 
-    assert problems({"aws_storage_days": "x"}, (*declarations, foreign))[0].places == (f"{special}:7",)
-    assert problems({"aws_storage_days": "x"}, (*declarations, command))[0].places == ("extra variables (-e)",)
-    assert problems({"aws_storage_days": "x"})[0].places == ()
+    assert problems({"aws_archive_days": "x"}, (*declarations, foreign))[0].places == (f"{special}:7",)
+    assert problems({"aws_archive_days": "x"}, (*declarations, command))[0].places == ("extra variables (-e)",)
+    assert problems({"aws_archive_days": "x"})[0].places == ()
 
 
 def test_a_name_set_twice_in_one_file_is_told() -> None:
-    declarations = (Declaration("aws_storage_days", "all", Path("/x.yml"), 9, earlier_line=2),)
+    declarations = (Declaration("aws_archive_days", "all", Path("/x.yml"), 9, earlier_line=2),)
     assert "first in line 2" in problems({}, declarations)[0].text
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
 
 BUCKETS = "Make the buckets"
+COPIES = "Copy what must outlive the region"
 QUEUES = "Make the queues"
 DEAD_LETTERS = "Make the dead letter queues"
 DATABASE = "Make the PostgreSQL instance"
@@ -126,6 +127,29 @@ def bucket_lifecycle_rule_added(account: Account) -> None:
 def _let_pages_put(account: Account, name: str) -> None:
     rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["PUT"]}
     account.client("s3").put_bucket_cors(Bucket=bucket(name), CORSConfiguration={"CORSRules": [rule]})
+
+
+@mutation("bucket", "copies somewhere else", BUCKETS, "quarantine", operation="DeleteBucketReplication", argument="replication",
+          field="ReplicationConfiguration.Rules")  # fmt: skip
+def bucket_copied_away(account: Account) -> None:
+    s3 = account.client("s3")
+    wanted = s3.get_bucket_replication(Bucket=bucket("uploads"))["ReplicationConfiguration"]
+    s3.put_bucket_replication(Bucket=bucket("quarantine"), ReplicationConfiguration=wanted)
+
+
+@mutation("bucket", "no longer copied", COPIES, "backups", operation="PutBucketReplication", argument="replication",
+          field="ReplicationConfiguration.Rules")  # fmt: skip
+def bucket_not_copied(account: Account) -> None:
+    account.client("s3").delete_bucket_replication(Bucket=bucket("backups"))
+
+
+@mutation("bucket", "copies without deletions", COPIES, "uploads", operation="PutBucketReplication", argument="replication",
+          field="ReplicationConfiguration.Rules")  # fmt: skip
+def bucket_copies_keep_deleted(account: Account) -> None:
+    s3 = account.client("s3")
+    wanted = s3.get_bucket_replication(Bucket=bucket("uploads"))["ReplicationConfiguration"]
+    wanted["Rules"][0]["DeleteMarkerReplication"] = {"Status": "Disabled"}
+    s3.put_bucket_replication(Bucket=bucket("uploads"), ReplicationConfiguration=wanted)
 
 
 @mutation("bucket", "CORS changed", BUCKETS, "static-assets", operation="PutBucketCors", argument="cors_rules", field="CORSRules")
