@@ -33,7 +33,7 @@ def test_the_next_run_completes_a_run_that_ended_after_a_write(
 ) -> None:
     project, write = interrupted[point]
     try:
-        project.await_lease()
+        project.release_lease()
         run = project.run()
         assert run.returncode == 0, f"after write {write}\n" + "\n".join(run.failures)
         found = project.snapshot()

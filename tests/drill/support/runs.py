@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -101,13 +100,13 @@ class Project:
         shutil.copytree(self.state_dir, state_dir)
         return self.at(emulator, state_dir)
 
-    def await_lease(self) -> None:
-        """Wait until nobody holds the lease: in a copy of an account the run that took it cannot renew it, nor give it back."""
+    def release_lease(self) -> None:
+        """Free the lease as an operator does (release_lease.yml): in a copy of an account the run that took it can never give it back."""
         client = self.emulator.client("dynamodb", PRIMARY_REGION)
         leases = LeaseTable(client, f"indivillage-{self.environment}-leases", ServerClock(client))
         with suppress(LeaseError):  # copied before there was a table
-            while (holder := leases.holder(self.environment)) and holder.expires >= time.time():
-                time.sleep(1)
+            if holder := leases.holder(self.environment):
+                leases.release(self.environment, holder)
 
     def snapshot(self) -> Snapshot:
         return take(self.emulator.client)

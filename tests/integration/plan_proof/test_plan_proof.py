@@ -78,7 +78,7 @@ def test_a_plan_names_what_was_changed_and_nothing_else(proof: Proof) -> None:
 
 
 def test_the_next_run_completes_one_that_was_cut_off(proof: Proof) -> None:
-    proof.cut_off.await_lease()
+    proof.cut_off.release_lease()
     run = proof.cut_off.run(*PART)
     assert run.returncode == 0, "\n".join(run.failures)
     assert proof.snapshot.differences(proof.cut_off.snapshot()) == []

@@ -32,7 +32,11 @@ def test_the_defaults_have_no_problem(region: str) -> None:
     ("variable", "value", "words"),
     [
         ("aws_storage_replica_region", "us-east-1", "where the originals are"),
-        ("aws_storage_buckets", [LOGS, {"name": "a", "replica": {"bucket": "a"}}], "copies a into 'a', which is a bucket of the same region"),
+        (
+            "aws_storage_buckets",
+            [LOGS, {"name": "a", "replica": {"bucket": "a"}}],
+            "copies a into 'a', which is a bucket of the same region",
+        ),
         (
             "aws_storage_buckets",
             [LOGS, {"name": "a", "replica": {"bucket": "c"}}, {"name": "b", "replica": {"bucket": "c"}}],
