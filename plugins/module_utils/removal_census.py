@@ -159,7 +159,7 @@ def from_arn(arn: str, tags: dict[str, str]) -> Owned:
         kind, name = UNTYPED[service], rest
     elif service == "secretsmanager":
         name = name.rpartition("-")[0]  # AWS has added six characters
-    elif service == "ssm" and "/" in name:
+    elif service == "ssm" and kind == "parameter" and "/" in name:
         name = f"/{name}"
     elif service == "elasticloadbalancing":
         name = name.split("/")[-2]

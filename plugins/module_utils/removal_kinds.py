@@ -228,6 +228,12 @@ KINDS: dict[str, Kind] = {
         stateful="secret",
     ),
     "ssm:parameter": Kind("parameter", "ssm", ("delete_parameter", {"Name": "id"}), after=_RUNNING, modules=("ssm_parameter",)),
+    "ssm:document": Kind("SSM document", "ssm", ("delete_document", {"Name": "id"}), modules=("ssm_document",)),
+    "ssm:association": Kind("association", "ssm", ("delete_association", {"AssociationId": "id"}), modules=("ssm_association",)),
+    "ssm:maintenancewindow": Kind(
+        "maintenance window", "ssm", ("delete_maintenance_window", {"WindowId": "id"}), modules=("ssm_maintenance_window",)
+    ),
+    "ssm:patchbaseline": Kind("patch baseline", "ssm", modules=("ssm_patch_baseline",)),
     "logs:log-group": Kind(
         "log group",
         "logs",

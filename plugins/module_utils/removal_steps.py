@@ -126,6 +126,13 @@ def event_rule(client: Any, removal: Removal) -> None:
     client.delete_rule(Name=removal.id)
 
 
+def patch_baseline(client: Any, removal: Removal) -> None:
+    """Delete a patch baseline; its groups go by AWS's own again."""
+    for group in client.get_patch_baseline(BaselineId=removal.id).get("PatchGroups") or []:
+        client.deregister_patch_baseline_for_patch_group(BaselineId=removal.id, PatchGroup=group)
+    client.delete_patch_baseline(BaselineId=removal.id)
+
+
 # ---- What keeps data ---------------------------------------------------------------------------------------------------------------
 
 
@@ -433,5 +440,6 @@ STEPS: dict[str, Step] = {
     "s3:bucket": bucket,
     "secretsmanager:secret": secret,
     "sqs:queue": queue,
+    "ssm:patchbaseline": patch_baseline,
     "wafv2:webacl": web_acl,
 }

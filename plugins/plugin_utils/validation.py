@@ -27,7 +27,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_netwo
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_storage import storage_problems
-from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import backup_problems, cost_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import backup_problems, cost_problems, patching_problems
 
 Specification = Mapping[str, Any]
 """One option as meta/argument_specs.yml declares it; the shared schema adds C(pattern) and C(pattern_help)."""
@@ -135,6 +135,8 @@ def _all_problems(
         known = {name: value for name, value in stack.defaults.items() if value is not None} | sound
         if "aws_backup" in stack.layers:
             problems += backup_problems(known)
+        if "aws_patching" in stack.layers:
+            problems += patching_problems(known)
         for problem in problems:
             yield problem.at(_winning_place(problem.variable, stack, declarations), stack.name)
 

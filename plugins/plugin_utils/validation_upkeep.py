@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from ansible_collections.indivillage.infra.plugins.plugin_utils.schedules import (
+    HOUR,
     ScheduleError,
     Span,
     daily,
@@ -51,11 +52,12 @@ def cost_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(NOTIFICATIONS, f"tells {one[0]} above {one[1]:g} %.", "Write a share of the budget in per cent.")
 
 
-# ---- Backups -----------------------------------------------------------------------------------------------------------
+# ---- Backups and patches -----------------------------------------------------------------------------------------------------------
 
-PLANS, LOCK = "aws_backup_plans", "aws_backup_lock"
+PLANS, LOCK, WINDOWS = "aws_backup_plans", "aws_backup_lock", "aws_patching_windows"
 MINIMUM, PRODUCTION_DAYS = "aws_backup_minimum_retention_days", 365
 LEAST_START_MINUTES, COLD_DAYS, LEAST_GRACE_DAYS = 60, 90, 3  # by AWS
+SESSION_MINUTES = {"aws_patching_session_idle_minutes": 60, "aws_patching_session_minutes": 1440}
 RDS_MARGIN_MINUTES = 60  # AWS Backup starts nothing so shortly before a window of RDS
 
 
@@ -128,6 +130,46 @@ def _lock_problems(lock: Mapping[str, Any], values: Mapping[str, Any]) -> Iterat
     if values.get("aws_backup_final_lock_of") != environment:
         text = f"becomes final after {grace} days: then nobody, not even AWS, can delete a backup before its time or lift the lock."
         yield Problem(LOCK, text, f"Leave changeable_for_days out, or confirm it with aws_backup_final_lock_of: {environment}.")
+
+
+def patching_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the times at which instances are patched."""
+    windows = values.get(WINDOWS) or []
+    for name, count in Counter(window["name"] for window in windows).items():
+        if count > 1:
+            yield Problem(WINDOWS, f"has {count} windows called {name}.", "Give each a name of its own.")
+    busy = [*_database_windows(values), *_backup_windows(values)]
+    seen: list[tuple[str, list[Span]]] = []
+    for window in windows:
+        if int(window.get("cutoff_hours") or 0) >= int(window["duration_hours"]):
+            yield Problem(
+                WINDOWS, f"lets {window['name']} start nothing: it ends as it begins.", "Let cutoff_hours be less than duration_hours."
+            )
+        try:
+            open_at = spans(window["schedule"], int(window["duration_hours"]) * HOUR)
+        except ScheduleError as error:
+            fix = "Write cron(<minute> <hour> <day> <month> <weekday> <year>), one of the days a ?."
+            yield Problem(WINDOWS, f"has the window {window['name']} with a schedule that AWS does not understand: {error}.", fix)
+            continue
+        for name, taken in [*busy, *seen]:
+            for one, other in meeting(open_at, taken):
+                text = f"opens {window['name']} {told(one)}, which meets {name} ({told(other)})."
+                yield Problem(WINDOWS, text, "Move one of them.")
+                break
+        if "#" not in window["schedule"]:  # those of certain weeks of a month have weeks of their own
+            seen.append((f"the window {window['name']}", open_at))
+    for name, most in SESSION_MINUTES.items():
+        if values.get(name) is not None and not 1 <= int(values[name]) <= most:
+            yield Problem(name, f"is {values[name]} minutes.", f"Session Manager takes 1 to {most}.")
+    for association in values.get("aws_patching_associations") or []:
+        yield from _cron_problems("aws_patching_associations", association["schedule"])
+
+
+def _backup_windows(values: Mapping[str, Any]) -> Iterator[tuple[str, list[Span]]]:
+    for plan in values.get(PLANS) or []:
+        for rule in plan["rules"]:
+            with suppress(ScheduleError):  # told where the backups are looked at
+                yield f"the backup {plan['name']}/{rule['name']}", spans(rule["schedule"], int(rule.get("start_window_minutes") or 60))
 
 
 def _cron_problems(variable: str, schedule: str) -> Iterator[Problem]:

@@ -120,7 +120,15 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "secretsmanager": {"Name": "secret:{}-000000", "SecretId": "secret:{}-000000"},
     "sns": {"Name": "{}", "ResourceArn": "", "TopicArn": ""},
     "sqs": {"QueueName": "{}", "QueueUrl": "{}"},
-    "ssm": {"Name": "parameter{}", "Names": "parameter{}", "Path": "parameter{}", "ResourceId": "parameter{}"},
+}
+# The same for Systems Manager, whose parameters are called alike whatever they name: kind -> what follows the account in the ARN, and where
+# such a thing is named.
+_SSM = {
+    "Association": ("association/{}", ("AssociationId",)),
+    "Document": ("document/{}", ("Name",)),
+    "MaintenanceWindow": ("maintenancewindow/{}", ("WindowId",)),
+    "Parameter": ("parameter{}", ("Name", "Names", "Path")),
+    "PatchBaseline": ("patchbaseline/{}", ("BaselineId",)),
 }
 _ROLE_PATHS = (
     *("BackupSelection.IamRoleArn", "RestoreTestingSelection.IamRoleArn", "DeliverLogsPermissionArn"),
@@ -252,18 +260,23 @@ def _resources(call: ApiCall, permission: str, prefix: str) -> list[tuple[str, C
 
 
 def _own(call: ApiCall) -> list[tuple[str, Context]]:
+    found: list[tuple[str, Context]]
     match call.service:
         case "ec2":
-            return _ec2(call)
+            found = _ec2(call)
         case "kms":
-            return _keys(call, "KeyId", "TargetKeyId") + _named(call)
+            found = _keys(call, "KeyId", "TargetKeyId") + _named(call)
         case "s3":
-            return [(f"arn:aws:s3:::{name}", {}) for name in _s3(call.parameters)]
+            found = [(f"arn:aws:s3:::{name}", {}) for name in _s3(call.parameters)]
         case "lambda" if call.operation.endswith("EventSourceMapping"):
-            return _mappings(call)
+            found = _mappings(call)
         case "ecs" if call.operation.endswith("Service"):
-            return [(_arn("ecs", call, f"service/{name}"), {}) for name in _container_services(call.parameters)]
-    return _named(call)
+            found = [(_arn("ecs", call, f"service/{name}"), {}) for name in _container_services(call.parameters)]
+        case "ssm":
+            found = [(_arn("ssm", call, rest), {}) for rest in _ssm(call)]
+        case _:
+            found = _named(call)
+    return found
 
 
 def _named(call: ApiCall) -> list[tuple[str, Context]]:
@@ -292,6 +305,17 @@ def _ec2(call: ApiCall) -> list[tuple[str, Context]]:
         )
         for identifier in sorted(ids)
     ]
+
+
+def _ssm(call: ApiCall) -> list[str]:
+    """What a call names, by the kind of resource that it says, or that is part of its own name."""
+    said = call.parameters.get("ResourceType")
+    kind = said if said in _SSM else next((kind for kind in _SSM if kind in call.operation), None)
+    if kind is None:
+        return []
+    form, paths = _SSM[kind]
+    named = [form.format(name) for name in _values(call.parameters, *(("ResourceId",) if kind == said else paths))]
+    return named or ([form.format("0")] if call.operation.startswith("Create") else [])
 
 
 def _s3(parameters: Mapping[str, Any]) -> list[str]:

@@ -143,6 +143,7 @@ ESTIMATES: dict[str, Callable[[Stack], Iterator[Item]]] = {
     "aws_edge": _edge,
     "aws_functions": _free,  # by requests
     "aws_monitoring": _monitoring,
+    "aws_patching": _free,
 }
 
 

@@ -19,11 +19,12 @@ MARK = re.compile(rf"(planned-|{SHAPED})[0-9a-f]{{8}}")
 INWARD = re.compile(r"(?<![\w-])([a-z]+(?:-[a-z]+)*)-planned-([0-9a-f]{8})(?![\w-])")
 OUTWARD = re.compile(rf"-{SHAPED}([0-9a-f]{{8}})")
 ACCOUNT = "000000000000"
-# How ids of EC2 begin, by the name that the API gives the thing.
+# How ids of EC2 and Systems Manager begin, by the name that the API gives the thing.
 PREFIXES = {
     "address": "eipalloc",
     "allocation": "eipalloc",
     "association": "assoc",
+    "baseline": "pb",
     "egressonlyinternetgateway": "eigw",
     "flowlog": "fl",
     "image": "ami",
@@ -47,7 +48,10 @@ PREFIXES = {
     "vpc": "vpc",
     "vpcendpoint": "vpce",
     "vpcpeeringconnection": "pcx",
+    "window": "mw",
 }
+# Ids that the API takes only when they are as long as a UUID.
+LONG = {"windowtarget", "windowtask"}
 
 
 def digest(*parts: Any) -> str:
@@ -63,7 +67,9 @@ def placeholder(service: str, region: str, member: str, seed: str) -> str:
         return f"arn:aws:{service}:{region}:{ACCOUNT}:{mark}"
     if name.endswith(("url", "uri")):
         return f"https://{mark}.invalid/"
-    if service == "ec2" and name.endswith("id"):
+    if service == "ssm" and name.removesuffix("id") in LONG:
+        return f"{mark}-{'0' * 19}"
+    if service in ("ec2", "ssm") and name.endswith("id"):
         prefix = PREFIXES.get(name.removesuffix("id"))
         return f"{prefix}-{SHAPED}{digest(seed)}" if prefix else mark
     return mark

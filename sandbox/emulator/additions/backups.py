@@ -31,8 +31,8 @@ Thing = dict[str, Any]
 
 @functools.cache
 def install() -> None:
-    for path in ("restore-testing/plans", "restore-testing/plans/.+", "backup-vaults/[^/]+/recovery-points"):
-        urls.url_paths[f"{{0}}/{path}/?$"] = BackupResponse.dispatch
+    for path in ("restore-testing/plans/?", "restore-testing/plans/(?P<name>.+)/?", "backup-vaults/(?P<name>[^/]+)/recovery-points/"):
+        urls.url_paths[f"{{0}}/{path}$"] = BackupResponse.dispatch
 
     @wrap(BackupBackend, "__init__")
     def init(original: Any, self: Any, *arguments: Any, **named: Any) -> None:

@@ -90,6 +90,8 @@ CHANGED: dict[str, Any] = WHOLE | {
     "aws_monitoring_log_retention_days": 60,
     "aws_monitoring_thresholds": {"database_cpu_percentage": 60, "database_connections": 70, "database_free_storage_gib": 6},
     "aws_network_flow_log_retention_days": 60,
+    "aws_patching_rejected_patches": ["nginx"],
+    "aws_patching_session_idle_minutes": 10,
     "aws_storage_cors_max_age_seconds": 2000,
     "aws_storage_noncurrent_days": 31,
 }

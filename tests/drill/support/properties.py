@@ -88,6 +88,10 @@ IDENTITY = frozenset({
     ("indivillage.infra.s3_bucket", "name"),
     ("indivillage.infra.sns_topic", "name"),
     ("indivillage.infra.sqs_queue", "name"),
+    ("indivillage.infra.ssm_association", "name"),
+    ("indivillage.infra.ssm_document", "name"),
+    ("indivillage.infra.ssm_maintenance_window", "name"),
+    ("indivillage.infra.ssm_patch_baseline", "name"),
 })  # fmt: skip
 
 _CREATION = "AWS lets nobody change it after creation"
@@ -130,6 +134,8 @@ FIXED = {
     ("indivillage.infra.elasticache_replication_group", "port"): _CREATION,
     ("indivillage.infra.elasticache_replication_group", "subnet_group_name"): _CREATION,
     ("indivillage.infra.rds_parameter_group", "description"): _CREATION,
+    ("indivillage.infra.ssm_document", "type"): _CREATION,
+    ("indivillage.infra.ssm_patch_baseline", "operating_system"): _CREATION,
     ("indivillage.infra.rds_parameter_group", "family"): _CREATION,
 }
 

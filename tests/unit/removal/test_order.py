@@ -74,6 +74,7 @@ def test_calls_and_waiters_exist_and_take_what_they_are_given(name: str) -> None
         ("arn:aws:kms:us-east-1:123456789012:key/1573b83a", "kms:key", "1573b83a"),
         ("arn:aws:cloudwatch:us-east-1:123456789012:alarm:db-cpu", "cloudwatch:alarm", "db-cpu"),
         ("arn:aws:cloudwatch::123456789012:dashboard/main", "cloudwatch:dashboard", "main"),
+        ("arn:aws:ssm:us-east-1:123456789012:maintenancewindow/mw-1a2b", "ssm:maintenancewindow", "mw-1a2b"),
         ("arn:aws:backup:us-east-1:123456789012:backup-vault:v", "backup:backup-vault", "v"),
         ("arn:aws:budgets::123456789012:budget/monthly", "budgets:budget", "monthly"),
         ("arn:aws:ce::123456789012:anomalymonitor/1573b83a", "ce:anomalymonitor", "1573b83a"),

@@ -7,7 +7,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import backup_problems, cost_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import backup_problems, cost_problems, patching_problems
 
 WHOLE, PART = {"name": "monthly", "amount": 400}, {"name": "compute", "amount": 150, "services": ["Amazon Elastic Compute Cloud - Compute"]}
 COSTS: dict[str, Any] = {
@@ -102,3 +102,54 @@ def test_a_final_lock_is_confirmed_by_the_name_of_its_environment() -> None:
 
     assert told(backup_problems({**final, "aws_backup_final_lock_of": "production"})) == []
     assert "Leave changeable_for_days out" in next(iter(backup_problems({**final, "aws_backup_final_lock_of": "staging"}))).fix
+
+
+# --- patches ---
+
+WINDOW: dict[str, Any] = {"name": "patching", "schedule": "cron(0 2 ? * TUE *)", "duration_hours": 1}
+PATCHES: dict[str, Any] = {
+    **{key: BACKUPS[key] for key in ("aws_backup_plans", "aws_database_backup_window", "aws_database_maintenance_window")},
+    "aws_patching_windows": [WINDOW],
+    "aws_patching_associations": [{"name": "inventory", "schedule": "rate(12 hours)"}],
+    "aws_patching_session_idle_minutes": 15,
+}
+
+
+def test_sound_patching_has_no_problem() -> None:
+    third = {**WINDOW, "name": "third", "schedule": "cron(0 2 ? * SUN#3 *)"}
+    assert told(patching_problems(copy.deepcopy(PATCHES))) == []
+    assert (
+        told(
+            patching_problems(
+                {**PATCHES, "aws_patching_windows": [WINDOW, {**third, "name": "first", "schedule": "cron(0 2 ? * SUN#1 *)"}, third]}
+            )
+        )
+        == []
+    )
+    assert told(patching_problems({})) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("aws_patching_windows", [WINDOW, {**WINDOW, "schedule": "cron(0 20 ? * TUE *)"}], "2 windows called patching"),
+        ("aws_patching_windows", [{**WINDOW, "cutoff_hours": 1}], "start nothing: it ends as it begins"),
+        ("aws_patching_windows", [{**WINDOW, "duration_hours": 2}], "meets aws_database_backup_window (Tue 03:00 to Tue 05:00 UTC)"),
+        ("aws_patching_windows", [{**WINDOW, "schedule": "cron(30 5 ? * SUN *)"}], "meets aws_database_maintenance_window"),
+        ("aws_patching_windows", [{**WINDOW, "schedule": "cron(30 7 ? * TUE *)"}], "meets the backup data/daily"),
+        (
+            "aws_patching_windows",
+            [WINDOW, {**WINDOW, "name": "other"}],
+            "opens other Tue 02:00 to Tue 03:00 UTC, which meets the window patching",
+        ),
+        ("aws_patching_windows", [{**WINDOW, "schedule": "cron(0 2 * * TUE *)"}], "one of them must be ?"),
+        ("aws_patching_windows", [{**WINDOW, "schedule": "every Tuesday"}], "is neither rate"),
+        ("aws_patching_associations", [{"name": "inventory", "schedule": "rate(12 hrs)"}], "schedule that AWS does not understand"),
+        ("aws_patching_session_idle_minutes", 90, "is 90 minutes"),
+        ("aws_database_backup_window", "02:30-04:00", "meets aws_database_backup_window"),
+    ],
+)
+def test_a_window_that_gets_in_the_way_is_named(variable: str, value: Any, words: str) -> None:
+    problems = told(patching_problems({**copy.deepcopy(PATCHES), variable: value}))
+
+    assert any(words in text for _variable, text in problems), problems

@@ -77,7 +77,9 @@ def test_every_alarm_tells_the_topic_of_its_severity_and_watches_something(clien
 
 
 def test_a_stack_has_no_alarms_of_what_it_does_not_have(client: Client) -> None:
-    assert client("cloudwatch", "us-west-2").describe_alarms()["MetricAlarms"] == []
+    cloudwatch = client("cloudwatch", "us-west-2")
+    assert cloudwatch.describe_alarms()["MetricAlarms"] == []
+    assert cloudwatch.list_dashboards()["DashboardEntries"] == []
 
 
 def test_dashboards_show_what_alarms_watch(client: Client) -> None:
@@ -177,3 +179,41 @@ def test_every_region_has_an_encrypted_vault_and_only_one_makes_backups(client: 
     assert ":key/" in vault["EncryptionKeyArn"]
     assert len(backup.list_backup_plans()["BackupPlansList"]) == len(backup.list_restore_testing_plans()["RestoreTestingPlans"])
     assert bool(backup.list_backup_plans()["BackupPlansList"]) == (region == "us-east-1")
+
+
+# --- patching ---
+
+
+def test_tiers_are_patched_one_instance_after_another(client: Client) -> None:
+    ssm = client("ssm")
+    (window,) = ssm.describe_maintenance_windows()["WindowIdentities"]
+    targets = {one["WindowTargetId"]: one for one in ssm.describe_maintenance_window_targets(WindowId=window["WindowId"])["Targets"]}
+    tasks = ssm.describe_maintenance_window_tasks(WindowId=window["WindowId"])["Tasks"]
+
+    assert (window["Name"], window["Schedule"], window["Duration"]) == (f"{PREFIX}-patching", "cron(0 20 * * ? *)", 2)
+    assert {one["Name"]: one["Targets"] for one in targets.values()} == {
+        tier: [{"Key": "tag:PatchGroup", "Values": [f"{PREFIX}-{tier}"]}] for tier in ("bastion", "web", "app")
+    }
+    for task in tasks:
+        (named,) = task["Targets"]
+        told = ssm.get_maintenance_window_task(WindowId=window["WindowId"], WindowTaskId=task["WindowTaskId"])
+        assert [f"patch-{targets[value]['Name']}" for value in named["Values"]] == [task["Name"]]
+        assert (task["TaskArn"], task["MaxConcurrency"], task["MaxErrors"]) == ("AWS-RunPatchBaseline", "1", "0")
+        assert told["TaskInvocationParameters"]["RunCommand"]["Parameters"]["Operation"] == ["Install"]
+    for tier in ("bastion", "web", "app"):
+        baseline = ssm.get_patch_baseline_for_patch_group(PatchGroup=f"{PREFIX}-{tier}", OperatingSystem="DEBIAN")["BaselineId"]
+        assert ssm.get_patch_baseline(BaselineId=baseline)["Name"] == f"{PREFIX}-debian"
+
+
+def test_sessions_are_encrypted_recorded_and_end(client: Client) -> None:
+    inputs = json.loads(client("ssm").get_document(Name="SSM-SessionManagerRunShell")["Content"])["inputs"]
+    (group,) = client("logs").describe_log_groups(logGroupNamePrefix="/aws/ssm/")["logGroups"]
+
+    assert inputs["kmsKeyId"] == f"alias/{PREFIX}-general"
+    assert (inputs["cloudWatchLogGroupName"], inputs["cloudWatchEncryptionEnabled"]) == (group["logGroupName"], True)
+    assert inputs["idleSessionTimeout"] == "15"
+    assert (group["retentionInDays"], bool(group["kmsKeyId"])) == (365, True)
+    assert {one["AssociationName"] for one in client("ssm").list_associations()["Associations"]} == {
+        f"{PREFIX}-inventory",
+        f"{PREFIX}-agent",
+    }

@@ -27,6 +27,8 @@ def test_destroying_the_environment_leaves_nothing_of_it(upkeep: Upkeep, client:
         assert cloudwatch.list_dashboards()["DashboardEntries"] == []
         assert client("backup", region).list_backup_vaults()["BackupVaultList"] == []
         assert client("backup", region).list_backup_plans()["BackupPlansList"] == []
+        assert client("ssm", region).describe_maintenance_windows()["WindowIdentities"] == []
+        assert client("ssm", region).list_associations()["Associations"] == []
         assert client("events", region).list_rules()["Rules"] == []
         assert client("sns", region).list_topics()["Topics"] == []
         assert client("logs", region).describe_log_groups()["logGroups"] == []

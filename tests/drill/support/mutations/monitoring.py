@@ -220,9 +220,9 @@ def dashboard_deleted(account: Account) -> None:
     account.client("cloudwatch").delete_dashboards(DashboardNames=[f"{PREFIX}-database"])
 
 
-@mutation("dashboard", "tag removed", DASHBOARDS, "main", operation="TagResource", argument="tags", host=DR)
+@mutation("dashboard", "tag removed", DASHBOARDS, "main", operation="TagResource", argument="tags", alone=True)
 def dashboard_tag_removed(account: Account) -> None:
-    arn = f"arn:aws:cloudwatch::123456789012:dashboard/{PREFIX}-main-dr"
+    arn = f"arn:aws:cloudwatch::123456789012:dashboard/{PREFIX}-main"
     account.client("cloudwatch").untag_resource(ResourceARN=arn, TagKeys=["Project"])
 
 
