@@ -231,9 +231,15 @@ def _default_key(client: Any, keys: Iterable[Owned]) -> Iterator[Owned]:
 
 def _global(clients: Clients, account_id: str, tags: Mapping[str, str]) -> list[Owned]:
     named = f"{tags.get('Project', '')}-{tags.get('Environment', '')}-"
-    found = [*_identities(clients("iam")), *_budgets(clients("budgets"), account_id), *_anomalies(clients("ce"))]
+    found = [
+        *_identities(clients("iam")),
+        *_permission_sets(clients("sso-admin")),
+        *_budgets(clients("budgets"), account_id),
+        *_anomalies(clients("ce")),
+    ]
     return [
         *(resource for resource in found if carries(resource.tags, tags)),
+        *_groups(clients("iam"), named),
         *_zones(clients("route53"), tags),
         *_distributions(clients("cloudfront"), tags),
         *_untaggable(clients("cloudfront"), account_id, named),
@@ -313,6 +319,10 @@ def _identities(client: Any) -> list[Owned]:
     def policy(item: dict[str, Any]) -> Owned:
         return _identity("iam:policy", item["Arn"], item["PolicyName"], client.list_policy_tags(PolicyArn=item["Arn"])["Tags"])
 
+    def provider(item: dict[str, Any]) -> Owned:
+        carried = client.get_open_id_connect_provider(OpenIDConnectProviderArn=item["Arn"]).get("Tags", [])
+        return _identity("iam:oidc-provider", item["Arn"], item["Arn"].partition("/")[2], carried)
+
     # AWS's own roles for its services carry nobody's tags.
     roles = (item for item in iam_pages("list_roles", "Roles") if not item["Path"].startswith("/aws-service-role/"))
     with ThreadPoolExecutor(IAM_CALLS_AT_ONCE) as pool:
@@ -320,7 +330,26 @@ def _identities(client: Any) -> list[Owned]:
             *pool.map(role, roles),
             *pool.map(profile, iam_pages("list_instance_profiles", "InstanceProfiles")),
             *pool.map(policy, iam_pages("list_policies", "Policies", Scope="Local")),
+            *pool.map(provider, client.list_open_id_connect_providers()["OpenIDConnectProviderList"]),
         ]
+
+
+def _groups(client: Any, named: str) -> Iterator[Owned]:
+    """AWS knows no tags of groups: those whose names begin as all names of the environment do are ours."""
+    for page in client.get_paginator("list_groups").paginate():
+        for group in page["Groups"]:
+            if group["GroupName"].startswith(named):
+                yield Owned(group["Arn"], "iam:group", group["GroupName"], group["GroupName"])
+
+
+def _permission_sets(client: Any) -> Iterator[Owned]:
+    """Those of the Identity Center that this account administers, if it does."""
+    for instance in client.list_instances()["Instances"]:
+        here = {"InstanceArn": instance["InstanceArn"]}
+        for page in client.get_paginator("list_permission_sets").paginate(**here):
+            for arn in page["PermissionSets"]:
+                name = client.describe_permission_set(**here, PermissionSetArn=arn)["PermissionSet"]["Name"]
+                yield _identity("sso:permissionSet", arn, name, client.list_tags_for_resource(**here, ResourceArn=arn)["Tags"])
 
 
 def _identity(kind: str, arn: str, name: str, tags: list[dict[str, str]]) -> Owned:

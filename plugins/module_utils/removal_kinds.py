@@ -312,7 +312,16 @@ KINDS: dict[str, Kind] = {
         after=("iam:instance-profile", "rds:replica", "rds:db", "ec2:flow-log", "lambda:function", "ecs:task-definition", *_RUNNING),
         modules=("iam_role",),
     ),
-    "iam:policy": Kind("policy", "iam", after=("iam:role",), modules=("iam_managed_policy",)),
+    "iam:group": Kind("group", "iam", modules=("iam_group",)),
+    "iam:policy": Kind("policy", "iam", after=("iam:role", "iam:group"), modules=("iam_managed_policy",)),
+    "iam:oidc-provider": Kind(
+        "identity provider",
+        "iam",
+        ("delete_open_id_connect_provider", {"OpenIDConnectProviderArn": "arn"}),
+        after=("iam:role",),
+        modules=("iam_oidc_provider",),
+    ),
+    "sso:permissionSet": Kind("permission set", "sso-admin", modules=("sso_permission_set",)),
 }
 
 

@@ -391,6 +391,37 @@ def instance_profile(client: Any, removal: Removal) -> None:
     client.delete_instance_profile(InstanceProfileName=removal.id)
 
 
+def group(client: Any, removal: Removal) -> None:
+    """Delete a group; its people stay, without what it gave them."""
+    for user in _pages(client, "get_group", "Users", GroupName=removal.id):
+        client.remove_user_from_group(GroupName=removal.id, UserName=user["UserName"])
+    for given in _pages(client, "list_attached_group_policies", "AttachedPolicies", GroupName=removal.id):
+        client.detach_group_policy(GroupName=removal.id, PolicyArn=given["PolicyArn"])
+    for name in _pages(client, "list_group_policies", "PolicyNames", GroupName=removal.id):
+        client.delete_group_policy(GroupName=removal.id, PolicyName=name)
+    client.delete_group(GroupName=removal.id)
+
+
+def permission_set(client: Any, removal: Removal) -> None:
+    """Take a permission set from everybody who has it, wherever, and delete it."""
+    (instance,) = client.list_instances()["Instances"]
+    this = {"InstanceArn": instance["InstanceArn"], "PermissionSetArn": removal.arn}
+
+    def assignments() -> list[dict[str, str]]:
+        accounts = _pages(client, "list_accounts_for_provisioned_permission_set", "AccountIds", **this)
+        return [
+            found
+            for account in accounts
+            for found in _pages(client, "list_account_assignments", "AccountAssignments", AccountId=account, **this)
+        ]
+
+    for found in assignments():
+        principal = {"PrincipalType": found["PrincipalType"], "PrincipalId": found["PrincipalId"]}
+        client.delete_account_assignment(**this, TargetType="AWS_ACCOUNT", TargetId=found["AccountId"], **principal)
+    _wait_gone(removal, assignments)
+    client.delete_permission_set(**this)
+
+
 def policy(client: Any, removal: Removal) -> None:
     """Delete a managed policy with its earlier versions."""
     for version in _pages(client, "list_policy_versions", "Versions", PolicyArn=removal.arn):
@@ -430,6 +461,7 @@ STEPS: dict[str, Step] = {
     "ecs:task-definition": task_definition,
     "elasticache:replicationgroup": cache,
     "events:rule": event_rule,
+    "iam:group": group,
     "iam:instance-profile": instance_profile,
     "iam:policy": policy,
     "iam:role": role,
@@ -440,6 +472,7 @@ STEPS: dict[str, Step] = {
     "s3:bucket": bucket,
     "secretsmanager:secret": secret,
     "sqs:queue": queue,
+    "sso:permissionSet": permission_set,
     "ssm:patchbaseline": patch_baseline,
     "wafv2:webacl": web_acl,
 }

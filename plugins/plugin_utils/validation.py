@@ -22,6 +22,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capac
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_containers import container_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_edge import edge_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_functions import function_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_identity import identity_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_monitoring import monitoring_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
@@ -38,6 +39,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Problem]]] = {
     "aws_audit": audit_problems,
     "aws_containers": container_problems,
     "aws_functions": function_problems,
+    "aws_identity": identity_problems,
     "aws_storage": storage_problems,
 }
 

@@ -21,6 +21,7 @@ _BOTOCORE_NAMES = {
     "access-analyzer": "accessanalyzer",
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",
+    "sso": "sso-admin",
     "tagging": "resourcegroupstaggingapi",
 }
 # Calls about a whole account are signed like those about buckets; no bucket can be called so.

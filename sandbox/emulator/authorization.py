@@ -104,7 +104,18 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "TargetGroupArn": "",
     },
     "events": {"Name": "rule/{}", "ResourceARN": "", "Rule": "rule/{}"},
-    "iam": {"InstanceProfileName": "instance-profile/{}", "RoleName": "role/{}"},
+    "iam": {
+        **{
+            f"{operation}:PolicyArn": ""
+            for operation in ("CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion", "TagPolicy", "UntagPolicy")
+        },
+        "CreatePolicy:PolicyName": "policy/{}",
+        "CreateOpenIDConnectProvider:Url": "oidc-provider/{}",
+        "GroupName": "group/{}",
+        "InstanceProfileName": "instance-profile/{}",
+        "OpenIDConnectProviderArn": "",
+        "RoleName": "role/{}",
+    },
     "kms": {"AliasName": "{}"},
     "lambda": {"FunctionName": "function:{}", "Resource": "", "UUID": "event-source-mapping:{}"},
     "logs": {"logGroupName": "log-group:{}", "resourceArn": ""},
@@ -120,6 +131,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "secretsmanager": {"Name": "secret:{}-000000", "SecretId": "secret:{}-000000"},
     "sns": {"Name": "{}", "ResourceArn": "", "TopicArn": ""},
     "sqs": {"QueueName": "{}", "QueueUrl": "{}"},
+    "sso-admin": {"InstanceArn": "", "PermissionSetArn": "", "ResourceArn": ""},
 }
 # The same for Systems Manager, whose parameters are called alike whatever they name: kind -> what follows the account in the ARN, and where
 # such a thing is named.

@@ -19,6 +19,7 @@ from sandbox import pki
 from sandbox.emulator.authorization import ROOT_ACCESS_KEY
 from tests.integration.emulator.support import REPOSITORY, RunningEmulator, start
 from tests.support import playbooks
+from tests.support.identity_store import make_groups
 
 ACCOUNT_ID = "123456789012"
 VALUES = iam_policy.values(ACCOUNT_ID, "indivillage", "sandbox", ["us-east-1", "us-west-2"])
@@ -147,4 +148,6 @@ def account(state_dir: Path) -> Iterator[Account]:
     """An empty account that enforces IAM policies."""
     pki.prepare(state_dir / "pki")
     for emulator in start("--standalone", "--enforce-iam"):
-        yield Account(EnforcingEmulator(emulator.endpoint), state_dir)
+        enforcing = EnforcingEmulator(emulator.endpoint)
+        make_groups(enforcing.client)
+        yield Account(enforcing, state_dir)

@@ -70,6 +70,10 @@ def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]
     if (write.service, write.operation) == ("ec2", "CreateSubnet"):
         subnet = {"SubnetId": write.fields["SubnetId"], "VpcId": write.parameters["VpcId"]}
         yield DEFAULT_ACL, subnet, {"AssociationId": subnet["SubnetId"].replace("subnet-", "aclassoc-")}
+    if (write.service, write.operation) == ("iam", "CreatePolicy"):
+        version = {"VersionId": write.fields.get("DefaultVersionId"), "IsDefaultVersion": True}
+        document = {"PolicyArn": write.fields.get("Arn"), "PolicyDocument": write.parameters["PolicyDocument"]}
+        yield "CreatePolicyVersion", document, {"PolicyVersion": version}
     if (write.service, write.operation) == ("ec2", "CreateVpc"):
         vpc = str(write.fields["VpcId"])
         group = {"GroupName": "default", "Description": "default VPC security group", "VpcId": vpc}

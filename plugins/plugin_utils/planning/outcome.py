@@ -18,7 +18,7 @@ from .state import Trace, Write
 # What is part of something greater: to create one is to change that.
 PARTS = {
     *("tag", "route", "networkaclentry", "listener", "rule", "launchtemplateversion", "policyversion", "alias", "grant", "flowlogs"),
-    *("backupselection", "notification", "patchbaselineforpatchgroup", "restoretestingselection"),
+    *("accountassignment", "backupselection", "notification", "patchbaselineforpatchgroup", "restoretestingselection"),
     *("targetwithmaintenancewindow", "targetfrommaintenancewindow", "taskwithmaintenancewindow", "taskfrommaintenancewindow"),
     *("rolepolicy", "routetableassociation", "defaultroute", "scalingpolicyattachment", "vpccidrblock"),
     *("bucketcor", "bucketencryption", "bucketlifecycle", "bucketlifecycleconfiguration", "bucketlogging", "bucketownershipcontrol"),

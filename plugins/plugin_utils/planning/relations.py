@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RENAMED = {
     ("budgets", "UpdateBudget"): {"NewBudget": "Budget"},
+    ("iam", "CreatePolicyVersion"): {"PolicyDocument": "Document"},
     ("iam", "UpdateAssumeRolePolicy"): {"PolicyDocument": "AssumeRolePolicyDocument"},
     ("rds", "ModifyDBInstance"): {"VpcSecurityGroupIds": "VpcSecurityGroups", "DBParameterGroupName": "DBParameterGroups"},
     ("ec2", "ModifyLaunchTemplate"): {"DefaultVersion": "DefaultVersionNumber", "SetDefaultVersion": "DefaultVersionNumber"},

@@ -233,8 +233,10 @@ class State:
         )
 
     def deleted(self, read: Read) -> bool:
-        """Whether the very thing that a request names was deleted by a recorded write."""
+        """Whether the very thing that a request names was deleted by a recorded write; a list names what its things belong to."""
         gone = False
+        if read.operation.name.startswith("List"):
+            return gone
         for write in self.concerning(read.service, read.region):
             only = not write.parameters and not read.parameters  # there is only one in the account
             if bare(write.noun) == bare(read.noun) and (meet(_targets(write), read.asked) or only):

@@ -50,8 +50,12 @@ STANDBY: dict[str, Any] = {
         dr=[{"name": "dr-replica", "kms_key_id": f"alias/{PREFIX}-database", "backup_retention_days": 7}],
     ),
 }
-# And the layers that the sandbox leaves out, since nobody would see them.
-WHOLE: dict[str, Any] = STANDBY | {"stack_without": []}
+# And what the sandbox leaves out, since nobody would see it, or sign in to it.
+WHOLE: dict[str, Any] = STANDBY | {
+    "stack_without": [],
+    "aws_identity_github_subjects": ["repo:indivillage/indivillage-website:environment:sandbox"],
+    "aws_identity_sso_enabled": True,
+}
 # A declaration that differs in every role from that.
 CHANGED: dict[str, Any] = WHOLE | {
     "resource_tags": TAGS | {"CostCenter": "drill"},

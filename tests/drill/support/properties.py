@@ -7,8 +7,8 @@ from __future__ import annotations
 STEERING = frozenset({
     "alongside", "apply_immediately", "concurrency", "exact_count", "expected_owner", "final_snapshot", "generate", "iam_type",
     "if_exist_do_not_create", "in_vpc", "instance_warmup_seconds", "max_healthy_percentage", "min_healthy_percentage", "modify_targets",
-    "other_subnet_ids", "policy_type", "poll_seconds", "private_key_file", "purge_tags", "recovery_days", "region", "reveal", "state",
-    "wait",
+    "other_subnet_ids", "policy_type", "poll_seconds", "private_key_file", "profile", "purge_policies", "purge_tags", "recovery_days",
+    "region", "reveal", "state", "wait",
     "wait_for_instances", "wait_timeout", "wait_timeout_seconds",
 })  # fmt: skip
 
@@ -34,6 +34,7 @@ IDENTITY = frozenset({
     ("amazon.aws.ec2_vpc_subnet", "cidr"),
     ("amazon.aws.ec2_vpc_subnet", "vpc_id"),
     ("amazon.aws.elb_application_lb", "name"),
+    ("amazon.aws.iam_group", "name"),
     ("amazon.aws.iam_instance_profile", "name"),
     ("amazon.aws.iam_role", "name"),
     ("amazon.aws.rds_instance", "db_instance_identifier"),
@@ -75,7 +76,11 @@ IDENTITY = frozenset({
     ("indivillage.infra.ecs_task_definition", "name"),
     ("indivillage.infra.elasticache_replication_group", "name"),
     ("indivillage.infra.eventbridge_rule", "name"),
+    ("indivillage.infra.iam_managed_policy", "name"),
+    ("indivillage.infra.iam_oidc_provider", "name"),
     ("indivillage.infra.iam_role_policies", "role"),
+    ("indivillage.infra.sso_permission_set", "account_id"),
+    ("indivillage.infra.sso_permission_set", "name"),
     ("indivillage.infra.json_secret", "name"),
     ("indivillage.infra.kms_key", "alias"),
     ("indivillage.infra.lambda_event_source", "function"),

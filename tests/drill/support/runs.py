@@ -23,6 +23,7 @@ from sandbox import pki
 from tests.drill.support.emulator import DrillEmulator
 from tests.drill.support.snapshot import Snapshot, take
 from tests.support import playbooks
+from tests.support.identity_store import make_groups
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_SECONDS = 1800
@@ -81,6 +82,7 @@ class Project:
     def prepare(self, regions: Iterable[str] = (PRIMARY_REGION,)) -> Project:
         """Make what is there before a first run: the certificates that the declaration refers to, and the tiers' images."""
         pki.prepare(self.state_dir / "pki")
+        make_groups(self.emulator.client)
         for region in regions:
             ec2, ssm = self.emulator.client("ec2", region), self.emulator.client("ssm", region)
             (base,) = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [BASE_IMAGE]}])["Images"]

@@ -322,6 +322,51 @@ def test_instances_may_do_what_their_tier_needs_and_no_more(client: Client) -> N
     assert all(statement["Resource"] != "*" for statement in app)
 
 
+def test_people_do_nothing_without_a_second_factor(client: Client) -> None:
+    iam = client("iam")
+    groups = {group["GroupName"].removeprefix(f"{PREFIX}-") for group in iam.list_groups()["Groups"]}
+    given = {
+        group: {one["PolicyName"] for one in iam.list_attached_group_policies(GroupName=f"{PREFIX}-{group}")["AttachedPolicies"]}
+        for group in groups
+    }
+
+    assert groups == {"developers", "qa", "devops"}
+    assert all(f"{PREFIX}-require-mfa" in policies for policies in given.values())
+    assert given["developers"] == {f"{PREFIX}-require-mfa", "ReadOnlyAccess"}
+    assert f"{PREFIX}-delegated-administration" in given["devops"]
+
+
+def test_who_makes_roles_stays_within_the_boundary(client: Client) -> None:
+    iam = client("iam")
+
+    def document(name: str) -> list[dict[str, Any]]:
+        arn = f"arn:aws:iam::123456789012:policy/{PREFIX}-{name}"
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        return statements(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+
+    make, _keep, no_way_out, stays = document("delegated-administration")
+    boundary = f"arn:aws:iam::123456789012:policy/{PREFIX}-boundary"
+    assert make["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+    assert make["Resource"].endswith(f"role/{PREFIX}-delegated-*")
+    assert (no_way_out["Effect"], stays["Effect"], stays["Resource"]) == ("Deny", "Deny", boundary)
+    assert "iam:*" in next(statement for statement in document("boundary") if statement["Effect"] == "Deny")["Action"]
+
+
+def test_containers_and_functions_may_do_what_they_need_and_no_more(client: Client) -> None:
+    iam = client("iam")
+    for role in ("worker-task", "worker-execution", "malware-scan", "file-processor"):
+        found = iam.get_role(RoleName=f"{PREFIX}-{role}")["Role"]
+        own = statements(iam.get_role_policy(RoleName=f"{PREFIX}-{role}", PolicyName=role)["PolicyDocument"])
+        everywhere = {statement["Sid"] for statement in own if statement["Resource"] == "*"}
+        assert everywhere <= {"SignInToRegistry", "Trace", "FindNetwork"}, role
+        assert not [action for statement in own for action in statement["Action"] if "*" in action], role
+        assert iam.list_attached_role_policies(RoleName=f"{PREFIX}-{role}")["AttachedPolicies"] == []
+        assert statements(found["AssumeRolePolicyDocument"])[0]["Principal"]["Service"] in (
+            "ecs-tasks.amazonaws.com",
+            "lambda.amazonaws.com",
+        )
+
+
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_key_pair_has_its_secret_in_its_own_region(site: Site, client: Client, region: str) -> None:
     (pair,) = client("ec2", region).describe_key_pairs()["KeyPairs"]

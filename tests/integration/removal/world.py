@@ -226,5 +226,14 @@ class World:
         iam.attach_role_policy(RoleName="worker", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
         iam.create_instance_profile(InstanceProfileName="worker")  # as amazon.aws.iam_role makes it: without tags
         iam.add_role_to_instance_profile(InstanceProfileName="worker", RoleName="worker")
+        iam.create_group(GroupName=self._own("iam:group", "indivillage-sandbox-people"))
+        iam.attach_group_policy(GroupName="indivillage-sandbox-people", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+        iam.create_open_id_connect_provider(Url=f"https://{self._own('iam:oidc-provider', 'tokens.example')}", Tags=tag_list())
+        sso = self.client("sso-admin")
+        here = {"InstanceArn": sso.list_instances()["Instances"][0]["InstanceArn"]}
+        name = self._own("sso:permissionSet", "world-people")
+        arn = sso.create_permission_set(**here, Name=name, Tags=tag_list())["PermissionSet"]["PermissionSetArn"]
+        everybody = {"TargetType": "AWS_ACCOUNT", "TargetId": ACCOUNT_ID, "PrincipalType": "GROUP", "PrincipalId": "people"}
+        sso.create_account_assignment(**here, PermissionSetArn=arn, **everybody)
         iam.create_instance_profile(InstanceProfileName=self._own("iam:instance-profile", "tier"), Tags=tag_list())
         iam.add_role_to_instance_profile(InstanceProfileName="tier", RoleName="worker")

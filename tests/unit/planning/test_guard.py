@@ -227,6 +227,14 @@ def test_what_was_deleted_is_gone(account: Account) -> None:
     assert (plan["action"], plan["stateful"]) == ("delete", "database")
 
 
+def test_a_list_from_which_one_thing_was_deleted_has_the_others(account: Account) -> None:
+    versions = [{"VersionId": "v1", "IsDefaultVersion": False}, {"VersionId": "v2", "IsDefaultVersion": True}]
+    account.answers["ListPolicyVersions"] = {"Versions": versions}
+    iam, arn = account.client("iam"), "arn:aws:iam::123456789012:policy/people"
+    iam.delete_policy_version(PolicyArn=arn, VersionId="v1")
+    assert [one["VersionId"] for one in iam.list_policy_versions(PolicyArn=arn)["Versions"]] == ["v2"]
+
+
 def test_deletion_and_creation_of_the_same_kind_is_a_replacement(account: Account) -> None:
     rds = account.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier="x", SkipFinalSnapshot=True)
@@ -380,3 +388,14 @@ def test_a_first_revision_is_created(account: Account) -> None:
     assert plan["action"] == "create"
     assert found["taskDefinition"]["cpu"] == "256"
     assert "planned-" in found["taskDefinition"]["taskDefinitionArn"]
+
+
+def test_a_policy_that_is_planned_has_its_first_version(account: Account) -> None:
+    document = {"Version": "2012-10-17", "Statement": []}
+    account.answers["GetPolicyVersion"] = account.answers["GetPolicy"] = absent("NoSuchEntity", "GetPolicy")
+    arn = account.client("iam").create_policy(PolicyName="people", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+    account.task()
+    iam = account.client("iam")
+    policy = iam.get_policy(PolicyArn=arn)["Policy"]
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+    assert version["Document"] in (document, json.dumps(document))

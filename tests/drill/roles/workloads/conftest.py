@@ -22,7 +22,8 @@ from tests.integration.provisioning_tiers.foundation import PREFIX, TRUST, Found
 
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
-TAGS = {"Project": "indivillage", "Environment": "sandbox", "ManagedBy": "ansible", "Stack": STACK}
+GLOBAL = "sandbox-global"
+TAGS = {"Project": "indivillage", "Environment": "sandbox", "ManagedBy": "ansible"}
 
 _TASK = re.compile(r"TASK \[indivillage\.infra\.(\w+) : (.+?)\] \*")
 _CHANGED = re.compile(r"^changed: \[[\w-]+\](?: => \(item=(.*?)\)(?= =>|$))?", re.MULTILINE)
@@ -45,6 +46,7 @@ class Workload:
 
     site: Site
     layer: str
+    stack: str
     planned: set[tuple[str, str]]
     applied: set[tuple[str, str]]
     again: set[tuple[str, str]]
@@ -54,14 +56,15 @@ class Workload:
         return self.site.client(service)
 
     def run(self, *options: str, **variables: Any) -> set[tuple[str, str]]:
-        return changes(run(self.site, self.layer, *options, **variables), self.layer)
+        return changes(run(self.site, self.layer, "--limit", self.stack, *options, **variables), self.layer)
 
     def remove(self, *kinds: str) -> list[Owned]:
         """Remove all that the role has made of these kinds, in their order; what is left of them."""
         clients = cache(self.client)
 
         def ours() -> list[Owned]:
-            found = owned_resources(clients, "regional", REGION, ACCOUNT_ID, TAGS)
+            scope = "global" if self.stack == GLOBAL else "regional"
+            found = owned_resources(clients, scope, REGION, ACCOUNT_ID, TAGS | {"Stack": self.stack})
             return [resource for resource in found if resource.kind in kinds and not resource.part_of]
 
         found = ours()
@@ -106,11 +109,10 @@ def _complete(emulator: RunningEmulator, foundation: Foundation) -> None:
 
 @pytest.fixture(scope="package")
 def build(site: Site) -> Callable[..., Workload]:
-    """build(layer, **variables) -> the role's life so far."""
+    """build(layer, stack, **variables) -> the role's life so far."""
 
-    def make(layer: str, **variables: Any) -> Workload:
-        planned = run(site, layer, "--check", **variables)
-        runs = [planned, *(run(site, layer, *options, **variables) for options in ((), (), ("--check",)))]
-        return Workload(site, layer, *(changes(result, layer) for result in runs))
+    def make(layer: str, stack: str = STACK, **variables: Any) -> Workload:
+        runs = [run(site, layer, "--limit", stack, *options, **variables) for options in (("--check",), (), (), ("--check",))]
+        return Workload(site, layer, stack, *(changes(result, layer) for result in runs))
 
     return make

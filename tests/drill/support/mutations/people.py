@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes to what people and GitHub's runners may do."""
+
+from __future__ import annotations
+
+import json
+
+from tests.drill.support.mutations.identities import ADMINISTRATOR, EVERYTHING, TRUST
+from tests.drill.support.mutations.model import GLOBAL, PREFIX, Account, mutation
+
+POLICIES = "Make the policies of people"
+GROUPS = "Make the groups of people, who do nothing without a second factor"
+ACCESS = "Give people access through Identity Center"
+PROVIDER = "Trust tokens of GitHub's runners"
+RUNNER = "Make the role of GitHub's runners"
+GITHUB = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+
+
+def _policy(name: str) -> str:
+    return f"arn:aws:iam::123456789012:policy/{PREFIX}-{name}"
+
+
+def _permission_set(account: Account, name: str) -> dict[str, str]:
+    sso = account.client("sso-admin")
+    here = {"InstanceArn": sso.list_instances()["Instances"][0]["InstanceArn"]}
+    for arn in sso.list_permission_sets(**here)["PermissionSets"]:
+        if sso.describe_permission_set(**here, PermissionSetArn=arn)["PermissionSet"]["Name"] == f"sandbox-{name}":
+            return {**here, "PermissionSetArn": str(arn)}
+    raise LookupError(name)
+
+
+@mutation(
+    "policy", "second factor wanted no more", POLICIES, "require-mfa", operation="CreatePolicyVersion", argument="policy", host=GLOBAL
+)
+def policy_wants_no_second_factor(account: Account) -> None:
+    account.client("iam").create_policy_version(PolicyArn=_policy("require-mfa"), PolicyDocument=json.dumps(EVERYTHING), SetAsDefault=True)
+
+
+@mutation("policy", "tag removed", POLICIES, "boundary", operation="TagPolicy", argument="tags", host=GLOBAL)
+def policy_tag_removed(account: Account) -> None:
+    account.client("iam").untag_policy(PolicyArn=_policy("boundary"), TagKeys=["Project"])
+
+
+@mutation("group", "second factor dropped", GROUPS, "developers", operation="AttachGroupPolicy", argument="managed_policies", host=GLOBAL)
+def group_without_second_factor(account: Account) -> None:
+    account.client("iam").detach_group_policy(GroupName=f"{PREFIX}-developers", PolicyArn=_policy("require-mfa"))
+
+
+@mutation("group", "made administrators", GROUPS, "qa", operation="DetachGroupPolicy", argument="managed_policies", host=GLOBAL)
+def group_made_administrators(account: Account) -> None:
+    account.client("iam").attach_group_policy(GroupName=f"{PREFIX}-qa", PolicyArn=ADMINISTRATOR)
+
+
+@mutation("identity provider", "audience added", PROVIDER, operation="RemoveClientIDFromOpenIDConnectProvider", host=GLOBAL)
+def provider_audience_added(account: Account) -> None:
+    account.client("iam").add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=GITHUB, ClientID="anybody")
+
+
+@mutation("identity provider", "tag removed", PROVIDER, operation="TagOpenIDConnectProvider", argument="tags", host=GLOBAL, alone=True)
+def provider_tag_removed(account: Account) -> None:
+    account.client("iam").untag_open_id_connect_provider(OpenIDConnectProviderArn=GITHUB, TagKeys=["Project"])
+
+
+@mutation("role", "runners of another organisation let in", RUNNER, operation="UpdateAssumeRolePolicy", host=GLOBAL,
+          argument="assume_role_policy_document")  # fmt: skip
+def runner_role_trusts_others(account: Account) -> None:
+    account.client("iam").update_assume_role_policy(RoleName=f"{PREFIX}-github-deploy", PolicyDocument=json.dumps(TRUST))
+
+
+@mutation("permission set", "somebody let in", ACCESS, "qa", operation="DeleteAccountAssignment", argument="groups", host=GLOBAL)
+def permission_set_given_to_somebody(account: Account) -> None:
+    target = {"TargetId": "123456789012", "TargetType": "AWS_ACCOUNT", "PrincipalType": "USER", "PrincipalId": "somebody"}
+    account.client("sso-admin").create_account_assignment(**_permission_set(account, "qa"), **target)
+
+
+@mutation("permission set", "made administrators", ACCESS, "developers", operation="DetachManagedPolicyFromPermissionSet", host=GLOBAL,
+          argument="managed_policies")  # fmt: skip
+def permission_set_made_administrators(account: Account) -> None:
+    account.client("sso-admin").attach_managed_policy_to_permission_set(
+        **_permission_set(account, "developers"), ManagedPolicyArn=ADMINISTRATOR
+    )
+
+
+@mutation("permission set", "policy edited", ACCESS, "devops", operation="PutInlinePolicyToPermissionSet", argument="inline_policy",
+          host=GLOBAL)  # fmt: skip
+def permission_set_policy_edited(account: Account) -> None:
+    account.client("sso-admin").put_inline_policy_to_permission_set(
+        **_permission_set(account, "devops"), InlinePolicy=json.dumps(EVERYTHING)
+    )
