@@ -228,6 +228,10 @@ def _config_rules(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
     return _told(resources, ((rule["ConfigRuleArn"].rpartition("/")[2], {"id": rule["ConfigRuleName"]}) for rule in rules))
 
 
+def _detectors(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
+    return _told(resources, ((name, {}) for name in client.list_detectors()["DetectorIds"]))
+
+
 def _bucket(client: Any, resource: Any) -> Fact:
     region = client.get_bucket_location(Bucket=resource.id).get("LocationConstraint") or "us-east-1"
     return {} if region == client.meta.region_name else Gone  # not here: the API may list a bucket in every region
@@ -244,6 +248,7 @@ FACTS: dict[str, Facts] = {
     "ecs:service": _one_by_one(_container_service, "ClusterNotFoundException"),
     "ecs:task-definition": _task_definitions,
     "config:config-rule": _config_rules,
+    "guardduty:detector": _detectors,
     "ec2:instance": _instances,
     "ec2:volume": _volumes,
     "ec2:network-interface": _interfaces,

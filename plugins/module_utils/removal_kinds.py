@@ -267,6 +267,7 @@ KINDS: dict[str, Kind] = {
         after=("config:configuration-recorder",),
         modules=("config_delivery_channel",),
     ),
+    "guardduty:detector": Kind("detector", "guardduty", ("delete_detector", {"DetectorId": "id"})),
     # The network
     "ec2:flow-log": Kind("flow log", "ec2", ("delete_flow_logs", {"FlowLogIds": ["id"]})),
     "ec2:vpc-endpoint": Kind("VPC endpoint", "ec2"),

@@ -14,6 +14,10 @@ from typing import Any
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import entries, repeated
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 
+FEATURES = (
+    *("EBS_MALWARE_PROTECTION", "EKS_AUDIT_LOGS", "EKS_RUNTIME_MONITORING", "LAMBDA_NETWORK_LOGS", "RDS_LOGIN_EVENTS"),
+    *("RUNTIME_MONITORING", "S3_DATA_EVENTS", "AI_PROTECTION", "AI_ANALYST"),
+)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,80}")
 IDENTIFIER = re.compile(r"[A-Z][A-Z0-9_]*")
 LEAST_TRAIL_DAYS = 90  # what most questions after an incident reach back to
@@ -34,6 +38,8 @@ def audit_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     buckets = {str(bucket["name"]): bucket for bucket in entries(values.get("aws_storage_buckets"))}
     if services:
         yield from _bucket_problems(values.get("aws_audit_bucket"), buckets)
+    if "guardduty" in services:
+        yield from _feature_problems(values.get("aws_audit_detector_features"))
     if "config" in services:
         yield from _rule_problems(values)
     if "cloudtrail" in services and values.get("stack_kind") == "primary":
@@ -98,6 +104,15 @@ def _named(variable: str, kind: str, items: list[Mapping[str, Any]]) -> Iterator
             yield Problem(
                 variable, f"gives {name!r} parameters that are no texts: {', '.join(wrong)}.", 'Write them in quotes, such as "90".'
             )
+
+
+def _feature_problems(features: Any) -> Iterator[Problem]:
+    variable = "aws_audit_detector_features"
+    for name, value in features.items() if isinstance(features, Mapping) else ():
+        if name not in FEATURES:
+            yield Problem(variable, f"names {name!r}, which is no feature of GuardDuty.", f"Features are: {', '.join(FEATURES)}.")
+        if not isinstance(value, bool):
+            yield Problem(variable, f"gives {name!r} the value {value!r}.", "Write true or false.")
 
 
 def _retention_problems(days: Any, bucket: Mapping[str, Any]) -> Iterator[Problem]:

@@ -104,6 +104,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "TargetGroupArn": "",
     },
     "events": {"Name": "rule/{}", "ResourceARN": "", "Rule": "rule/{}"},
+    "guardduty": {"CreateDetector:Enable": "detector/0", "DetectorId": "detector/{}", "ResourceArn": ""},
     "iam": {
         **{
             f"{operation}:PolicyArn": ""

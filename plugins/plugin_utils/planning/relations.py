@@ -493,3 +493,23 @@ def _records(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
 def _record(item: Mapping[str, Any]) -> tuple[str, str, str]:
     """What tells a record from the others of its zone."""
     return item["Name"], item["Type"], item.get("SetIdentifier", "")
+
+
+@rule("guardduty", "UpdateDetector")
+def _detectors(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name != "GetDetector" or write.parameters["DetectorId"] not in read.asked:
+        return
+    detector = found[0].value
+    features = {feature["Name"]: feature for feature in detector.get("Features") or []}
+    for feature in write.parameters.get("Features") or []:
+        before = features.get(feature["Name"], {})
+        trace.note(f"Features.{feature['Name']}", before.get("Status"), feature["Status"])
+        features[feature["Name"]] = {**before, **feature}
+    detector["Features"] = list(features.values())
+    fields = {"Status": {True: "ENABLED", False: "DISABLED", None: None}[write.parameters.get("Enable")]}
+    fields["FindingPublishingFrequency"] = write.parameters.get("FindingPublishingFrequency")
+    for name, value in fields.items():
+        if value is not None:
+            trace.note(name, detector.get(name), value)
+            detector[name] = value
+    trace.compared |= set(write.parameters)

@@ -49,6 +49,14 @@ def replace_property(owner: type, name: str, getter: Callable[[Any], Any]) -> No
     setattr(owner, name, property(getter))
 
 
+def add_paths(urls: ModuleType, response: type[BaseResponse], *paths: str) -> None:
+    """Have a REST service of moto's answer calls to these paths too, given as regular expressions."""
+    for path in paths:
+        if f"{{0}}{path}" in urls.url_paths:
+            raise AttributeError(f"{urls.__name__} has {path} already: this addition is no longer needed")
+        urls.url_paths[f"{{0}}{path}"] = response.dispatch
+
+
 def add_service(name: str, host: str, backend: type[BaseBackend], response: type[BaseResponse], paths: tuple[str, ...]) -> Any:
     """Add a service that moto does not have at all, by botocore's name and what its host is called; its backends by account and region.
 

@@ -600,4 +600,15 @@ READERS: tuple[Reader, ...] = (
         ("ConformancePackName",),
         details=(Detail("list_tags_for_resource", {"ResourceArn": "ConformancePackArn"}, "Tags"),),
     ),
+    Reader(
+        "detector",
+        "guardduty",
+        "list_detectors",
+        "DetectorIds",
+        ("Value",),
+        ("Status",),
+        details=tuple(
+            Detail("get_detector", {"DetectorId": "Value"}, key) for key in ("Status", "FindingPublishingFrequency", "Features", "Tags")
+        ),
+    ),
 )

@@ -56,6 +56,8 @@ def test_the_defaults_have_no_problem() -> None:
         ("aws_audit_packs", [{"name": "empty", "rules": []}], "has the pack 'empty' without a rule"),
         ("aws_audit_packs", [{"name": "x", "rules": [rule(), rule()]}], "two entries called 'one' (rule of x)"),
         ("aws_audit_packs", [{"name": "x y", "rules": [rule()]}], "calls a pack 'x y'"),
+        ("aws_audit_detector_features", {"S3_DATA": True}, "'S3_DATA', which is no feature"),
+        ("aws_audit_detector_features", {"S3_DATA_EVENTS": "often"}, "the value 'often'"),
         ("aws_audit_log_key", "audit", "with which CloudWatch may not encrypt"),
     ],
 )

@@ -79,12 +79,23 @@ def test_each_region_records_and_judges_what_is_configured(client: Callable[...,
     assert pack["ConformancePackName"] == f"{PREFIX}-data-protection"
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_each_region_looks_for_threats(client: Callable[..., Any], region: str) -> None:
+    guardduty = client("guardduty", region)
+    (identifier,) = guardduty.list_detectors()["DetectorIds"]
+    detector = guardduty.get_detector(DetectorId=identifier)
+    assert (detector["Status"], detector["FindingPublishingFrequency"]) == ("ENABLED", "FIFTEEN_MINUTES")
+    assert {feature["Name"]: feature["Status"] for feature in detector["Features"]}["S3_DATA_EVENTS"] == "ENABLED"
+
+
 def tamper(client: Callable[..., Any]) -> int:
     """Changes as somebody makes them who does not want to be seen; how many tasks they concern."""
     client("cloudtrail").stop_logging(Name=TRAIL)
     client("config", "us-west-2").stop_configuration_recorder(ConfigurationRecorderName=f"{PREFIX}-recorder")
     client("config").delete_config_rule(ConfigRuleName=f"{PREFIX}-root-mfa")
-    return 3
+    guardduty = client("guardduty", "us-west-2")
+    guardduty.update_detector(DetectorId=guardduty.list_detectors()["DetectorIds"][0], Enable=False)
+    return 4
 
 
 def test_what_somebody_changed_is_planned_and_set_again(runs: Runs, client: Callable[..., Any]) -> None:
@@ -108,4 +119,5 @@ def test_destroying_the_environment_leaves_nobody_watching(runs: Runs, client: C
         assert config.describe_delivery_channels()["DeliveryChannels"] == []
         assert config.describe_config_rules()["ConfigRules"] == []
         assert config.describe_conformance_packs()["ConformancePackDetails"] == []
+    assert [client("guardduty", region).list_detectors()["DetectorIds"] for region in ("us-east-1", "us-west-2")] == [[], []]
     assert [role for role in client("iam").list_roles()["Roles"] if PREFIX in role["RoleName"]] == []

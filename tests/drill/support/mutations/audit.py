@@ -17,6 +17,7 @@ CHANNEL = "Say where recordings are delivered"
 START = "Start the recorder"
 RULES = "Make the rules"
 PACKS = "Make the conformance packs"
+DETECTOR = "Look for threats in what is done and sent"
 TRAIL_NAME = f"{PREFIX}-trail"
 NOTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
 NOBODY = {
@@ -202,3 +203,38 @@ def pack_exchanged(account: Account) -> None:
     rule = {"Type": "AWS::Config::ConfigRule", "Properties": {"Source": {"Owner": "AWS", "SourceIdentifier": "ENCRYPTED_VOLUMES"}}}
     name = f"{PREFIX}-data-protection"
     account.client("config").put_conformance_pack(ConformancePackName=name, TemplateBody=json.dumps({"Resources": {"Other": rule}}))
+
+
+# --- GuardDuty ---
+
+
+def _detector_id(account: Account) -> str:
+    (identifier,) = account.client("guardduty").list_detectors()["DetectorIds"]
+    return str(identifier)
+
+
+@mutation("detector", "suspended", DETECTOR, operation="UpdateDetector", argument="enabled", field="Status")
+def detector_suspended(account: Account) -> None:
+    account.client("guardduty").update_detector(DetectorId=_detector_id(account), Enable=False)
+
+
+@mutation("detector", "feature switched off", DETECTOR, operation="UpdateDetector", argument="features", field="Features.S3_DATA_EVENTS")
+def detector_feature_switched_off(account: Account) -> None:
+    features = [{"Name": "S3_DATA_EVENTS", "Status": "DISABLED"}]
+    account.client("guardduty").update_detector(DetectorId=_detector_id(account), Features=features)
+
+
+@mutation("detector", "tells seldom", DETECTOR, operation="UpdateDetector", argument="frequency", field="FindingPublishingFrequency")
+def detector_tells_seldom(account: Account) -> None:
+    account.client("guardduty").update_detector(DetectorId=_detector_id(account), FindingPublishingFrequency="SIX_HOURS")
+
+
+@mutation("detector", "tag removed", DETECTOR, operation="TagResource", argument="tags", field="Tags.Project")
+def detector_tag_removed(account: Account) -> None:
+    arn = f"arn:aws:guardduty:us-east-1:123456789012:detector/{_detector_id(account)}"
+    account.client("guardduty").untag_resource(ResourceArn=arn, TagKeys=["Project"])
+
+
+@mutation("detector", "deleted", DETECTOR, operation="CreateDetector", host=DR)
+def detector_deleted(account: Account) -> None:
+    account.client("guardduty").delete_detector(DetectorId=_detector_id(account))

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""GuardDuty, in the account and in plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from ansible_collections.indivillage.infra.plugins.modules import guardduty_detector
+
+from sandbox.emulator.additions import detectors
+
+Run = Callable[..., dict[str, Any]]
+Plan = Callable[..., dict[str, Any]]
+TAGS = {"Project": "site"}
+DETECTOR: dict[str, Any] = {"frequency": "ONE_HOUR", "features": {"S3_DATA_EVENTS": True, "EKS_AUDIT_LOGS": False}, "tags": TAGS}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def the_services_are_whole() -> None:
+    detectors.install()
+
+
+def calls(planned: dict[str, Any]) -> list[str]:
+    return [call["operation"] for call in planned["calls"]]
+
+
+@pytest.mark.parametrize(
+    ("module", "key", "first", "second"),
+    [
+        pytest.param(
+            guardduty_detector,
+            {},
+            {**DETECTOR, "tags": {"Project": "site", "Old": "1"}},
+            {**DETECTOR, "enabled": False, "frequency": "SIX_HOURS", "features": {"S3_DATA_EVENTS": False, "LAMBDA_NETWORK_LOGS": True}},
+            id="detector",
+        ),
+    ],
+)
+def test_life_cycle(
+    life_cycle: Callable[..., None], module: ModuleType, key: dict[str, Any], first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    life_cycle(module, key, first, second)
+
+
+def test_a_detector_that_is_there_is_taken_over(run: Run) -> None:
+    guardduty = boto3.client("guardduty")
+    identifier = guardduty.create_detector(Enable=False, Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "ENABLED"}])["DetectorId"]
+
+    result = run(guardduty_detector, **DETECTOR)
+
+    assert result["resource"]["id"] == identifier
+    assert result["resource"]["arn"] == f"arn:aws:guardduty:us-east-1:123456789012:detector/{identifier}"
+    assert result["resource"]["features"] == {"RDS_LOGIN_EVENTS": True, "S3_DATA_EVENTS": True, "EKS_AUDIT_LOGS": False}
+    assert guardduty.list_detectors()["DetectorIds"] == [identifier]
+
+
+def suspend(account: Any) -> None:
+    guardduty = account("guardduty")
+    guardduty.update_detector(DetectorId=guardduty.list_detectors()["DetectorIds"][0], Enable=False)
+
+
+def blind(account: Any) -> None:
+    guardduty = account("guardduty")
+    features = [{"Name": "S3_DATA_EVENTS", "Status": "DISABLED"}]
+    guardduty.update_detector(DetectorId=guardduty.list_detectors()["DetectorIds"][0], Features=features)
+
+
+@pytest.mark.parametrize(
+    ("case", "change", "expected"),
+    [
+        ((guardduty_detector, DETECTOR), suspend, ("UpdateDetector", "Status")),
+        ((guardduty_detector, DETECTOR), blind, ("UpdateDetector", "Features.S3_DATA_EVENTS")),
+    ],
+)
+def test_what_somebody_changed_is_planned_and_put_right(
+    run: Run, plan_of: Plan, case: tuple[ModuleType, dict[str, Any]], change: Callable[[Any], None], expected: tuple[str, str]
+) -> None:
+    (module, options), (operation, field) = case, expected
+    planned = plan_of(module, **options)
+    assert planned["action"] in ("create", "change")
+    assert run(module, **options)["changed"]
+    assert plan_of(module, **options)["action"] == "none"
+    change(boto3.client)
+
+    planned = plan_of(module, **options)
+    assert (planned["action"], calls(planned)) == ("change", [operation])
+    assert field in [one["field"] for one in planned["changes"]], planned["changes"]
+    assert run(module, **options)["changed"]
+    assert plan_of(module, **options)["action"] == "none"
+    assert plan_of(module, **{**options, "state": "absent"})["action"] == "delete"
+
+
+def test_a_tag_of_a_detector_is_planned(run: Run, plan_of: Plan) -> None:
+    run(guardduty_detector, **DETECTOR)
+    planned = plan_of(guardduty_detector, **{**DETECTOR, "tags": {"Project": "other"}})
+    assert calls(planned) == ["TagResource"]
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "told"),
+    [
+        (guardduty_detector, {"features": {"S3_DATA": True}}, "S3_DATA is no feature. Features are: "),
+        (guardduty_detector, {"features": {"S3_DATA_EVENTS": "often"}}, "it can be true or false"),
+        (guardduty_detector, {"frequency": "DAILY"}, "SIX_HOURS"),
+    ],
+)
+def test_nonsense_is_told(run: Run, module: ModuleType, options: dict[str, Any], told: str) -> None:
+    result = run(module, **options)
+    assert result["failed"]
+    assert told in result["msg"], result["msg"]
