@@ -232,6 +232,11 @@ def _detectors(client: Any, resources: Sequence[Any]) -> dict[str, Fact]:
     return _told(resources, ((name, {}) for name in client.list_detectors()["DetectorIds"]))
 
 
+def _hub(client: Any, resource: Any) -> Fact:
+    client.describe_hub(HubArn=resource.arn)
+    return {}
+
+
 def _bucket(client: Any, resource: Any) -> Fact:
     region = client.get_bucket_location(Bucket=resource.id).get("LocationConstraint") or "us-east-1"
     return {} if region == client.meta.region_name else Gone  # not here: the API may list a bucket in every region
@@ -279,6 +284,7 @@ FACTS: dict[str, Facts] = {
     "dynamodb:table": _one_by_one(_table, "ResourceNotFoundException"),
     "kms:key": _one_by_one(_key, "NotFoundException"),
     "secretsmanager:secret": _one_by_one(_secret, "ResourceNotFoundException"),
+    "securityhub:hub": _one_by_one(_hub, "InvalidAccessException", "ResourceNotFoundException"),
     "s3:bucket": _one_by_one(_bucket, "NoSuchBucket"),
     "route53:hostedzone": _one_by_one(_zone, "NoSuchHostedZone"),
 }

@@ -258,7 +258,7 @@ KINDS: dict[str, Kind] = {
     ),
     "config:config-rule": Kind("rule", "config", ("delete_config_rule", {"ConfigRuleName": "id"}), modules=("config_rule",)),
     "config:configuration-recorder": Kind(
-        "recorder", "config", after=("config:config-rule", "config:conformance-pack"), modules=("config_recorder",)
+        "recorder", "config", after=("config:config-rule", "config:conformance-pack", "securityhub:hub"), modules=("config_recorder",)
     ),
     "config:delivery-channel": Kind(
         "delivery channel",
@@ -268,6 +268,7 @@ KINDS: dict[str, Kind] = {
         modules=("config_delivery_channel",),
     ),
     "guardduty:detector": Kind("detector", "guardduty", ("delete_detector", {"DetectorId": "id"})),
+    "securityhub:hub": Kind("Security Hub", "securityhub", ("disable_security_hub", {}), modules=("securityhub",)),
     # The network
     "ec2:flow-log": Kind("flow log", "ec2", ("delete_flow_logs", {"FlowLogIds": ["id"]})),
     "ec2:vpc-endpoint": Kind("VPC endpoint", "ec2"),

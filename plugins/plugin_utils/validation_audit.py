@@ -18,6 +18,16 @@ FEATURES = (
     *("EBS_MALWARE_PROTECTION", "EKS_AUDIT_LOGS", "EKS_RUNTIME_MONITORING", "LAMBDA_NETWORK_LOGS", "RDS_LOGIN_EVENTS"),
     *("RUNTIME_MONITORING", "S3_DATA_EVENTS", "AI_PROTECTION", "AI_ANALYST"),
 )
+STANDARDS = (
+    "aws-foundational-security-best-practices/v/1.0.0",
+    "aws-resource-tagging-standard/v/1.0.0",
+    "cis-aws-foundations-benchmark/v/1.4.0",
+    "cis-aws-foundations-benchmark/v/3.0.0",
+    "nist-800-171/v/2.0.0",
+    "nist-800-53/v/5.0.0",
+    "pci-dss/v/3.2.1",
+    "pci-dss/v/4.0.1",
+)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,80}")
 IDENTIFIER = re.compile(r"[A-Z][A-Z0-9_]*")
 LEAST_TRAIL_DAYS = 90  # what most questions after an incident reach back to
@@ -40,6 +50,8 @@ def audit_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _bucket_problems(values.get("aws_audit_bucket"), buckets)
     if "guardduty" in services:
         yield from _feature_problems(values.get("aws_audit_detector_features"))
+    if "security_hub" in services:
+        yield from _standard_problems(values.get("aws_audit_standards"), services)
     if "config" in services:
         yield from _rule_problems(values)
     if "cloudtrail" in services and values.get("stack_kind") == "primary":
@@ -113,6 +125,22 @@ def _feature_problems(features: Any) -> Iterator[Problem]:
             yield Problem(variable, f"names {name!r}, which is no feature of GuardDuty.", f"Features are: {', '.join(FEATURES)}.")
         if not isinstance(value, bool):
             yield Problem(variable, f"gives {name!r} the value {value!r}.", "Write true or false.")
+
+
+def _standard_problems(standards: Any, services: list[str]) -> Iterator[Problem]:
+    if "config" not in services:
+        fix = "Add config, or take security_hub off."
+        yield Problem("aws_audit_services", "names security_hub without config, whose rules it judges by.", fix)
+    if not isinstance(standards, list):
+        return
+    if not standards:
+        yield Problem("aws_audit_standards", "is empty, so Security Hub would judge nothing.", "Name a standard, or take security_hub off.")
+    for name in repeated(str(standard) for standard in standards):
+        yield Problem("aws_audit_standards", f"names {name!r} twice.", "Keep one of them.")
+    for standard in standards:
+        if str(standard) not in STANDARDS:
+            fix = f"Standards are: {', '.join(STANDARDS)}."
+            yield Problem("aws_audit_standards", f"names {standard!r}, which is no standard of Security Hub.", fix)
 
 
 def _retention_problems(days: Any, bucket: Mapping[str, Any]) -> Iterator[Problem]:

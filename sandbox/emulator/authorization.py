@@ -130,6 +130,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "SourceDBInstanceIdentifier": "db:{}",
     },
     "secretsmanager": {"Name": "secret:{}-000000", "SecretId": "secret:{}-000000"},
+    "securityhub": {"HubArn": "", "ResourceArn": ""},
     "sns": {"Name": "{}", "ResourceArn": "", "TopicArn": ""},
     "sqs": {"QueueName": "{}", "QueueUrl": "{}"},
     "sso-admin": {"InstanceArn": "", "PermissionSetArn": "", "ResourceArn": ""},

@@ -120,6 +120,7 @@ def known(service: str, noun: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 # ---- Answers about things that do not have what is asked for ----------------------------------------------------------------------
 
 ABSENT = {
+    "DescribeHub": "InvalidAccessException",
     "GetBucketCors": "NoSuchCORSConfiguration",
     "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
     "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",

@@ -446,6 +446,10 @@ SWITCHES: dict[tuple[str, str], tuple[str, str, Any]] = {
 }
 
 
+# Ends that are called otherwise than what they end: the operation -> the question that finds nothing any more.
+ENDINGS = {("securityhub", "DisableSecurityHub"): "DescribeHub"}
+
+
 def _switch(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
     question, member, value = SWITCHES[write.service, write.operation]
     told = set(strings(list(write.parameters.values())))
@@ -513,3 +517,30 @@ def _detectors(write: Write, read: Read, found: list[Node], trace: Trace) -> Non
             trace.note(name, detector.get(name), value)
             detector[name] = value
     trace.compared |= set(write.parameters)
+
+
+@rule("securityhub", "UpdateSecurityHubConfiguration")
+def _hub(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name == "DescribeHub":
+        for name, value in write.parameters.items():
+            trace.note(name, found[0].value.get(name), value)
+            trace.compared.add(name)
+            found[0].value[name] = value
+
+
+@rule("securityhub", "BatchEnableStandards", "BatchDisableStandards")
+def _standards(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name != "GetEnabledStandards":
+        return
+    subscriptions = found[0].value.setdefault("StandardsSubscriptions", [])
+    gone = write.parameters.get("StandardsSubscriptionArns") or []
+    for request in write.parameters.get("StandardsSubscriptionRequests") or []:
+        arn = request["StandardsArn"]
+        trace.note(f"Standards.{arn.partition('/')[2]}", None, "enabled")
+        subscription = placeholder("securityhub", "", "StandardsSubscriptionArn", f"{write.seed}.{arn}")
+        subscriptions.append({"StandardsArn": arn, "StandardsSubscriptionArn": subscription, "StandardsStatus": "PENDING"})
+    for one in subscriptions:
+        if one["StandardsSubscriptionArn"] in gone:
+            trace.note(f"Standards.{one['StandardsArn'].partition('/')[2]}", "enabled", None)
+    trace.compared |= set(write.parameters)
+    subscriptions[:] = [one for one in subscriptions if one["StandardsSubscriptionArn"] not in gone]

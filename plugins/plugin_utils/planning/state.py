@@ -241,6 +241,7 @@ class State:
             only = not write.parameters and not read.parameters  # there is only one in the account
             if bare(write.noun) == bare(read.noun) and (meet(_targets(write), read.asked) or only):
                 gone = write.deletes
+            gone = gone or relations.ENDINGS.get((write.service, write.operation)) == read.operation.name
         return gone
 
 

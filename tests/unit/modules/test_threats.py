@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""GuardDuty, in the account and in plans."""
+"""GuardDuty and Security Hub, in the account and in plans."""
 
 from __future__ import annotations
 
@@ -9,41 +9,38 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.indivillage.infra.plugins.modules import guardduty_detector
+from ansible_collections.indivillage.infra.plugins.modules import guardduty_detector, securityhub
 
-from sandbox.emulator.additions import detectors
+from sandbox.emulator.additions import detectors, security_hub
 
 Run = Callable[..., dict[str, Any]]
 Plan = Callable[..., dict[str, Any]]
 TAGS = {"Project": "site"}
 DETECTOR: dict[str, Any] = {"frequency": "ONE_HOUR", "features": {"S3_DATA_EVENTS": True, "EKS_AUDIT_LOGS": False}, "tags": TAGS}
+FSBP, CIS = "aws-foundational-security-best-practices/v/1.0.0", "cis-aws-foundations-benchmark/v/3.0.0"
+HUB: dict[str, Any] = {"standards": [FSBP, CIS], "tags": TAGS}
+SWITCHED = ("change", "change")  # what a region has anyway is switched on, not made
 
 
 @pytest.fixture(autouse=True, scope="module")
 def the_services_are_whole() -> None:
     detectors.install()
+    security_hub.install()
 
 
 def calls(planned: dict[str, Any]) -> list[str]:
     return [call["operation"] for call in planned["calls"]]
 
 
-@pytest.mark.parametrize(
-    ("module", "key", "first", "second"),
-    [
-        pytest.param(
-            guardduty_detector,
-            {},
-            {**DETECTOR, "tags": {"Project": "site", "Old": "1"}},
-            {**DETECTOR, "enabled": False, "frequency": "SIX_HOURS", "features": {"S3_DATA_EVENTS": False, "LAMBDA_NETWORK_LOGS": True}},
-            id="detector",
-        ),
-    ],
-)
-def test_life_cycle(
-    life_cycle: Callable[..., None], module: ModuleType, key: dict[str, Any], first: dict[str, Any], second: dict[str, Any]
-) -> None:
-    life_cycle(module, key, first, second)
+def test_life_cycle_of_a_detector(life_cycle: Callable[..., None]) -> None:
+    features = {"S3_DATA_EVENTS": False, "LAMBDA_NETWORK_LOGS": True}
+    first = {**DETECTOR, "tags": {"Project": "site", "Old": "1"}}
+    life_cycle(guardduty_detector, {}, first, {**DETECTOR, "enabled": False, "frequency": "SIX_HOURS", "features": features})
+
+
+def test_life_cycle_of_a_hub(life_cycle: Callable[..., None]) -> None:
+    second = {"standards": [FSBP, "pci-dss/v/4.0.1"], "auto_enable_controls": False, "tags": TAGS}
+    life_cycle(securityhub, {}, {**HUB, "tags": {"Project": "site", "Old": "1"}}, second, SWITCHED)
 
 
 def test_a_detector_that_is_there_is_taken_over(run: Run) -> None:
@@ -58,6 +55,17 @@ def test_a_detector_that_is_there_is_taken_over(run: Run) -> None:
     assert guardduty.list_detectors()["DetectorIds"] == [identifier]
 
 
+def test_no_standard_is_enabled_that_nobody_declared(run: Run) -> None:
+    run(securityhub, standards=[CIS])
+    subscriptions = boto3.client("securityhub").get_enabled_standards()["StandardsSubscriptions"]
+    assert [one["StandardsArn"] for one in subscriptions] == [f"arn:aws:securityhub:us-east-1::standards/{CIS}"]
+
+
+def test_standards_that_are_not_declared_are_left_alone(run: Run) -> None:
+    run(securityhub, standards=[CIS])
+    assert not run(securityhub)["changed"]
+
+
 def suspend(account: Any) -> None:
     guardduty = account("guardduty")
     guardduty.update_detector(DetectorId=guardduty.list_detectors()["DetectorIds"][0], Enable=False)
@@ -69,11 +77,33 @@ def blind(account: Any) -> None:
     guardduty.update_detector(DetectorId=guardduty.list_detectors()["DetectorIds"][0], Features=features)
 
 
+def without_standard(account: Any) -> None:
+    hub = account("securityhub")
+    hub.batch_disable_standards(StandardsSubscriptionArns=[f"arn:aws:securityhub:us-east-1:123456789012:subscription/{CIS}"])
+
+
+def with_standard(account: Any) -> None:
+    request = {"StandardsArn": "arn:aws:securityhub:us-east-1::standards/pci-dss/v/4.0.1"}
+    account("securityhub").batch_enable_standards(StandardsSubscriptionRequests=[request])
+
+
+def without_new_controls(account: Any) -> None:
+    account("securityhub").update_security_hub_configuration(AutoEnableControls=False)
+
+
+def untagged(account: Any) -> None:
+    account("securityhub").untag_resource(ResourceArn="arn:aws:securityhub:us-east-1:123456789012:hub/default", TagKeys=["Project"])
+
+
 @pytest.mark.parametrize(
     ("case", "change", "expected"),
     [
         ((guardduty_detector, DETECTOR), suspend, ("UpdateDetector", "Status")),
         ((guardduty_detector, DETECTOR), blind, ("UpdateDetector", "Features.S3_DATA_EVENTS")),
+        ((securityhub, HUB), without_standard, ("BatchEnableStandards", f"Standards.{CIS}")),
+        ((securityhub, HUB), with_standard, ("BatchDisableStandards", "Standards.pci-dss/v/4.0.1")),
+        ((securityhub, HUB), without_new_controls, ("UpdateSecurityHubConfiguration", "AutoEnableControls")),
+        ((securityhub, HUB), untagged, ("TagResource", "Tags.Project")),
     ],
 )
 def test_what_somebody_changed_is_planned_and_put_right(
@@ -106,6 +136,7 @@ def test_a_tag_of_a_detector_is_planned(run: Run, plan_of: Plan) -> None:
         (guardduty_detector, {"features": {"S3_DATA": True}}, "S3_DATA is no feature. Features are: "),
         (guardduty_detector, {"features": {"S3_DATA_EVENTS": "often"}}, "it can be true or false"),
         (guardduty_detector, {"frequency": "DAILY"}, "SIX_HOURS"),
+        (securityhub, {"standards": ["cis/v/3"]}, "cis/v/3 is no standard. Standards are: aws-foundational"),
     ],
 )
 def test_nonsense_is_told(run: Run, module: ModuleType, options: dict[str, Any], told: str) -> None:

@@ -72,6 +72,7 @@ def test_calls_and_waiters_exist_and_take_what_they_are_given(name: str) -> None
         ("arn:aws:config:us-east-1:123456789012:conformance-pack/data/conformance-pack-1a2b", "config:conformance-pack", "data"),
         ("arn:aws:config:us-east-1:123456789012:config-rule/config-rule-1a2b", "config:config-rule", "config-rule-1a2b"),
         ("arn:aws:guardduty:us-east-1:123456789012:detector/1a2b", "guardduty:detector", "1a2b"),
+        ("arn:aws:securityhub:us-east-1:123456789012:hub/default", "securityhub:hub", "default"),
         ("arn:aws:kms:us-east-1:123456789012:key/1573b83a", "kms:key", "1573b83a"),
         ("arn:aws:cloudwatch:us-east-1:123456789012:alarm:db-cpu", "cloudwatch:alarm", "db-cpu"),
         ("arn:aws:cloudwatch::123456789012:dashboard/main", "cloudwatch:dashboard", "main"),

@@ -58,6 +58,10 @@ def test_the_defaults_have_no_problem() -> None:
         ("aws_audit_packs", [{"name": "x y", "rules": [rule()]}], "calls a pack 'x y'"),
         ("aws_audit_detector_features", {"S3_DATA": True}, "'S3_DATA', which is no feature"),
         ("aws_audit_detector_features", {"S3_DATA_EVENTS": "often"}, "the value 'often'"),
+        ("aws_audit_services", ["security_hub"], "security_hub without config"),
+        ("aws_audit_standards", [], "would judge nothing"),
+        ("aws_audit_standards", ["cis-aws-foundations-benchmark/v/3.0.0"] * 2, "names 'cis-aws-foundations-benchmark/v/3.0.0' twice"),
+        ("aws_audit_standards", ["cis-aws-foundations-benchmark/v/9"], "which is no standard of Security Hub"),
         ("aws_audit_log_key", "audit", "with which CloudWatch may not encrypt"),
     ],
 )

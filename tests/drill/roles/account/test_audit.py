@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.drill.roles.account.support import Site
 from tests.integration.emulator.support import start
@@ -88,6 +89,15 @@ def test_each_region_looks_for_threats(client: Callable[..., Any], region: str) 
     assert {feature["Name"]: feature["Status"] for feature in detector["Features"]}["S3_DATA_EVENTS"] == "ENABLED"
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_each_region_is_judged_by_the_standards(client: Callable[..., Any], region: str) -> None:
+    subscriptions = client("securityhub", region).get_enabled_standards()["StandardsSubscriptions"]
+    assert [one["StandardsArn"].split("/")[1] for one in subscriptions] == [
+        "aws-foundational-security-best-practices",
+        "cis-aws-foundations-benchmark",
+    ]
+
+
 def tamper(client: Callable[..., Any]) -> int:
     """Changes as somebody makes them who does not want to be seen; how many tasks they concern."""
     client("cloudtrail").stop_logging(Name=TRAIL)
@@ -95,7 +105,10 @@ def tamper(client: Callable[..., Any]) -> int:
     client("config").delete_config_rule(ConfigRuleName=f"{PREFIX}-root-mfa")
     guardduty = client("guardduty", "us-west-2")
     guardduty.update_detector(DetectorId=guardduty.list_detectors()["DetectorIds"][0], Enable=False)
-    return 4
+    hub = client("securityhub")
+    (subscription, _other) = hub.get_enabled_standards()["StandardsSubscriptions"]
+    hub.batch_disable_standards(StandardsSubscriptionArns=[subscription["StandardsSubscriptionArn"]])
+    return 5
 
 
 def test_what_somebody_changed_is_planned_and_set_again(runs: Runs, client: Callable[..., Any]) -> None:
@@ -119,5 +132,7 @@ def test_destroying_the_environment_leaves_nobody_watching(runs: Runs, client: C
         assert config.describe_delivery_channels()["DeliveryChannels"] == []
         assert config.describe_config_rules()["ConfigRules"] == []
         assert config.describe_conformance_packs()["ConformancePackDetails"] == []
+        with pytest.raises(ClientError, match="InvalidAccessException"):
+            client("securityhub", config.meta.region_name).describe_hub()
     assert [client("guardduty", region).list_detectors()["DetectorIds"] for region in ("us-east-1", "us-west-2")] == [[], []]
     assert [role for role in client("iam").list_roles()["Roles"] if PREFIX in role["RoleName"]] == []

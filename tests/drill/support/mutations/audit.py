@@ -18,6 +18,7 @@ START = "Start the recorder"
 RULES = "Make the rules"
 PACKS = "Make the conformance packs"
 DETECTOR = "Look for threats in what is done and sent"
+HUB = "Judge the region by the standards"
 TRAIL_NAME = f"{PREFIX}-trail"
 NOTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
 NOBODY = {
@@ -238,3 +239,39 @@ def detector_tag_removed(account: Account) -> None:
 @mutation("detector", "deleted", DETECTOR, operation="CreateDetector", host=DR)
 def detector_deleted(account: Account) -> None:
     account.client("guardduty").delete_detector(DetectorId=_detector_id(account))
+
+
+# --- Security Hub ---
+
+
+def _hub_arn(account: Account) -> str:
+    return str(account.client("securityhub").describe_hub()["HubArn"])
+
+
+@mutation("Security Hub", "standard disabled", HUB, operation="BatchEnableStandards", argument="standards")
+def hub_standard_disabled(account: Account) -> None:
+    hub = account.client("securityhub")
+    (first, *_others) = hub.get_enabled_standards()["StandardsSubscriptions"]
+    hub.batch_disable_standards(StandardsSubscriptionArns=[first["StandardsSubscriptionArn"]])
+
+
+@mutation("Security Hub", "standard added", HUB, operation="BatchDisableStandards", argument="standards", host=DR)
+def hub_standard_added(account: Account) -> None:
+    requests = [{"StandardsArn": f"arn:aws:securityhub:{account.region}::standards/nist-800-53/v/5.0.0"}]
+    account.client("securityhub").batch_enable_standards(StandardsSubscriptionRequests=requests)
+
+
+@mutation("Security Hub", "new controls left out", HUB, operation="UpdateSecurityHubConfiguration", argument="auto_enable_controls",
+          field="AutoEnableControls")  # fmt: skip
+def hub_leaves_out_new_controls(account: Account) -> None:
+    account.client("securityhub").update_security_hub_configuration(AutoEnableControls=False)
+
+
+@mutation("Security Hub", "tag removed", HUB, operation="TagResource", argument="tags", field="Tags.Project")
+def hub_tag_removed(account: Account) -> None:
+    account.client("securityhub").untag_resource(ResourceArn=_hub_arn(account), TagKeys=["Project"])
+
+
+@mutation("Security Hub", "disabled", HUB, operation="EnableSecurityHub", alone=True)
+def hub_disabled(account: Account) -> None:
+    account.client("securityhub").disable_security_hub()
