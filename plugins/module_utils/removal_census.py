@@ -87,9 +87,15 @@ def as_result(resource: Owned) -> dict[str, Any]:
     return {**asdict(resource), "title": str(resource), "stack": resource.tags.get("Stack", "")}
 
 
-def owned_resources(clients: Clients, scope: str, region: str, account_id: str, tags: Mapping[str, str]) -> list[Owned]:
-    """Everything in the region, or of the global services, that carries all of the tags; sorted by kind and id."""
+def owned_resources(
+    clients: Clients, scope: str, region: str, account_id: str, tags: Mapping[str, str], *, untagged: Iterable[str] = ()
+) -> list[Owned]:
+    """Everything in the region, or of the global services, that carries all of the tags; sorted by kind and id.
+
+    untagged: kinds that can carry none, and which are ours according to whoever asks.
+    """
     found = _global(clients, account_id, tags) if scope == "global" else _regional(clients, region, account_id, tags)
+    found += [resource for kind in untagged for resource in UNTAGGED[kind](clients, region, account_id)]
     by_kind: dict[str, list[Owned]] = {}
     for resource in found:
         by_kind.setdefault(resource.kind, []).append(resource)
@@ -224,6 +230,16 @@ def _default_key(client: Any, keys: Iterable[Owned]) -> Iterator[Owned]:
     """The setting by which new volumes are encrypted with one of the keys."""
     arn = client.get_ebs_default_kms_key_id()["KmsKeyId"]
     yield from (Owned(key.arn, "ec2:ebs-default-key", key.id, key.name, key.tags) for key in keys if key.arn == arn)
+
+
+def _scans(clients: Clients, region: str, account_id: str) -> Iterator[Owned]:
+    for account in clients("inspector2").batch_get_account_status(accountIds=[account_id])["accounts"]:
+        states = [state.get("status") for state in account.get("resourceState", {}).values()]
+        if any(state in ("ENABLED", "ENABLING") for state in states):
+            yield Owned(f"arn:aws:inspector2:{region}:{account_id}:scans", "inspector2:scans", account_id, account_id)
+
+
+UNTAGGED: dict[str, Callable[[Clients, str, str], Iterator[Owned]]] = {"inspector2:scans": _scans}
 
 
 # ---- What exists once per account --------------------------------------------------------------------------------------------------

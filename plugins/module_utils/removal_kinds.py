@@ -269,6 +269,7 @@ KINDS: dict[str, Kind] = {
     ),
     "guardduty:detector": Kind("detector", "guardduty", ("delete_detector", {"DetectorId": "id"})),
     "securityhub:hub": Kind("Security Hub", "securityhub", ("disable_security_hub", {}), modules=("securityhub",)),
+    "inspector2:scans": Kind("Inspector", "inspector2", modules=("inspector",)),
     # The network
     "ec2:flow-log": Kind("flow log", "ec2", ("delete_flow_logs", {"FlowLogIds": ["id"]})),
     "ec2:vpc-endpoint": Kind("VPC endpoint", "ec2"),

@@ -439,6 +439,13 @@ def recorder(client: Any, removal: Removal) -> None:
     client.delete_configuration_recorder(ConfigurationRecorderName=removal.id)
 
 
+def scans(client: Any, removal: Removal) -> None:
+    """Have Inspector scan nothing of an account any more."""
+    answer = client.disable(accountIds=[removal.id], resourceTypes=["EC2", "ECR", "LAMBDA", "LAMBDA_CODE"])
+    for failed in answer.get("failedAccounts", []):
+        raise ResourceError(f"Inspector goes on scanning: {failed['errorCode']}, {failed['errorMessage']}")
+
+
 STEPS: dict[str, Step] = {
     "autoscaling:autoScalingGroup": scaling_group,
     "backup:backup-plan": backup_plan,
@@ -465,6 +472,7 @@ STEPS: dict[str, Step] = {
     "iam:instance-profile": instance_profile,
     "iam:policy": policy,
     "iam:role": role,
+    "inspector2:scans": scans,
     "kms:key": key,
     "rds:db": database,
     "rds:replica": database,

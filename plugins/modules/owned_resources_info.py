@@ -22,6 +22,12 @@ options:
     type: str
     choices: [regional, global]
     default: regional
+  untagged:
+    description: Kinds that can carry no tags, and of which whatever there is in the region is ours.
+    type: list
+    elements: str
+    choices: ["inspector2:scans"]
+    default: []
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -72,7 +78,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import aws_client, reporting
-from ansible_collections.indivillage.infra.plugins.module_utils.removal_census import as_result, owned_resources
+from ansible_collections.indivillage.infra.plugins.module_utils.removal_census import UNTAGGED, as_result, owned_resources
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_kinds import levels
 
 
@@ -81,6 +87,7 @@ def main() -> None:
         argument_spec={
             "ownership_tags": {"type": "dict", "required": True},
             "scope": {"choices": ["regional", "global"], "default": "regional"},
+            "untagged": {"type": "list", "elements": "str", "choices": sorted(UNTAGGED), "default": []},
         },
         supports_check_mode=True,
     )
@@ -94,7 +101,7 @@ def main() -> None:
     tags = {key: str(value) for key, value in module.params["ownership_tags"].items()}
     with reporting(module, "list what is ours"):
         account_id = client("sts").get_caller_identity()["Account"]
-        found = owned_resources(client, module.params["scope"], module.region, account_id, tags)
+        found = owned_resources(client, module.params["scope"], module.region, account_id, tags, untagged=module.params["untagged"])
     order = {kind: number for number, kinds in enumerate(levels(resource.kind for resource in found)) for kind in kinds}
     listed = sorted(({**as_result(resource), "level": order[resource.kind]} for resource in found), key=lambda item: item["level"])
     module.exit_json(

@@ -50,6 +50,8 @@ def audit_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _bucket_problems(values.get("aws_audit_bucket"), buckets)
     if "guardduty" in services:
         yield from _feature_problems(values.get("aws_audit_detector_features"))
+    if "inspector" in services:
+        yield from _scan_problems(values.get("aws_audit_scanned"))
     if "security_hub" in services:
         yield from _standard_problems(values.get("aws_audit_standards"), services)
     if "config" in services:
@@ -141,6 +143,15 @@ def _standard_problems(standards: Any, services: list[str]) -> Iterator[Problem]
         if str(standard) not in STANDARDS:
             fix = f"Standards are: {', '.join(STANDARDS)}."
             yield Problem("aws_audit_standards", f"names {standard!r}, which is no standard of Security Hub.", fix)
+
+
+def _scan_problems(scanned: Any) -> Iterator[Problem]:
+    if not isinstance(scanned, list):
+        return
+    if not scanned:
+        yield Problem("aws_audit_scanned", "is empty, so Inspector would scan nothing.", "Name a type, or take inspector off.")
+    if "LAMBDA_CODE" in scanned and "LAMBDA" not in scanned:
+        yield Problem("aws_audit_scanned", "names LAMBDA_CODE without LAMBDA.", "Add LAMBDA: AWS scans the code of what it scans.")
 
 
 def _retention_problems(days: Any, bucket: Mapping[str, Any]) -> Iterator[Problem]:

@@ -21,9 +21,9 @@ READ, SESSION, WRITE = "read", "session", "write"
 SERVICES = (
     *("accessanalyzer", "acm", "application-autoscaling", "autoscaling", "backup", "budgets", "ce", "cloudformation", "cloudfront"),
     *("cloudtrail", "cloudwatch", "config", "dynamodb", "ec2", "ecr", "ecs", "efs", "elasticache", "elb", "elbv2", "events"),
-    *("firehose", "guardduty", "iam", "identitystore", "kms", "lambda", "logs", "organizations", "rds", "resourcegroupstaggingapi"),
-    *("route53", "s3", "s3control", "secretsmanager", "securityhub", "service-quotas", "sns", "sqs", "ssm", "sso", "sso-admin"),
-    *("sso-oidc", "sts", "wafv2"),
+    *("firehose", "guardduty", "iam", "identitystore", "inspector2", "kms", "lambda", "logs", "organizations", "rds"),
+    *("resourcegroupstaggingapi", "route53", "s3", "s3control", "secretsmanager", "securityhub", "service-quotas", "sns", "sqs"),
+    *("ssm", "sso", "sso-admin", "sso-oidc", "sts", "wafv2"),
 )
 
 READING_VERBS = re.compile(

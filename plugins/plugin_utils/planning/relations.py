@@ -544,3 +544,22 @@ def _standards(write: Write, read: Read, found: list[Node], trace: Trace) -> Non
             trace.note(f"Standards.{one['StandardsArn'].partition('/')[2]}", "enabled", None)
     trace.compared |= set(write.parameters)
     subscriptions[:] = [one for one in subscriptions if one["StandardsSubscriptionArn"] not in gone]
+
+
+@rule("inspector2", "Enable", "Disable")
+def _scans(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name != "BatchGetAccountStatus":
+        return
+    accounts = found[0].value.setdefault("accounts", [])
+    after = "ENABLED" if write.operation == "Enable" else "DISABLED"
+    for account in write.parameters["accountIds"]:
+        told = next((one for one in accounts if one["accountId"] == account), None)
+        if told is None:
+            told = {"accountId": account, "resourceState": {}}
+            accounts.append(told)
+        for kind in write.parameters["resourceTypes"]:
+            member = {"LAMBDA_CODE": "lambdaCode"}.get(kind, kind.lower())
+            state = told["resourceState"].setdefault(member, {})
+            trace.note(f"resourceState.{kind}", state.get("status"), after)
+            state["status"] = after
+    trace.compared |= set(write.parameters)

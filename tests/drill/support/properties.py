@@ -79,6 +79,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.iam_managed_policy", "name"),
     ("indivillage.infra.iam_oidc_provider", "name"),
     ("indivillage.infra.iam_role_policies", "role"),
+    ("indivillage.infra.inspector", "account_id"),
     ("indivillage.infra.sso_permission_set", "account_id"),
     ("indivillage.infra.sso_permission_set", "name"),
     ("indivillage.infra.json_secret", "name"),

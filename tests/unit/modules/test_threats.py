@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""GuardDuty and Security Hub, in the account and in plans."""
+"""GuardDuty, Security Hub and Inspector, in the account and in plans."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.indivillage.infra.plugins.modules import guardduty_detector, securityhub
+from ansible_collections.indivillage.infra.plugins.modules import guardduty_detector, inspector, securityhub
 
 from sandbox.emulator.additions import detectors, security_hub
 
@@ -20,6 +20,7 @@ DETECTOR: dict[str, Any] = {"frequency": "ONE_HOUR", "features": {"S3_DATA_EVENT
 FSBP, CIS = "aws-foundational-security-best-practices/v/1.0.0", "cis-aws-foundations-benchmark/v/3.0.0"
 HUB: dict[str, Any] = {"standards": [FSBP, CIS], "tags": TAGS}
 SWITCHED = ("change", "change")  # what a region has anyway is switched on, not made
+SCANS: dict[str, Any] = {"account_id": "123456789012", "resource_types": ["EC2", "ECR"]}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -41,6 +42,10 @@ def test_life_cycle_of_a_detector(life_cycle: Callable[..., None]) -> None:
 def test_life_cycle_of_a_hub(life_cycle: Callable[..., None]) -> None:
     second = {"standards": [FSBP, "pci-dss/v/4.0.1"], "auto_enable_controls": False, "tags": TAGS}
     life_cycle(securityhub, {}, {**HUB, "tags": {"Project": "site", "Old": "1"}}, second, SWITCHED)
+
+
+def test_life_cycle_of_scans(life_cycle: Callable[..., None]) -> None:
+    life_cycle(inspector, {"account_id": "123456789012"}, SCANS, {**SCANS, "resource_types": ["LAMBDA", "EC2"]}, SWITCHED)
 
 
 def test_a_detector_that_is_there_is_taken_over(run: Run) -> None:
@@ -95,6 +100,14 @@ def untagged(account: Any) -> None:
     account("securityhub").untag_resource(ResourceArn="arn:aws:securityhub:us-east-1:123456789012:hub/default", TagKeys=["Project"])
 
 
+def without_instances(account: Any) -> None:
+    account("inspector2").disable(accountIds=["123456789012"], resourceTypes=["EC2"])
+
+
+def with_functions(account: Any) -> None:
+    account("inspector2").enable(accountIds=["123456789012"], resourceTypes=["LAMBDA"])
+
+
 @pytest.mark.parametrize(
     ("case", "change", "expected"),
     [
@@ -104,6 +117,8 @@ def untagged(account: Any) -> None:
         ((securityhub, HUB), with_standard, ("BatchDisableStandards", "Standards.pci-dss/v/4.0.1")),
         ((securityhub, HUB), without_new_controls, ("UpdateSecurityHubConfiguration", "AutoEnableControls")),
         ((securityhub, HUB), untagged, ("TagResource", "Tags.Project")),
+        ((inspector, SCANS), without_instances, ("Enable", "resourceState.EC2")),
+        ((inspector, SCANS), with_functions, ("Disable", "resourceState.LAMBDA")),
     ],
 )
 def test_what_somebody_changed_is_planned_and_put_right(
@@ -137,9 +152,26 @@ def test_a_tag_of_a_detector_is_planned(run: Run, plan_of: Plan) -> None:
         (guardduty_detector, {"features": {"S3_DATA_EVENTS": "often"}}, "it can be true or false"),
         (guardduty_detector, {"frequency": "DAILY"}, "SIX_HOURS"),
         (securityhub, {"standards": ["cis/v/3"]}, "cis/v/3 is no standard. Standards are: aws-foundational"),
+        (inspector, {"account_id": "123456789012"}, "missing: resource_types"),
+        (inspector, {"account_id": "123456789012", "resource_types": []}, "give state=absent"),
+        (inspector, {"account_id": "123456789012", "resource_types": ["LAMBDA_CODE"]}, "needs LAMBDA"),
+        (inspector, {"account_id": "123456789012", "resource_types": ["RDS"]}, "must be one or more of"),
     ],
 )
 def test_nonsense_is_told(run: Run, module: ModuleType, options: dict[str, Any], told: str) -> None:
     result = run(module, **options)
     assert result["failed"]
     assert told in result["msg"], result["msg"]
+
+
+def test_what_inspector_refuses_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"accountId": "123456789012", "errorCode": "SSM_UNAVAILABLE", "errorMessage": "try again"}
+    monkeypatch.setattr(inspector.Scans, "find", lambda _scans: None)
+    original = inspector.Scans.__init__
+
+    def begin(scans: Any, module: Any, client: Any) -> None:
+        original(scans, module, client)
+        scans.client.enable = lambda **_options: {"failedAccounts": [refused]}
+
+    monkeypatch.setattr(inspector.Scans, "__init__", begin)
+    assert "AWS did not enable EC2, ECR: SSM_UNAVAILABLE, try again" in run(inspector, **SCANS)["msg"]

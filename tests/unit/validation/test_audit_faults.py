@@ -62,6 +62,8 @@ def test_the_defaults_have_no_problem() -> None:
         ("aws_audit_standards", [], "would judge nothing"),
         ("aws_audit_standards", ["cis-aws-foundations-benchmark/v/3.0.0"] * 2, "names 'cis-aws-foundations-benchmark/v/3.0.0' twice"),
         ("aws_audit_standards", ["cis-aws-foundations-benchmark/v/9"], "which is no standard of Security Hub"),
+        ("aws_audit_scanned", [], "would scan nothing"),
+        ("aws_audit_scanned", ["EC2", "LAMBDA_CODE"], "LAMBDA_CODE without LAMBDA"),
         ("aws_audit_log_key", "audit", "with which CloudWatch may not encrypt"),
     ],
 )

@@ -17,6 +17,7 @@ from tests.support.playbooks import PlaybookRun
 pytestmark = pytest.mark.emulator
 
 PREFIX = "indivillage-sandbox"
+ACCOUNT_ID = "123456789012"
 TRAIL = f"{PREFIX}-trail"
 
 
@@ -98,6 +99,16 @@ def test_each_region_is_judged_by_the_standards(client: Callable[..., Any], regi
     ]
 
 
+def scanned(client: Callable[..., Any], region: str) -> set[str]:
+    (account,) = client("inspector2", region).batch_get_account_status(accountIds=[ACCOUNT_ID])["accounts"]
+    return {name for name, state in account["resourceState"].items() if state["status"] == "ENABLED"}
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_each_region_is_scanned(client: Callable[..., Any], region: str) -> None:
+    assert scanned(client, region) == {"ec2", "ecr", "lambda"}
+
+
 def tamper(client: Callable[..., Any]) -> int:
     """Changes as somebody makes them who does not want to be seen; how many tasks they concern."""
     client("cloudtrail").stop_logging(Name=TRAIL)
@@ -108,7 +119,8 @@ def tamper(client: Callable[..., Any]) -> int:
     hub = client("securityhub")
     (subscription, _other) = hub.get_enabled_standards()["StandardsSubscriptions"]
     hub.batch_disable_standards(StandardsSubscriptionArns=[subscription["StandardsSubscriptionArn"]])
-    return 5
+    client("inspector2").disable(accountIds=[ACCOUNT_ID], resourceTypes=["EC2"])
+    return 6
 
 
 def test_what_somebody_changed_is_planned_and_set_again(runs: Runs, client: Callable[..., Any]) -> None:
@@ -134,5 +146,6 @@ def test_destroying_the_environment_leaves_nobody_watching(runs: Runs, client: C
         assert config.describe_conformance_packs()["ConformancePackDetails"] == []
         with pytest.raises(ClientError, match="InvalidAccessException"):
             client("securityhub", config.meta.region_name).describe_hub()
+        assert scanned(client, config.meta.region_name) == set()
     assert [client("guardduty", region).list_detectors()["DetectorIds"] for region in ("us-east-1", "us-west-2")] == [[], []]
     assert [role for role in client("iam").list_roles()["Roles"] if PREFIX in role["RoleName"]] == []

@@ -19,6 +19,7 @@ RULES = "Make the rules"
 PACKS = "Make the conformance packs"
 DETECTOR = "Look for threats in what is done and sent"
 HUB = "Judge the region by the standards"
+SCANS = "Have instances, images and functions scanned"
 TRAIL_NAME = f"{PREFIX}-trail"
 NOTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
 NOBODY = {
@@ -275,3 +276,21 @@ def hub_tag_removed(account: Account) -> None:
 @mutation("Security Hub", "disabled", HUB, operation="EnableSecurityHub", alone=True)
 def hub_disabled(account: Account) -> None:
     account.client("securityhub").disable_security_hub()
+
+
+# --- Inspector ---
+
+
+@mutation("Inspector", "instances left out", SCANS, operation="Enable", argument="resource_types")
+def scans_without_instances(account: Account) -> None:
+    account.client("inspector2").disable(accountIds=["123456789012"], resourceTypes=["EC2"])
+
+
+@mutation("Inspector", "code scanned too", SCANS, operation="Disable", argument="resource_types", host=DR)
+def scans_of_code(account: Account) -> None:
+    account.client("inspector2").enable(accountIds=["123456789012"], resourceTypes=["LAMBDA_CODE"])
+
+
+@mutation("Inspector", "switched off", SCANS, operation="Enable", alone=True)
+def scans_switched_off(account: Account) -> None:
+    account.client("inspector2").disable(accountIds=["123456789012"], resourceTypes=["EC2", "ECR", "LAMBDA"])
