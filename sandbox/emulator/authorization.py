@@ -18,6 +18,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from moto.awslambda.models import lambda_backends
+from moto.cloudfront.models import cloudfront_backends
 from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.iam.access_control import CreateAccessKeyFailure, IAMPolicy, create_access_key
@@ -119,7 +120,18 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "kms": {"AliasName": "{}"},
     "lambda": {"FunctionName": "function:{}", "Resource": "", "UUID": "event-source-mapping:{}"},
-    "logs": {"logGroupName": "log-group:{}", "resourceArn": ""},
+    "logs": {
+        "logGroupName": "log-group:{}",
+        "TagResource:resourceArn": "",
+        "UntagResource:resourceArn": "",
+        "ListTagsForResource:resourceArn": "",
+        "PutDeliverySource:name": "delivery-source:{}",
+        "DeleteDeliverySource:name": "delivery-source:{}",
+        "PutDeliveryDestination:name": "delivery-destination:{}",
+        "DeleteDeliveryDestination:name": "delivery-destination:{}",
+        "CreateDelivery:deliverySourceName": "delivery-source:{}",
+        "DeleteDelivery:id": "delivery:{}",
+    },
     "rds": {
         "DBInstanceIdentifier": "db:{}",
         "DBParameterGroupName": "pg:{}",
@@ -134,6 +146,16 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "sns": {"Name": "{}", "ResourceArn": "", "TopicArn": ""},
     "sqs": {"QueueName": "{}", "QueueUrl": "{}"},
     "sso-admin": {"InstanceArn": "", "PermissionSetArn": "", "ResourceArn": ""},
+    "wafv2": {
+        "CreateWebACL:Name": "regional/webacl/{}/0",
+        "UpdateWebACL:Name": "regional/webacl/{}/0",
+        "DeleteWebACL:Name": "regional/webacl/{}/0",
+        "DisassociateWebACL:ResourceArn": "",
+        "LoggingConfiguration.ResourceArn": "",
+        "DeleteLoggingConfiguration:ResourceArn": "",
+        "ResourceARN": "",
+        "WebACLArn": "",
+    },
 }
 # The same for Systems Manager, whose parameters are called alike whatever they name: kind -> what follows the account in the ARN, and where
 # such a thing is named.
@@ -262,6 +284,10 @@ def _resources(call: ApiCall, permission: str, prefix: str) -> list[tuple[str, C
     elif action == "CreateServiceLinkedRole":
         owner = f"{_SERVED_BY.get(call.name, prefix)}.amazonaws.com"
         found = [(_arn("iam", call, f"role/aws-service-role/{owner}/AWSServiceRole"), {"iam:AWSServiceName": owner})]
+    elif action == "SetWebAcl":
+        found = [(str(call.parameters["ResourceArn"]), {})]
+    elif action == "AllowVendedLogDeliveryForResource":
+        found = _distributions(str(call.parameters["resourceArn"]).rpartition("/")[2])
     elif permission in _UNBOUNDED:
         found = everything
     elif service == "kms" and prefix != "kms":
@@ -278,6 +304,10 @@ def _own(call: ApiCall) -> list[tuple[str, Context]]:
     match call.service:
         case "ec2":
             found = _ec2(call)
+        case "cloudfront":
+            found = _cloudfront(call)
+        case "route53":
+            found = _route53(call)
         case "kms":
             found = _keys(call, "KeyId", "TargetKeyId") + _named(call)
         case "s3":
@@ -330,6 +360,33 @@ def _ssm(call: ApiCall) -> list[str]:
     form, paths = _SSM[kind]
     named = [form.format(name) for name in _values(call.parameters, *(("ResourceId",) if kind == said else paths))]
     return named or ([form.format("0")] if call.operation.startswith("Create") else [])
+
+
+def _cloudfront(call: ApiCall) -> list[tuple[str, Context]]:
+    if call.operation == "CreateDistributionWithTags":
+        return [(f"arn:aws:cloudfront::{ACCOUNT_ID}:distribution/0", {})]
+    for ending, kind in (("OriginAccessControl", "origin-access-control"), ("ResponseHeadersPolicy", "response-headers-policy")):
+        if call.operation.endswith(ending):
+            return [(f"arn:aws:cloudfront::{ACCOUNT_ID}:{kind}/{call.parameters.get('Id', 0)}", {})]
+    named = str(call.parameters.get("Id") or call.parameters.get("Resource") or "")
+    return _distributions(named.rpartition("/")[2]) if named else []
+
+
+def _distributions(identifier: str) -> list[tuple[str, Context]]:
+    arn = f"arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{identifier}"
+    tags = cloudfront_backends[ACCOUNT_ID]["aws"].tagger.get_tag_dict_for_resource(arn)
+    return [(arn, {f"aws:ResourceTag/{key}": value for key, value in tags.items()})]
+
+
+def _route53(call: ApiCall) -> list[tuple[str, Context]]:
+    named = {"HostedZoneId": "hostedzone", "HealthCheckId": "healthcheck", "ResourceId": str(call.parameters.get("ResourceType"))}
+    if call.operation.endswith("HostedZone") or call.operation.endswith("HostedZoneComment"):
+        named["Id"] = "hostedzone"
+    return [
+        (f"arn:aws:route53:::{kind}/{str(call.parameters[name]).rpartition('/')[2]}", {})
+        for name, kind in named.items()
+        if name in call.parameters
+    ]
 
 
 def _s3(parameters: Mapping[str, Any]) -> list[str]:

@@ -70,6 +70,25 @@ def test_only_what_is_ours_can_be_removed() -> None:
     assert condition["aws:RequestedRegion"] == ["{regions}"]
 
 
+def test_the_edge_is_bounded_by_names_and_tags() -> None:
+    found = by_sid(
+        *("cloudfront:CreateDistributionWithTags", "cloudfront:UpdateDistribution", "cloudfront:DeleteOriginAccessControl"),
+        *("wafv2:AssociateWebACL", "wafv2:PutLoggingConfiguration", "route53:ChangeResourceRecordSets", "route53:CreateHostedZone"),
+        *("acm:RequestCertificate", "logs:PutDeliverySource"),
+    )
+    assert found["CloudfrontNewDistributions"]["Action"] == ["cloudfront:CreateDistribution", "cloudfront:TagResource"]
+    assert found["CloudfrontDistributions"]["Action"] == ["cloudfront:AllowVendedLogDeliveryForResource", "cloudfront:UpdateDistribution"]
+    assert found["CloudfrontDistributions"]["Condition"]["StringEquals"]["aws:ResourceTag/Environment"] == "{environment}"
+    assert found["CloudfrontAccessControls"]["Action"] == ["cloudfront:DeleteOriginAccessControl"]
+    assert "arn:aws:wafv2:*:{account}:*/webacl/{prefix}-*/*" in found["Wafv2WebAcls"]["Resource"]
+    assert found["ElasticloadbalancingBalancers"]["Action"] == ["elasticloadbalancing:SetWebAcl"]
+    assert found["Route53Zones"]["Resource"] == ["arn:aws:route53:::hostedzone/*", "arn:aws:route53:::healthcheck/*"]
+    assert found["Route53NewZones"]["Action"] == ["route53:CreateHostedZone"]
+    assert found["AcmCertificates"]["Action"] == ["acm:AddTagsToCertificate"]
+    assert "logs:PutDeliverySource" in found["LogsGroups"]["Action"]
+    assert "logs:PutResourcePolicy" in found["LogsDeliveryToLogs"]["Action"]
+
+
 def test_an_unknown_service_is_refused_with_the_place_to_add_it() -> None:
     with pytest.raises(UnknownCallError, match=r"quantum:Leap: the service quantum is not in plugins/plugin_utils/iam_actions.yml"):
         iam_policy.statements(["quantum:Leap"])
