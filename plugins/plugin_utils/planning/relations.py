@@ -563,3 +563,11 @@ def _scans(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
             trace.note(f"resourceState.{kind}", state.get("status"), after)
             state["status"] = after
     trace.compared |= set(write.parameters)
+
+
+@rule("wafv2", "AssociateWebACL", "DisassociateWebACL")
+def _protected_resources(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+    if read.operation.name == "GetWebACLForResource" and write.parameters["ResourceArn"] in read.asked:
+        before, after = found[0].value.get("WebACL") or {}, write.parameters.get("WebACLArn")
+        trace.note("WebACLArn", before.get("ARN"), after)
+        found[0].value["WebACL"] = {"ARN": after} if after else None

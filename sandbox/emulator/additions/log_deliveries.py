@@ -3,7 +3,8 @@
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DeleteDeliverySource.html
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DeleteDeliveryDestination.html
-moto 5.2.5 leaves them out of the Resource Groups Tagging API, and deletes sources and destinations of which there still are deliveries.
+moto 5.2.5 leaves them out of the Resource Groups Tagging API, describes them with the tags of their creation, and deletes sources and
+destinations of which there still are deliveries.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ def install() -> None:
     @wrap(LogsBackend, "iter_tagged_resources")
     def iter_tagged_resources(original: Any, self: Any) -> Iterator[TaggedResource]:
         yield from original(self)
-        for kind, parts in (
-            ("delivery-source", self.delivery_sources),
-            ("delivery-destination", self.delivery_destinations),
-            ("delivery", self.deliveries),
-        ):
-            for part in parts.values():
-                yield TaggedResource(part.arn, self.tagger.get_tag_dict_for_resource(part.arn), f"logs:{kind}")
+        for part in _parts(self):
+            yield TaggedResource(part.arn, self.tagger.get_tag_dict_for_resource(part.arn), f"logs:{part.arn.split(':')[5]}")
+
+    for name in ("tag_resource", "untag_resource"):
+
+        @wrap(LogsBackend, name)
+        def change_tags(original: Any, self: Any, arn: str, tags: Any) -> None:
+            original(self, arn, tags)
+            for part in _parts(self):
+                if part.arn == arn:
+                    part.tags = self.tagger.get_tag_dict_for_resource(arn)
 
     @wrap(LogsBackend, "delete_delivery_source")
     def delete_delivery_source(original: Any, self: Any, name: str) -> None:
@@ -42,6 +47,10 @@ def install() -> None:
         used = [delivery.delivery_destination_arn.rpartition(":")[2] for delivery in self.deliveries.values()]
         _require_unused(name in used)
         original(self, name)
+
+
+def _parts(backend: Any) -> list[Any]:
+    return [*backend.delivery_sources.values(), *backend.delivery_destinations.values(), *backend.deliveries.values()]
 
 
 def _require_unused(used: bool) -> None:
