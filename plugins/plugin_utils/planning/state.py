@@ -338,7 +338,7 @@ def _set(node: Node, member: str, value: Any, verb: str, trace: Trace) -> None:
 
 def _tag(node: Node, write: Write, trace: Trace) -> None:
     tags = write.tags
-    if tags is None or not meet(tags.resources, set(node.identifiers)) or not _is_of_kind(node, tags.kind):
+    if tags is None or not _is_tagged(node, tags.resources) or not _is_of_kind(node, tags.kind):
         return
     for member, shape in node.shape.members.items():
         if normal(member) in tagging.MEMBERS:
@@ -348,6 +348,14 @@ def _tag(node: Node, write: Write, trace: Trace) -> None:
             trace.compared |= set(write.parameters)
             for key in sorted({*before, *after}):
                 trace.note(f"Tags.{key}", before.get(key), after.get(key))
+
+
+def _is_tagged(node: Node, resources: set[str]) -> bool:
+    """Whether a structure describes one of these; where both tell ARNs, those count, for things of two kinds may have one name."""
+    arns = {text for text in node.identifiers if text.startswith("arn:")}
+    if arns and all(text.startswith("arn:") for text in resources):
+        return bool(arns & resources)
+    return meet(resources, set(node.identifiers))
 
 
 def _is_of_kind(node: Node, kind: str) -> bool:
