@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import batched
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_message
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code, is_boto3_error_message
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.cloudfront import pages
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_facts import FACTS, Gone
@@ -259,6 +259,7 @@ def _global(clients: Clients, account_id: str, tags: Mapping[str, str]) -> list[
         *_zones(clients("route53"), tags),
         *_distributions(clients("cloudfront"), tags),
         *_untaggable(clients("cloudfront"), account_id, named),
+        *_protections(clients("shield"), tags),
     ]
 
 
@@ -317,6 +318,17 @@ def _untaggable(client: Any, account_id: str, named: str) -> Iterator[Owned]:
     for kind, identifier, name in found:
         if name.startswith(named):
             yield Owned(f"arn:aws:cloudfront::{account_id}:{kind}/{identifier}", f"cloudfront:{kind}", identifier, name)
+
+
+def _protections(client: Any, tags: Mapping[str, str]) -> Iterator[Owned]:
+    try:
+        found = [item for page in client.get_paginator("list_protections").paginate() for item in page["Protections"]]
+    except is_boto3_error_code("ResourceNotFoundException"):  # an account without a subscription
+        return
+    for item in found:
+        carried = boto3_tag_list_to_ansible_dict(client.list_tags_for_resource(ResourceARN=item["ProtectionArn"])["Tags"])
+        if carries(carried, tags):
+            yield Owned(item["ProtectionArn"], "shield:protection", item["Id"], item["Name"], carried)
 
 
 def _identities(client: Any) -> list[Owned]:

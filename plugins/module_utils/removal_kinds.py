@@ -115,14 +115,14 @@ KINDS: dict[str, Kind] = {
         after=("elasticloadbalancing:loadbalancer", "cloudfront:distribution"),
     ),
     # What leads to it; most of it exists once per account, and is removed before the regions
-    "cloudfront:distribution": Kind("distribution", "cloudfront", modules=("cloudfront_distribution",)),
+    "cloudfront:distribution": Kind("distribution", "cloudfront", after=("shield:protection",), modules=("cloudfront_distribution",)),
     "cloudfront:origin-access-control": Kind(
         "origin access control", "cloudfront", after=("cloudfront:distribution",), modules=("cloudfront_origin_access_control",)
     ),
     "cloudfront:response-headers-policy": Kind(
         "response headers policy", "cloudfront", after=("cloudfront:distribution",), modules=("cloudfront_response_headers_policy",)
     ),
-    "route53:hostedzone": Kind("zone", "route53", modules=("route53_zone",)),
+    "route53:hostedzone": Kind("zone", "route53", after=("shield:protection",), modules=("route53_zone",)),
     "route53:healthcheck": Kind(
         "health check",
         "route53",
@@ -130,6 +130,7 @@ KINDS: dict[str, Kind] = {
         after=("route53:hostedzone",),
         modules=("route53_health_check",),
     ),
+    "shield:protection": Kind("protection by Shield Advanced", "shield", ("delete_protection", {"ProtectionId": "id"})),
     "wafv2:webacl": Kind("web ACL", "wafv2", after=("cloudfront:distribution",), modules=("wafv2_web_acl",)),
     # What watches
     "cloudwatch:alarm": Kind("alarm", "cloudwatch", modules=("cloudwatch_alarm", "cloudwatch_metric_alarm")),

@@ -64,6 +64,7 @@ def edge_problems(values: Mapping[str, Any], layers: Collection[str]) -> Iterato
     yield from _path_problems(values)
     yield from _number_problems(values)
     yield from _header_problems(values)
+    yield from _price_problems(values)
 
 
 def _texts(value: Any) -> list[str]:
@@ -217,6 +218,15 @@ def _number_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     for code in errors if isinstance(errors, Mapping) else ():
         if not str(code).isdigit() or int(code) not in ERRORS:
             yield Problem("aws_edge_error_seconds", f"has the status {code}.", f"CloudFront takes {', '.join(map(str, sorted(ERRORS)))}.")
+
+
+def _price_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    if values.get("aws_edge_shield_advanced_price_accepted") is True and values.get("aws_edge_shield_advanced") is not True:
+        yield Problem(
+            "aws_edge_shield_advanced_price_accepted",
+            "accepts the price of Shield Advanced, which is off.",
+            "Set aws_edge_shield_advanced to true as well (3000 USD a month, for a year), or remove the line.",
+        )
 
 
 def _header_problems(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -111,6 +111,7 @@ def _edge(stack: Stack) -> Iterator[Item]:
         yield Thing("health_check", "", len(stack.value("aws_edge_origins")))
         yield Thing("health_check_feature", "", len(stack.value("aws_edge_origins")))  # by https
         yield Thing("secret")
+        yield Thing("shield_advanced", "", int(stack.value("aws_edge_shield_advanced")))
 
 
 def _monitoring(stack: Stack) -> Iterator[Item]:

@@ -22,7 +22,7 @@ SERVICES = (
     *("accessanalyzer", "acm", "application-autoscaling", "autoscaling", "backup", "budgets", "ce", "cloudformation", "cloudfront"),
     *("cloudtrail", "cloudwatch", "config", "dynamodb", "ec2", "ecr", "ecs", "efs", "elasticache", "elb", "elbv2", "events"),
     *("firehose", "guardduty", "iam", "identitystore", "inspector2", "kms", "lambda", "logs", "organizations", "rds"),
-    *("resourcegroupstaggingapi", "route53", "s3", "s3control", "secretsmanager", "securityhub", "service-quotas", "sns", "sqs"),
+    *("resourcegroupstaggingapi", "route53", "s3", "s3control", "secretsmanager", "securityhub", "service-quotas", "shield", "sns", "sqs"),
     *("ssm", "sso", "sso-admin", "sso-oidc", "sts", "wafv2"),
 )
 

@@ -38,7 +38,7 @@ from .shapes import (
 )
 
 # One account for all regions, whatever region a client was built for.
-GLOBAL = {"iam", "route53", "cloudfront", "s3", "sts", "organizations", "budgets", "ce"}
+GLOBAL = {"iam", "route53", "cloudfront", "shield", "s3", "sts", "organizations", "budgets", "ce"}
 
 
 def home(service: str, region: str) -> str:

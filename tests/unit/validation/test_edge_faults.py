@@ -85,6 +85,7 @@ def test_the_defaults_of_the_role_have_no_problem() -> None:
         ("aws_edge_error_seconds", {"418": 10}, "status 418"),
         ("aws_edge_origin_header", "X-Amz-Mine", "does not add"),
         ("aws_edge_origin_header", "not a header", "does not add"),
+        ("aws_edge_shield_advanced_price_accepted", True, "Shield Advanced, which is off"),
     ],
 )
 def test_a_fault_is_told_with_its_variable(variable: str, value: Any, words: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.drill.roles.edge.conftest import PREFIX, Edge
+from tests.drill.roles.edge.conftest import PART, PREFIX, Edge
 from tests.drill.support.judgement import told
 
 pytestmark = pytest.mark.emulator
@@ -167,6 +167,26 @@ def test_the_distribution_serves_pages_files_and_the_api(edge: Edge) -> None:
     assert delivery["deliveryDestinationConfiguration"]["destinationResourceArn"] == f"arn:aws:s3:::{PREFIX}-logs/cloudfront"
 
 
+# --- Shield Advanced, which nobody has by mistake ---
+
+
+def test_shield_advanced_needs_its_price_accepted_and_protects_what_visitors_meet(edge: Edge) -> None:
+    shield = edge.client("shield")
+    wanted = {"aws_edge_shield_advanced": True}
+    refused = edge.project.plan(*PART, "-e", json.dumps(wanted))
+    assert refused.returncode == 1
+    assert "3000 USD a month" in " ".join(refused.output.split())
+    with pytest.raises(shield.exceptions.ResourceNotFoundException):
+        shield.describe_subscription()
+
+    accepted = ("-e", json.dumps(wanted | {"aws_edge_shield_advanced_price_accepted": True}))
+    planned, applied = edge.project.plan(*PART, *accepted), edge.project.apply(*PART, *accepted)
+    assert told(planned.planned, applied.changes) == []
+    names = {protection["Name"].removeprefix(f"{PREFIX}-") for protection in shield.list_protections()["Protections"]}
+    assert names == {"site", "zone", "primary", "dr"}
+    assert edge.project.plan(*PART, *accepted).planned == set()
+
+
 # --- the end ---
 
 
@@ -187,3 +207,4 @@ def test_the_edge_is_taken_away_without_a_trace(edge: Edge) -> None:
         assert edge.client("acm", region).list_certificates(Includes={"keyTypes": ["EC_prime256v1"]})["CertificateSummaryList"] == []
         assert edge.client("logs", region).describe_log_groups(logGroupNamePrefix="aws-waf-logs-")["logGroups"] == []
     assert edge.client("logs").describe_delivery_sources()["deliverySources"] == []
+    assert edge.client("shield").list_protections()["Protections"] == []
