@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from scripts.pages import costs, environments, topology
+from scripts.pages import controls, costs, environments, topology
 from scripts.pages.inventory import ENVIRONMENTS
 
 
 def pages() -> dict[str, str]:
     """Path below the repository -> text."""
     maps = {f"docs/topology/{environment}.svg": topology.drawing(environment) for environment in ENVIRONMENTS}
-    return {"docs/environments.md": environments.page(), "docs/costs.md": costs.page(), **maps}
+    return {
+        "docs/controls/README.md": controls.page(),
+        "docs/costs.md": costs.page(),
+        "docs/environments.md": environments.page(),
+        **maps,
+    }

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/controls/README.md: what frameworks ask for, the task that does it, the test that proves it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from scripts.pages.inventory import ENVIRONMENTS, ROOT, stacks
+
+DATA = ROOT / "docs/controls/controls.yml"
+
+HEAD = """\
+# Controls
+
+What this estate does that a framework asks for, the task that does it, and the test that proves it. Made from `controls.yml` by
+`python -m scripts.pages`; do not edit. A test holds every task and test named here to what exists. The last column says whose stacks
+have all of a measure's roles; how far they go there is in [environments.md](../environments.md): only production has a second region.
+
+It is evidence for an auditor, no certificate: frameworks also ask for policies, people and habits, which no tool provides.
+"""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One thing that the estate does.
+
+    controls: framework -> its controls. tasks: role -> names of tasks; empty where the project itself does it. proofs: tests as pytest
+    names them.
+    """
+
+    text: str
+    controls: dict[str, tuple[str, ...]]
+    tasks: dict[str, tuple[str, ...]]
+    proofs: tuple[str, ...]
+
+    @property
+    def environments(self) -> list[str]:
+        return [name for name in ENVIRONMENTS if self.tasks.keys() <= _roles(name) | NOT_OF_A_STACK]
+
+
+# Run by playbooks of their own, whatever an environment consists of.
+NOT_OF_A_STACK = frozenset({"aws_operations", "aws_removal"})
+
+
+@functools.cache
+def _data() -> dict[str, Any]:
+    return dict(yaml.safe_load(DATA.read_text(encoding="utf-8")))
+
+
+@functools.cache
+def _roles(environment: str) -> frozenset[str]:
+    return frozenset(role for stack in stacks(environment) for role in stack.layers)
+
+
+def measures() -> list[Measure]:
+    return [
+        Measure(
+            entry["measure"],
+            {framework: tuple(str(control) for control in found) for framework, found in entry["controls"].items()},
+            {role: tuple(tasks) for role, tasks in entry["by"].items()},
+            tuple(entry["proof"]),
+        )
+        for entry in _data()["measures"]
+    ]
+
+
+def page() -> str:
+    """The whole page."""
+    found, frameworks = measures(), _data()["frameworks"]
+    lines = [HEAD, "| framework | |", "|---|---|", *(f"| {short} | {name} |" for short, name in frameworks.items())]
+    lines += ["\n## Measures\n", "| # | what | controls | done by | proved by | where |", "|---|---|---|---|---|---|"]
+    for number, measure in enumerate(found, 1):
+        controls = "<br>".join(f"{framework} {', '.join(names)}" for framework, names in measure.controls.items())
+        tasks = "<br>".join(f"[{role}](../../roles/{role}/README.md): {task}" for role, names in measure.tasks.items() for task in names)
+        proofs = "<br>".join(_proof(proof) for proof in measure.proofs)
+        where = "everywhere" if measure.environments == list(ENVIRONMENTS) else ", ".join(measure.environments)
+        lines.append(f"| {number} | {measure.text} | {controls} | {tasks or 'the project itself'} | {proofs} | {where} |")
+    lines.append("\n## Controls\n")
+    for framework, name in frameworks.items():
+        by_control: dict[str, list[int]] = {}
+        for number, measure in enumerate(found, 1):
+            for control in measure.controls.get(framework, ()):
+                by_control.setdefault(control, []).append(number)
+        lines += [f"### {name}\n", "| control | measures |", "|---|---|"]
+        lines += [f"| {control} | {', '.join(map(str, by_control[control]))} |" for control in sorted(by_control, key=_order)] + [""]
+    lines += ["## Elsewhere\n", "| control | why |", "|---|---|"]
+    lines += [f"| {entry['control']} | {entry['why']} |" for entry in _data()["elsewhere"]]
+    return "\n".join(lines) + "\n"
+
+
+def _proof(proof: str) -> str:
+    path, _, name = proof.partition("::")
+    return f"[{name.removeprefix('test_').replace('_', ' ')}](../../{path})"
+
+
+def _order(control: str) -> list[tuple[int, str]]:
+    """Numbers in their order, whatever stands around them."""
+    parts = control.replace("(", ".").replace(")", "").split(".")
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
