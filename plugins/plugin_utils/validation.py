@@ -44,6 +44,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Problem]]] = {
 }
 
 UNSET = "CHANGE_ME"
+NUMBERS = ("int", "float")
 UNSUPPORTED = re.compile(r"(?P<key>\S+)\. Supported parameters include: (?P<keys>.+)\.")
 SUGGESTION_CUTOFF = 0.75
 CONNECTION_CUTOFF = 0.9  # a fact or a plugin's own variable may look like a connection variable
@@ -214,15 +215,20 @@ def _type_problems(name: str, value: Any, specification: Specification) -> Itera
 
 
 def _shape_problems(path: str, value: Any, specification: Specification) -> Iterator[tuple[str, str]]:
-    """Where a list or dictionary is wanted and is something else. The validator would make one of a text; roles would not."""
+    """Where a list, dictionary or number is wanted and is of another shape.
+
+    The validator would make a list or dictionary of a text, which roles would not, and breaks at some lists that should be numbers.
+    """
     if value is None:
         return
     if specification.get("type") == "list":
         if not isinstance(value, list):
             yield path, "list"
-        elif specification.get("elements") == "dict":
+        elif (elements := specification.get("elements")) in {"dict", *NUMBERS}:
             for index, part in enumerate(value):
-                yield from _shape_problems(f"{path}[{index}]", part, {**specification, "type": "dict"})
+                yield from _shape_problems(f"{path}[{index}]", part, {**specification, "type": elements})
+    elif specification.get("type") in NUMBERS and isinstance(value, list | Mapping):
+        yield path, "number"
     elif specification.get("type") == "dict":
         if not isinstance(value, Mapping):
             yield path, "dictionary"

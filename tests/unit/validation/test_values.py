@@ -93,8 +93,10 @@ def test_connection_variables_are_ansibles_but_their_misspellings_are_not() -> N
     [
         ("aws_archive_days", None, "has no value"),
         ("aws_archive_days", "many", "unable to convert to int"),
-        ("aws_archive_days", [1], "unable to convert to int"),
+        ("aws_archive_days", [1], "is no number"),
         ("aws_archive_mode", "two", "one of: one, all"),
+        ("aws_archive_days", [2**63, None], "is no number"),
+        ("aws_archive_limits", {"low": [2**63, None]}, "is no number at aws_archive_limits.low"),
         ("aws_archive_buckets", "logs,uploads", "is no list"),
         ("aws_archive_buckets", {"name": "logs"}, "is no list"),
         ("aws_archive_buckets", ["logs"], "is no dictionary at aws_archive_buckets[0]"),
