@@ -18,6 +18,7 @@ import pytest
 from tests.integration.emulator.support import RunningEmulator, start
 from tests.support import playbooks
 from tests.support.playbooks import PlaybookRun
+from tests.support.policy_check import faults
 
 ROOT = Path(__file__).resolve().parents[3]
 LAYERS = ["aws_identity", "aws_keys", "aws_network", "aws_security_groups", "aws_storage", "aws_messaging"]
@@ -365,6 +366,15 @@ def test_containers_and_functions_may_do_what_they_need_and_no_more(client: Clie
             "ecs-tasks.amazonaws.com",
             "lambda.amazonaws.com",
         )
+
+
+def test_permissions_of_roles_are_sound(client: Client) -> None:
+    iam, found = client("iam"), {}
+    for role in (role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith(PREFIX)):
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            found[role] = faults(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+    assert len(found) > 6
+    assert {role: told for role, told in found.items() if told} == {}
 
 
 @pytest.mark.parametrize("region", REGIONS)
