@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from scripts.pages import controls, costs, environments, topology
+from scripts.pages import controls, costs, environments, resources, topology
 from scripts.pages.inventory import ENVIRONMENTS
 
 
@@ -14,5 +14,6 @@ def pages() -> dict[str, str]:
         "docs/controls/README.md": controls.page(),
         "docs/costs.md": costs.page(),
         "docs/environments.md": environments.page(),
+        "docs/resources.md": resources.page(),
         **maps,
     }
