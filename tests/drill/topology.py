@@ -46,8 +46,7 @@ class Drill:
     def rounds(self) -> None:
         """Plan the empty account, apply, plan again, apply again."""
         planned = self._run("plan of the empty account", check=True)
-        approval = ("-e", f"approved_plan={planned.plan.digest}") if planned.plan and self._declaration.needs_approval else ()
-        applied = self._run("first apply", *approval)
+        applied = self._run("first apply", *self._declaration.approval(planned))
         self.problems += told(planned.planned if planned.plan else set(), applied.changes)
         again = self._run("plan afterwards", check=True)
         self.problems += [f"planned after the apply: {' / '.join(change)}" for change in sorted(again.planned if again.plan else set())]

@@ -12,7 +12,7 @@ import yaml
 from sandbox.settings import ACCOUNT_ID
 from tests.drill.support.emulator import DrillEmulator
 from tests.drill.support.mutations.model import PREFIX
-from tests.drill.support.runs import ROOT, Project
+from tests.drill.support.runs import ROOT, Project, Run
 
 DEBIAN = ("136693071363", "debian-13-amd64-20260101-1")  # owner and name, as Debian publishes its images
 TAGS = {
@@ -118,6 +118,10 @@ class Declaration:
                 emulator.add_image(region, *DEBIAN)
             project.variables |= {"aws_account_id": ACCOUNT_ID}
         return project
+
+    def approval(self, planned: Run) -> tuple[str, ...]:
+        """The options with which that plan may be carried out."""
+        return ("-e", f"approved_plan={planned.plan.digest}") if planned.plan and self.needs_approval else ()
 
 
 def declarations() -> list[Declaration]:

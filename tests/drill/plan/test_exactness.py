@@ -26,8 +26,7 @@ def rounds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         emulator.reset_calls()
         planned = project.plan()
         assert emulator.calls().log == [], "a plan writes nothing"
-        approval = ("-e", f"approved_plan={planned.plan.digest}") if planned.plan and declaration.needs_approval else ()
-        applied = project.apply(*approval)
+        applied = project.apply(*declaration.approval(planned))
         emulator.reset_calls()
         again = project.plan()
         assert emulator.calls().log == [], "a plan writes nothing"
