@@ -29,7 +29,7 @@ def page() -> str:
     """The whole page."""
     columns = [stack for environment in REAL for stack in stacks(environment) if stack.kind != "global"]
     globals_ = {stack.environment: stack for environment in REAL for stack in stacks(environment) if stack.kind == "global"}
-    lines = [HEAD, "| | " + " | ".join(_title(stack) for stack in columns) + " |", "|---|" + "---|" * len(columns)]
+    lines = [HEAD, *_heading(columns, "")]
     lines.append(_row("region", [stack.region for stack in columns]))
     lines.append(f"| map | {' | '.join(f'[map](topology/{stack.environment}.svg)' for stack in columns)} |")
     lines += [
@@ -37,13 +37,13 @@ def page() -> str:
         *_table(columns, ((option.name, option.description, columns) for option in shared_options() if option.name not in LEFT_OUT)),
     ]
     roles = dict.fromkeys(role for stack in [*columns, *globals_.values()] for role in stack.layers)
-    lines += ["\n## Roles\n", "| role | " + " | ".join(_title(stack) for stack in columns) + " |", "|---|" + "---|" * len(columns)]
+    lines += ["\n## Roles\n", *_heading(columns, "role")]
     for role in roles:
         lines.append(f"| [{role}](../roles/{role}/README.md) | " + " | ".join(_where(role, stack, globals_) for stack in columns) + " |")
     for role in roles:
         holders = [stack if role in stack.layers else globals_[stack.environment] for stack in columns]
         if table := list(_table(columns, ((option.name, option.description, holders) for option in role_options(role)), bare=True)):
-            lines += [f"\n### {role}\n", *_heading(columns), *table]
+            lines += [f"\n### {role}\n", *_heading(columns, "variable"), *table]
     return "\n".join(lines) + "\n"
 
 
@@ -57,14 +57,14 @@ def _where(role: str, stack: Stack, globals_: dict[str, Stack]) -> str:
     return "once per account" if role in globals_[stack.environment].layers else NO_ROLE
 
 
-def _heading(columns: list[Stack]) -> list[str]:
-    return ["| variable | " + " | ".join(_title(stack) for stack in columns) + " |", "|---|" + "---|" * len(columns)]
+def _heading(columns: list[Stack], first: str) -> list[str]:
+    return [f"| {first} | " + " | ".join(_title(stack) for stack in columns) + " |", "|---|" + "---|" * len(columns)]
 
 
 def _table(columns: list[Stack], options: Iterable[tuple[str, str, list[Stack]]], *, bare: bool = False) -> Iterator[str]:
     """The rows of the options whose values differ, below a heading unless it is to be bare."""
     if not bare:
-        yield from _heading(columns)
+        yield from _heading(columns, "variable")
     told: list[list[Any]] = []  # lists that a role takes over from a shared variable are the same list
     for name, description, holders in options:
         values = [_masked(stack.value(name), stack) if _holds(name, stack) else NO_ROLE for stack in holders]
