@@ -51,10 +51,11 @@ resource:
 """
 
 import json
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, run
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
 
 
 def canonical(content: dict[str, Any]) -> str:
@@ -104,9 +105,19 @@ class Document(Resource):
         try:
             told = self.client.update_document(**key, Content=changes["content"], DocumentFormat="JSON", DocumentVersion="$LATEST")
             version = told["DocumentDescription"]["DocumentVersion"]
-        except self.client.exceptions.DuplicateDocumentContent:  # the latest version says it, and is not the default one
-            version = self.client.describe_document(**key)["Document"]["LatestVersion"]
+        except self.client.exceptions.DuplicateDocumentContent:  # an earlier version says it, and is not the default one
+            version = self._version_of(changes["content"])
         self.client.update_document_default_version(**key, DocumentVersion=version)
+
+    def _version_of(self, content: str) -> str:
+        """The newest version that says this. Versions are numbered; some may have been deleted."""
+        latest = int(self.client.describe_document(Name=self.name)["Document"]["LatestVersion"])
+        for version in map(str, range(latest, 0, -1)):
+            with suppress(self.client.exceptions.InvalidDocument, self.client.exceptions.InvalidDocumentVersion):
+                found = self.client.get_document(Name=self.name, DocumentFormat="JSON", DocumentVersion=version)
+                if canonical(json.loads(found["Content"])) == content:
+                    return version
+        raise ResourceError("SSM says that a version of the document has this content, and has none that does. Try again.")
 
     def delete(self, current: Properties) -> None:
         self.client.delete_document(Name=self.name)

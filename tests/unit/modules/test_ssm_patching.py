@@ -110,6 +110,15 @@ def test_an_older_version_that_became_the_default_is_put_right(run: Run) -> None
     assert not run(ssm_document, **declared)["changed"]
 
 
+def test_a_declaration_that_is_taken_back_finds_the_version_that_said_so(run: Run) -> None:
+    first, second = (
+        {"name": "run", "type": "Session", "content": {**SESSION, "inputs": {"idleSessionTimeout": minutes}}} for minutes in "57"
+    )
+    for declared in (first, second, first, second):
+        assert run(ssm_document, **declared)["changed"]
+        assert not run(ssm_document, **declared)["changed"]
+
+
 # --- associations ---
 
 
