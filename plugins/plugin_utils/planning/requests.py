@@ -37,8 +37,25 @@ SIDES = {
 
 
 def without_tokens(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters without those that are new in every call."""
-    return {name: value for name, value in parameters.items() if normal(name) not in TOKENS}
+    """Parameters without those that are new in every call, at whatever depth."""
+    return {name: _tokenless(value) for name, value in parameters.items() if normal(name) not in TOKENS}
+
+
+def _tokenless(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_tokens(value)
+    return [_tokenless(item) for item in value] if isinstance(value, list) else value
+
+
+def ordered(value: Any) -> Any:
+    """A value with the items of all its lists in one order: modules go through sets, whose order is another in each process."""
+    if isinstance(value, Mapping):
+        return {name: ordered(part) for name, part in value.items()}
+    return sorted((ordered(item) for item in value), key=_text) if isinstance(value, list) else value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def about(created: str, asked: str) -> bool:

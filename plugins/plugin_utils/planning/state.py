@@ -193,7 +193,7 @@ class State:
 
     def seed(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> str:
         """What tells the thing that a call creates from all others, the same in every run."""
-        key = digest(service, home(service, region), operation, requests.without_tokens(parameters))
+        key = digest(service, home(service, region), operation, requests.ordered(requests.without_tokens(parameters)))
         return f"{key}.{sum(write.seed.partition('.')[0] == key for write in self.writes)}"
 
     def lay_over(self, read: Read, answer: dict[str, Any]) -> Trace:

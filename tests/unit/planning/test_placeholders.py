@@ -6,6 +6,7 @@ import re
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import placeholders
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.placeholders import holds, inward, outward, placeholder
+from ansible_collections.indivillage.infra.plugins.plugin_utils.planning.state import State
 
 
 def test_the_same_seed_gives_the_same_placeholder_and_another_one_another() -> None:
@@ -41,3 +42,13 @@ def test_within_a_module_ids_look_like_ids_of_ec2() -> None:
 def test_real_values_hold_none() -> None:
     assert not holds({"a": ["vpc-0a1b2c3d4e5f60718", 1, None, "planned-for-may", {"b": True}]})
     assert holds({"a": [{"b": "x planned-0a1b2c3d y"}]})
+
+
+def test_what_is_created_has_the_same_seed_whatever_tokens_it_carries_and_in_whatever_order_modules_say_it() -> None:
+    def seed(reference: str, subnets: list[str], **more: str) -> str:
+        config = {"CallerReference": reference, "Comment": "site", **more}
+        return State().seed("cloudfront", "us-east-1", "CreateDistribution", {"DistributionConfig": config, "SubnetIds": subnets})
+
+    assert seed("site-1", ["a", "b"]) == seed("site-2", ["b", "a"])
+    assert seed("site-1", ["a", "b"]) != seed("site-1", ["a", "c"])
+    assert seed("site-1", ["a", "b"]) != seed("site-1", ["a", "b"], DefaultRootObject="index.html")

@@ -143,13 +143,13 @@ def bucket_not_copied(account: Account) -> None:
     account.client("s3").delete_bucket_replication(Bucket=bucket("backups"))
 
 
-@mutation("bucket", "copies without deletions", COPIES, "uploads", operation="PutBucketReplication", argument="replication",
+@mutation("bucket", "copies without deletions", COPIES, "processed", operation="PutBucketReplication", argument="replication",
           field="ReplicationConfiguration.Rules")  # fmt: skip
 def bucket_copies_keep_deleted(account: Account) -> None:
     s3 = account.client("s3")
-    wanted = s3.get_bucket_replication(Bucket=bucket("uploads"))["ReplicationConfiguration"]
+    wanted = s3.get_bucket_replication(Bucket=bucket("processed"))["ReplicationConfiguration"]
     wanted["Rules"][0]["DeleteMarkerReplication"] = {"Status": "Disabled"}
-    s3.put_bucket_replication(Bucket=bucket("uploads"), ReplicationConfiguration=wanted)
+    s3.put_bucket_replication(Bucket=bucket("processed"), ReplicationConfiguration=wanted)
 
 
 @mutation("bucket", "CORS changed", BUCKETS, "static-assets", operation="PutBucketCors", argument="cors_rules", field="CORSRules")
