@@ -304,6 +304,8 @@ def _own(call: ApiCall) -> list[tuple[str, Context]]:
     match call.service:
         case "ec2":
             found = _ec2(call)
+        case "acm" if call.operation == "RequestCertificate":
+            found = [(_arn("acm", call, "certificate/0"), {})]
         case "cloudfront":
             found = _cloudfront(call)
         case "route53":
