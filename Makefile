@@ -24,9 +24,7 @@ site: setup ## Bring the sandbox up and run site.yml on it: an empty machine bec
 	@$(ANSIBLE_PLAYBOOK) site.yml -i inventories/sandbox
 	@printf '\nOpen %s  (certificate authority: %s)\n' "$$($(SANDBOX) url)" "$$($(SANDBOX) ca)"
 
-test: setup lint unit contract ## Everything that must pass before a change lands
-	@$(MAKE) --no-print-directory --jobs 2 integration molecule
-	@$(MAKE) --no-print-directory e2e
+test: setup lint unit contract integration molecule e2e ## Everything that must pass before a change lands
 
 lint: ## ansible-lint (production), yamllint, ruff, mypy
 	@scripts/lint
