@@ -17,6 +17,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_polic
 
 from sandbox import pki
 from sandbox.emulator.authorization import ROOT_ACCESS_KEY
+from sandbox.emulator.iam_evaluation import allows
 from tests.integration.emulator.support import REPOSITORY, RunningEmulator, start
 from tests.support import playbooks
 from tests.support.identity_store import make_groups
@@ -48,6 +49,16 @@ def statements(policies: Policies) -> list[dict[str, Any]]:
 def without(policies: Policies, sid: str) -> list[dict[str, Any]]:
     """The policies less the statement of that name."""
     return [{**policy, "Statement": [statement for statement in policy["Statement"] if statement["Sid"] != sid]} for policy in policies]
+
+
+def needless(policies: Policies, demands: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The names of the statements without which every demand would still be allowed: none is the only one to allow some demand."""
+    alone = {statement["Sid"]: [{"Statement": [statement]}] for statement in statements(policies)}
+    needed = set()
+    for demand in demands:
+        allowing = [sid for sid, policy in alone.items() if allows(policy, demand["permission"], demand["resource"], demand["context"])]
+        needed |= set(allowing) if len(allowing) == 1 else set()
+    return alone.keys() - needed
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_polic
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import operations
 
 from sandbox.emulator.iam_evaluation import allows
-from tests.support.permissions import DEMANDS, VALUES, committed, statements
+from tests.support.permissions import DEMANDS, VALUES, committed, needless, statements
 
 ROLES = ("deploy", "plan", "remove")
 NEEDED = [json.loads(line) for line in DEMANDS.read_text().splitlines()]
@@ -39,13 +39,7 @@ def test_a_role_may_do_all_that_it_does(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_statement_is_needed(role: str) -> None:
-    """Each is the only one that allows some demand."""
-    alone = {statement["Sid"]: [{"Statement": [statement]}] for statement in statements(committed(role))}
-    needed = set()
-    for demand in of(role):
-        allowing = [sid for sid, policy in alone.items() if allows(policy, demand["permission"], demand["resource"], demand["context"])]
-        needed |= set(allowing) if len(allowing) == 1 else set()
-    assert alone.keys() - needed == set()
+    assert needless(committed(role), of(role)) == set()
 
 
 def test_a_planner_may_do_nothing_that_changes_anything() -> None:
