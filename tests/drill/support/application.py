@@ -54,7 +54,12 @@ READS = re.compile(r"(Describe|Get|List|Head|Lookup|Search|Simulate|BatchGet|Que
 # Reads by their meaning, whatever their names say.
 OTHER_READS = frozenset({"AssumeRole", "Decrypt", "ReceiveMessage"})
 # And those whose requests say no more than a method and a path.
-READ_PATHS = frozenset({"/status/batch/get"})  # Inspector: BatchGetAccountStatus
+READ_PATHS = frozenset(
+    {
+        "/status/batch/get",  # Inspector: BatchGetAccountStatus
+        "/standards/get",  # Security Hub: GetEnabledStandards
+    }
+)
 
 
 @dataclass
