@@ -64,7 +64,7 @@ def start(*options: str) -> Iterator[RunningEmulator]:
         yield emulator
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def answers(emulator: RunningEmulator) -> bool:
