@@ -11,7 +11,7 @@ export AWS_EC2_METADATA_DISABLED := true
 # $(call required,NAME): the value of a variable that the target cannot do without.
 required = $(or $($(1)),$(error $(1) is missing: make $@ $(1)=<environment>, one of $(notdir $(wildcard inventories/[a-z]*))))
 
-.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan drill-roles drill-topology topology-up topology-down bench lock pages
+.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan drill-roles drill-topology drill-posture topology-up topology-down bench lock pages
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -90,6 +90,9 @@ drill-roles: setup ## Provision, change, plan and remove what only the real envi
 
 drill-topology: setup ## Plan, apply, plan and apply again every environment in an emulator of its own: [ENV=<environment>]; build/topology/*.json
 	@$(VENV)/python -m tests.drill.topology $(if $(ENV),--environment $(ENV))
+
+drill-posture: setup ## Have a scanner judge an environment in the emulator: [ENV=production]; build/posture/*.json (installs 2 GB, with python3.12)
+	@scripts/setup posture && $(VENV)/python -m tests.drill.posture $(if $(ENV),--environment $(ENV))
 
 topology-up: setup ## The same for one, and leave its account running; the URL is the last line: make topology-up ENV=<environment>
 	@$(VENV)/python -m tests.drill.topology up --environment $(call required,ENV)

@@ -57,6 +57,12 @@ def test_a_suitable_python_is_found_without_help() -> None:
     assert version.stdout.strip() == "True"
 
 
+def test_no_other_version_than_the_one_asked_for_is_found() -> None:
+    result = run(str(ROOT / "scripts/find-python"), "2.7", PYTHON="")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "Python 2.7 with venv is missing" in result.stderr
+
+
 def test_a_user_without_rights_gets_the_line_to_type(bare_path: str) -> None:
     script(Path(bare_path) / "id", "echo 1000")
     result = run(str(ROOT / "scripts/setup"), "system", PATH=bare_path)
