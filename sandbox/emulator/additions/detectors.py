@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""GuardDuty: one detector in a region, which keeps the features that a change does not name, and its tags.
+"""GuardDuty: one detector in a region, its tags, and its features, which a change keeps unless it names them, and data sources tell too.
 
 https://docs.aws.amazon.com/guardduty/latest/APIReference/API_CreateDetector.html
 https://docs.aws.amazon.com/guardduty/latest/APIReference/API_UpdateDetector.html
+https://docs.aws.amazon.com/guardduty/latest/APIReference/API_DataSourceConfigurationsResult.html
 https://docs.aws.amazon.com/guardduty/latest/APIReference/API_TagResource.html
-moto 5.2.5 makes any number of detectors, forgets the features that an update leaves out, and knows tags at creation only.
+moto 5.2.5 makes any number of detectors, forgets the features that an update leaves out, does not tell features as the data sources
+that they once were, and knows tags at creation only.
 """
 
 from __future__ import annotations
@@ -41,6 +43,19 @@ def install() -> None:
         *others, features = given
         merged = {feature["name"]: feature for feature in [*self.features, *(features or [])]}
         original(self, *others, list(merged.values()))
+
+    @wrap(Detector, "to_json")
+    def to_json(original: Any, self: Any) -> dict[str, Any]:
+        status = {feature["name"]: {"status": feature["status"]} for feature in self.features}
+        off = {"status": "DISABLED"}
+        told: dict[str, Any] = original(self)
+        told["dataSources"] |= {
+            **{source: {"status": told["status"]} for source in ("cloudTrail", "dnsLogs", "flowLogs")},
+            "s3Logs": status.get("S3_DATA_EVENTS", off),
+            "kubernetes": {"auditLogs": status.get("EKS_AUDIT_LOGS", off)},
+            "malwareProtection": {"scanEc2InstanceWithFindings": {"ebsVolumes": status.get("EBS_MALWARE_PROTECTION", off)}},
+        }
+        return told
 
     add_paths(urls, GuardDutyResponse, r"/tags/(?P<resource_arn>.+)$")
     add(GuardDutyResponse, "list_tags_for_resource")(lambda self: json.dumps({"tags": _detector(self).tags}))

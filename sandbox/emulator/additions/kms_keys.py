@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls that name a key by its ARN, and replicas of multi-Region keys.
+"""Calls that name a key by its ARN, replicas of multi-Region keys, and what DescribeKey says of other keys.
 
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
 https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKey.html
+https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html (MultiRegion is always there; keys of AWS services are AWS's)
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ReplicateKey.html (a replica has a policy, description, aliases and tags of its own)
 moto 5.2.5 knows a key by its id only and fails with KeyError when it is given the ARN, as amazon.aws.kms_key does. Its replicas share all
-these with the primary, which it then takes for a replica itself.
+these with the primary, which it then takes for a replica itself. A key that was asked for without a word of MultiRegion has none, and the
+keys that it makes in the name of a service are the customer's.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 from moto.core.exceptions import JsonRESTError
 from moto.kms.exceptions import AlreadyExistsException
-from moto.kms.models import KmsBackend, kms_backends
+from moto.kms.models import Key, KmsBackend, kms_backends
 from moto.kms.responses import KmsResponse
 
 from sandbox.emulator.additions.patching import wrap
@@ -29,6 +31,14 @@ def install() -> None:
         @wrap(KmsBackend, name)
         def by_any_name(original: Any, self: Any, key_id: str, *others: Any) -> Any:
             return original(self, self.any_id_to_key_id(key_id), *others)
+
+    @wrap(Key, "to_dict")
+    def to_dict(original: Any, self: Any) -> dict[str, Any]:
+        told: dict[str, Any] = original(self)
+        told["KeyMetadata"]["MultiRegion"] = bool(self.multi_region)
+        if any(alias.startswith("alias/aws/") for alias in self.aliases):
+            told["KeyMetadata"]["KeyManager"] = "AWS"
+        return told
 
     @wrap(KmsResponse, "replicate_key")
     def replicate_key(original: Any, self: Any) -> str:

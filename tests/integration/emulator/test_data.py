@@ -228,7 +228,9 @@ def test_tables_have_an_id(emulator: RunningEmulator) -> None:
 
 def test_keys_are_deleted_by_arn(emulator: RunningEmulator) -> None:
     kms = emulator.client("kms")
-    arn = kms.create_key()["KeyMetadata"]["Arn"]
+    key = kms.create_key()["KeyMetadata"]
+    assert (key["MultiRegion"], key["KeyManager"]) == (False, "CUSTOMER")
+    arn = key["Arn"]
     kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
     assert kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
