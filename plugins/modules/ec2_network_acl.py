@@ -11,8 +11,9 @@ version_added: 0.2.0
 short_description: Manage a network ACL of a VPC, its entries and its subnets
 description:
   - Creates, changes, tags and deletes one network ACL. Its entries are exactly those that are declared.
-  - A network ACL is identified by its VPC and its tag C(Name). Two of one name are an error, and so is the VPC's default one, to which
-    every subnet falls back that no other has.
+  - A network ACL is identified by its VPC and its tag C(Name). Two of one name are an error.
+  - The name V(default) stands for the ACL that every VPC has, whatever its tags, and to which each subnet falls back that no other has. It
+    can be closed, and not deleted; under another name it is an error.
   - Unlike M(amazon.aws.ec2_vpc_nacl) it asks AWS once when nothing differs, replaces an entry in one step, says what differs, and can
     run beside another that gets a subnet from this one.
 options:
@@ -21,7 +22,7 @@ options:
     type: str
     required: true
   name:
-    description: The ACL's tag C(Name), which O(tags) need not have.
+    description: The ACL's tag C(Name), which O(tags) need not have; or V(default).
     type: str
     required: true
   ingress: &entries
@@ -92,6 +93,13 @@ EXAMPLES = r"""
     subnet_ids: [subnet-0123456789abcdef0]
     tags:
       Project: indivillage
+
+- name: Close the default ACL of a VPC
+  indivillage.infra.ec2_network_acl:
+    vpc_id: vpc-0123456789abcdef0
+    name: default
+    ingress: []
+    egress: []
 """
 
 RETURN = r"""
@@ -140,6 +148,7 @@ ENTRIES = {
     },
     "required_if": REQUIRED_IF,
 }
+DEFAULT = "default"
 NUMBERS = range(1, 32767)  # behind them are AWS's own, which deny what no other allows
 PROTOCOLS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58", ALL: "-1"}
 PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
@@ -208,13 +217,15 @@ class NetworkAcl(NamedInVpc):
             for acl in acls
             for link in acl.get("Associations", [])
         }
+        if self.name == DEFAULT:
+            own = next((acl for acl in acls if acl["NetworkAclId"] == self.default), None)
         return self._read(own) if own else None
 
     def _read(self, acl: dict[str, Any]) -> Properties:
-        if acl["NetworkAclId"] == self.default:
-            raise ResourceError(
-                f"{self.default} is the VPC's default ACL, which AWS keeps for subnets without another. Change its tag Name."
-            )
+        if self.name == DEFAULT and self.params["state"] == "absent":
+            raise ResourceError("every VPC has it, and AWS never deletes it. Declare it without entries instead.")
+        if self.name != DEFAULT and acl["NetworkAclId"] == self.default:
+            raise ResourceError(f"{self.default} is the VPC's default ACL, which is named {DEFAULT}. Change its tag Name.")
         self.read = {
             direction: {
                 str(entry["RuleNumber"]): _text(entry)
@@ -234,6 +245,8 @@ class NetworkAcl(NamedInVpc):
         return sorted(subnet for subnet, association in self.associations.items() if association.acl == acl)
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
+        if self.name == DEFAULT:
+            raise ResourceError("it comes and goes with its VPC, which is not there.")
         specification = self.specification("network-acl", tags)
         made = self.client.create_network_acl(VpcId=self.params["vpc_id"], TagSpecifications=specification)["NetworkAcl"]
         wait_until(lambda: self.find() is not None, "AWS to report it", READ_BACK_SECONDS)

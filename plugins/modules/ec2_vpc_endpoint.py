@@ -40,6 +40,11 @@ options:
     description: Ids of all security groups of an interface endpoint.
     type: list
     elements: str
+  policy:
+    description:
+      - Which calls the endpoint lets through, as the structure of an IAM policy. AWS lets all through that have none of their own.
+      - A service of an interface endpoint that knows no policies refuses one.
+    type: dict
 extends_documentation_fragment:
   - indivillage.infra.aws_resource
   - amazon.aws.common.modules
@@ -56,6 +61,14 @@ EXAMPLES = r"""
     vpc_id: vpc-0123456789abcdef0
     service: com.amazonaws.us-east-1.s3
     route_table_ids: [rtb-0123456789abcdef0, rtb-0123456789abcdef1]
+    policy:
+      Version: "2012-10-17"
+      Statement:
+        - Effect: Allow
+          Principal: "*"
+          Action: "*"
+          Resource: "*"
+          Condition: {StringEquals: {aws:PrincipalAccount: "123456789012"}}
     tags:
       Project: indivillage
 
@@ -87,6 +100,7 @@ resource:
   sample: {vpc_endpoint_id: vpce-0123456789abcdef0, state: available, route_table_ids: [rtb-0123456789abcdef0]}
 """
 
+import json
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
@@ -110,8 +124,10 @@ class VpcEndpoint(Ec2Resource):
         "route_table_ids": {"type": "list", "elements": "str"},
         "subnet_ids": {"type": "list", "elements": "str"},
         "security_group_ids": {"type": "list", "elements": "str"},
+        "policy": {"type": "dict"},
     }
-    properties = tuple(API_NAMES)
+    properties = (*API_NAMES, "policy")
+    exact = frozenset({"policy"})
 
     @property
     def name(self) -> str:
@@ -134,6 +150,7 @@ class VpcEndpoint(Ec2Resource):
                     "route_table_ids": endpoint.get("RouteTableIds", []),
                     "subnet_ids": endpoint.get("SubnetIds", []),
                     "security_group_ids": [group["GroupId"] for group in endpoint.get("Groups", [])],
+                    "policy": json.loads(endpoint.get("PolicyDocument") or "{}"),
                     "tags": boto3_tag_list_to_ansible_dict(endpoint.get("Tags", [])),
                 }
         return None
@@ -152,13 +169,15 @@ class VpcEndpoint(Ec2Resource):
             ServiceName=self.params["service"],
             VpcEndpointType=self.params["endpoint_type"],
             TagSpecifications=specifications,
-            **{API_NAMES[option]: value for option, value in wanted.items()},
+            **{API_NAMES[option]: value for option, value in wanted.items() if option != "policy"},
+            **_policy(wanted),
         )
 
     def update(self, current: Properties, changes: Properties) -> None:
-        parameters: dict[str, list[str]] = {}
-        for option, wanted in changes.items():
-            sides = {"Add": set(wanted) - set(current[option]), "Remove": set(current[option]) - set(wanted)}
+        parameters: dict[str, Any] = _policy(changes)
+        for option in changes.keys() & API_NAMES.keys():
+            wanted, there = set(changes[option]), set(current[option])
+            sides = {"Add": wanted - there, "Remove": there - wanted}
             parameters |= {f"{side}{API_NAMES[option]}": sorted(ids) for side, ids in sides.items() if ids}
         self.client.modify_vpc_endpoint(VpcEndpointId=current["vpc_endpoint_id"], **parameters)
 
@@ -166,6 +185,11 @@ class VpcEndpoint(Ec2Resource):
         # This call reports its failure in the answer, not as an error.
         for failure in self.client.delete_vpc_endpoints(VpcEndpointIds=[current["vpc_endpoint_id"]]).get("Unsuccessful", []):
             raise ResourceError(failure["Error"]["Message"])
+
+
+def _policy(properties: Properties) -> dict[str, str]:
+    """The policy among properties, as the API takes it."""
+    return {"PolicyDocument": json.dumps(properties["policy"])} if "policy" in properties else {}
 
 
 def main() -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 EVERYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
 DENIED = {"CidrBlock": "0.0.0.0/0", "Protocol": "-1", "RuleAction": "deny", "RuleNumber": 32767}
+ALLOWED = {**DENIED, "RuleAction": "allow", "RuleNumber": 100}
+# What a VPC's own network ACL lets through until somebody closes it.
+OPEN = [{**entry, "Egress": egress} for egress in (False, True) for entry in (ALLOWED, DENIED)]
 BORN_WITH: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     ("ec2", "Vpc"): lambda fields: {
         "CidrBlockAssociationSet": [
@@ -78,7 +81,8 @@ def implied(write: Write) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]
         vpc = str(write.fields["VpcId"])
         group = {"GroupName": "default", "Description": "default VPC security group", "VpcId": vpc}
         yield "CreateSecurityGroup", group, {"GroupId": vpc.replace("vpc-", "sg-")}
-        yield "CreateNetworkAcl", {"VpcId": vpc}, {"NetworkAcl": {"NetworkAclId": vpc.replace("vpc-", "acl-"), "IsDefault": True}}
+        acl = {"NetworkAclId": vpc.replace("vpc-", "acl-"), "IsDefault": True, "Entries": OPEN}
+        yield "CreateNetworkAcl", {"VpcId": vpc}, {"NetworkAcl": acl}
         main = {"Main": True, "RouteTableAssociationId": vpc.replace("vpc-", "rtbassoc-"), "RouteTableId": vpc.replace("vpc-", "rtb-")}
         yield "CreateRouteTable", {"VpcId": vpc}, {"RouteTable": {"RouteTableId": main["RouteTableId"], "Associations": [main]}}
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.settings import ACCOUNT_ID
 from tests.integration.emulator.support import RunningEmulator, start
 from tests.support import playbooks
 from tests.support.playbooks import PlaybookRun
@@ -165,6 +166,19 @@ def test_endpoints(client: Client, region: str, interfaces: set[str]) -> None:
     for endpoint in endpoints:
         by_type.setdefault(endpoint["VpcEndpointType"], set()).add(endpoint["ServiceName"].removeprefix(f"com.amazonaws.{region}."))
     assert by_type == {"Gateway": {"s3", "dynamodb"}, "Interface": interfaces}
+    for endpoint in endpoints:
+        own, *others = json.loads(endpoint["PolicyDocument"])["Statement"]
+        assert own["Condition"] == {"StringEquals": {"aws:PrincipalAccount": ACCOUNT_ID}}
+        assert [other["Action"] for other in others] == (["s3:GetObject"] if endpoint["ServiceName"].endswith(".s3") else [])
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_default_network_acl_lets_nothing_through(client: Client, region: str) -> None:
+    ec2 = client("ec2", region)
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]
+    filters = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}, {"Name": "default", "Values": ["true"]}]
+    (acl,) = ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
+    assert {entry["RuleAction"] for entry in acl["Entries"]} == {"deny"}
 
 
 @pytest.mark.parametrize("region", REGIONS)

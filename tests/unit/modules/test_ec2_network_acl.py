@@ -353,6 +353,29 @@ def test_the_default_acl_is_not_taken_for_one_of_that_name(run: Run, ec2: Any, v
     assert calls.writes == []
 
 
+def test_the_default_acl_is_closed_by_its_own_name(run: Run, ec2: Any, vpc_id: str, calls: Calls) -> None:
+    default = default_acl(vpc_id)["NetworkAclId"]
+    ec2.create_tags(Resources=[default], Tags=[{"Key": "Name", "Value": "x"}])
+    nothing = [{"number": 100, "action": "deny", "cidr": "0.0.0.0/0", "protocol": "all"}]
+    closed = {"vpc_id": vpc_id, "name": "default", "ingress": nothing, "egress": []}
+    calls.names.clear()
+
+    first, second = run(ec2_network_acl, **closed), run(ec2_network_acl, **closed)
+
+    assert (first["changed"], first["resource"]["network_acl_id"], second["changed"]) == (True, default, False)
+    assert calls.writes == ["ReplaceNetworkAclEntry", "DeleteNetworkAclEntry"]
+    assert {entry["RuleAction"] for entry in default_acl(vpc_id)["Entries"]} == {"deny"}
+
+
+def test_the_default_acl_is_neither_made_nor_deleted(run: Run, vpc_id: str, calls: Calls) -> None:
+    results = [
+        run(ec2_network_acl, vpc_id=vpc_id, name="default", state="absent"),
+        run(ec2_network_acl, vpc_id="vpc-0", name="default", ingress=[]),
+    ]
+    assert ["AWS never deletes it" in results[0]["msg"], "it comes and goes with its VPC" in results[1]["msg"]] == [True, True]
+    assert calls.writes == []
+
+
 def test_a_deletion_first_gives_the_subnets_the_default_acl(manage: Run, vpc_id: str, subnets: list[str], calls: Calls) -> None:
     manage(subnet_ids=subnets[:2])
     calls.names.clear()
@@ -430,4 +453,17 @@ def test_a_plan_names_what_somebody_changed(plans: Plans, manage: Run, ec2: Any,
     assert told["Entries.ingress.7.CidrBlock"] == (WORLD, None)
     assert told[f"Associations.{subnets[0]}"] == (default, own)
     assert told["Tags.Project"] == (None, "site")
+    assert not again["changed"]
+
+
+def test_a_plan_closes_the_default_acl_of_a_vpc_that_is_only_planned(plans: Plans, ec2: Any) -> None:
+    with plans.guarded():
+        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    nothing = [{"number": 100, "action": "deny", "cidr": "0.0.0.0/0", "protocol": "all"}]
+    declared = {"vpc_id": vpc, "name": "default", "ingress": nothing, "egress": nothing}
+
+    _result, entry = plans.plan(**declared)
+    again, _entry = plans.plan(**declared)
+
+    assert operations(entry) == ["ReplaceNetworkAclEntry"] * 2
     assert not again["changed"]

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,26 @@ def test_life_cycle_of_an_interface(life_cycle: Callable[..., None], vpc_id: str
         {"subnet_ids": [first], "security_group_ids": [group(vpc_id, "one")]},
         {"subnet_ids": [first, second], "security_group_ids": [group(vpc_id, "two")]},
     )
+
+
+def policy(account: str) -> dict[str, Any]:
+    condition = {"StringEquals": {"aws:PrincipalAccount": account}}
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": condition}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def test_what_it_lets_through(life_cycle: Callable[..., None], vpc_id: str) -> None:
+    life_cycle(
+        ec2_vpc_endpoint, {"vpc_id": vpc_id, "service": GATEWAY}, {"policy": policy("111111111111")}, {"policy": policy("222222222222")}
+    )
+
+
+def test_a_policy_that_somebody_widened_is_set_right(run: Run, vpc_id: str) -> None:
+    declared = {"vpc_id": vpc_id, "service": GATEWAY, "policy": policy("111111111111")}
+    run(ec2_vpc_endpoint, **declared)
+    boto3.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint()["VpcEndpointId"], PolicyDocument=json.dumps(policy("*")))
+    assert run(ec2_vpc_endpoint, **declared)["changed"]
+    assert json.loads(endpoint()["PolicyDocument"]) == policy("111111111111")
 
 
 def test_what_is_not_declared_is_left_alone(run: Run, vpc_id: str) -> None:

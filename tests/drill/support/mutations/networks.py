@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
 
 WORLD = "0.0.0.0/0"
@@ -19,6 +22,8 @@ LOG_GROUP = "Make the log group of the flow logs"
 FLOW_LOG = "Record all traffic of the VPC"
 GROUPS = "Let each security group have its flows, and nothing else"
 DEFAULT_GROUP = "Close the default security group"
+DEFAULT_ACL = "Close the default network ACL"
+EVERYBODY = {"Version": "2008-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
 
 
 def retag(account: Account, resource: str, **tags: str) -> None:
@@ -171,6 +176,24 @@ def acl_tag_changed(account: Account) -> None:
     retag(account, account.acl("web")["NetworkAclId"], Project="another")
 
 
+@mutation("network ACL", "default one opened to others", DEFAULT_ACL, operation="ReplaceNetworkAclEntry", argument="ingress")
+def default_acl_opened(account: Account) -> None:
+    _open_default_acl(account, egress=False)
+
+
+@mutation("network ACL", "default one opened to go out", DEFAULT_ACL, operation="ReplaceNetworkAclEntry", argument="egress", host=DR)
+def default_acl_opened_to_go_out(account: Account) -> None:
+    _open_default_acl(account, egress=True)
+
+
+def _open_default_acl(account: Account, *, egress: bool) -> None:
+    ec2 = account.client("ec2")
+    filters = [{"Name": "vpc-id", "Values": [account.vpc_id]}, {"Name": "default", "Values": ["true"]}]
+    (acl,) = ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
+    everything: dict[str, Any] = {"RuleNumber": 100, "Protocol": "-1", "RuleAction": "allow", "CidrBlock": WORLD}
+    ec2.replace_network_acl_entry(NetworkAclId=acl["NetworkAclId"], Egress=egress, **everything)
+
+
 # --- endpoints ---
 
 
@@ -214,6 +237,16 @@ def interface_endpoint_group_changed(account: Account) -> None:
 def interface_endpoint_subnet_removed(account: Account) -> None:
     endpoint = account.endpoint("ssm")["VpcEndpointId"]
     account.client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveSubnetIds=[account.subnet_id("app-a")])
+
+
+@mutation("VPC endpoint", "opened to everybody", GATEWAY_ENDPOINTS, "s3", operation="ModifyVpcEndpoint", argument="policy", host=DR)
+def gateway_endpoint_opened(account: Account) -> None:
+    account.client("ec2").modify_vpc_endpoint(VpcEndpointId=account.endpoint("s3")["VpcEndpointId"], PolicyDocument=json.dumps(EVERYBODY))
+
+
+@mutation("VPC endpoint", "opened to everybody", INTERFACE_ENDPOINTS, "sqs", operation="ModifyVpcEndpoint", argument="policy")
+def interface_endpoint_opened(account: Account) -> None:
+    account.client("ec2").modify_vpc_endpoint(VpcEndpointId=account.endpoint("sqs")["VpcEndpointId"], PolicyDocument=json.dumps(EVERYBODY))
 
 
 # --- flow logs ---
