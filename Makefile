@@ -91,7 +91,7 @@ drill-roles: setup ## Provision, change, plan and remove what only the real envi
 drill-topology: setup ## Plan, apply, plan and apply again every environment in an emulator of its own: [ENV=<environment>]; build/topology/*.json
 	@$(VENV)/python -m tests.drill.topology $(if $(ENV),--environment $(ENV))
 
-drill-posture: setup ## Have a scanner judge an environment in the emulator: [ENV=production]; build/posture/*.json (installs 2 GB, with python3.12)
+drill-posture: setup ## Have Prowler judge every environment in an emulator: [ENV=<environment>]; build/posture/*.json (installs 1.4 GB, with python3.12)
 	@scripts/setup posture && $(VENV)/python -m tests.drill.posture $(if $(ENV),--environment $(ENV))
 
 topology-up: setup ## The same for one, and leave its account running; the URL is the last line: make topology-up ENV=<environment>

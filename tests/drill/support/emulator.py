@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,10 @@ class DrillEmulator(RunningEmulator):
 
 
 @contextmanager
-def running(port: int | None = None) -> Iterator[DrillEmulator]:
-    """A fresh account."""
-    process, emulator = _start(port or free_port())
+def running(port: int | None = None, log: Path | None = None) -> Iterator[DrillEmulator]:
+    """A fresh account; what its emulator complains of goes to a file, if one is named."""
+    with log.open("w") if log else nullcontext() as output:
+        process, emulator = _start(port or free_port(), stdout=output, stderr=output)
     try:
         wait_until(lambda: answers(emulator), seconds=120)
         yield emulator
