@@ -11,7 +11,7 @@ export AWS_EC2_METADATA_DISABLED := true
 # $(call required,NAME): the value of a variable that the target cannot do without.
 required = $(or $($(1)),$(error $(1) is missing: make $@ $(1)=<environment>, one of $(notdir $(wildcard inventories/[a-z]*))))
 
-.PHONY: help setup site test lint unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan drill-roles drill-topology drill-posture topology-up topology-down bench lock pages
+.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan drill-roles drill-topology drill-posture topology-up topology-down bench lock pages
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ test: setup lint unit contract integration molecule e2e ## Everything that must 
 
 lint: ## ansible-lint (production), yamllint, ruff, mypy
 	@scripts/lint
+
+sanity: ## The plugins against Ansible's own rules for them: ansible-test sanity (two minutes; fetches some small packages)
+	@scripts/sanity
 
 unit: ## Pure logic: no podman, no emulator
 	@$(VENV)/pytest tests/unit -q -n 2 --dist worksteal --durations 10

@@ -9,7 +9,8 @@ name: api_calls
 type: aggregate
 short_description: Print the AWS API calls of a run
 version_added: 0.2.0
-author: IndiVillage platform team
+author:
+  - IndiVillage platform team (@indivillage)
 description:
   - Ends a run with what its tasks asked of the AWS API, as the connection P(indivillage.infra.aws_worker#connection) has counted it.
     Calls over another connection, and those of inventory plugins, are not counted.

@@ -9,7 +9,8 @@ name: exit_code
 type: aggregate
 short_description: End a run with the exit code that a playbook has chosen
 version_added: 0.2.0
-author: IndiVillage platform team
+author:
+  - IndiVillage platform team (@indivillage)
 description:
   - A scheduler tells results apart by their exit code, of which Ansible has one for every failure. A playbook that has ended well chooses
     another one with M(ansible.builtin.set_stats), under the key C(exit_code). A run that failed keeps Ansible's own.

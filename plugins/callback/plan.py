@@ -9,7 +9,8 @@ name: plan
 type: aggregate
 short_description: Print and keep the plan of a run in check mode
 version_added: 0.2.0
-author: IndiVillage platform team
+author:
+  - IndiVillage platform team (@indivillage)
 description:
   - "In check mode, collects what every task would change and ends the run with a plan: printed, and written as C(plan.json), C(plan.md)
     for a pull request and C(plan.html), one page that needs nothing else. Without C(--check) it does nothing at all."

@@ -8,7 +8,8 @@ name: run_record
 type: notification
 short_description: Tell the keeper of a run what the run changes and how it ends
 version_added: 0.1.0
-author: IndiVillage platform team
+author:
+  - IndiVillage platform team (@indivillage)
 description:
   - Sends to the keeper that M(indivillage.infra.begin_run) has started what changed (host, role, task, item), how long each play took and
     what became of each host. The keeper writes it to the run's record.

@@ -9,7 +9,8 @@ name: warm_start
 type: aggregate
 short_description: Load plugins once instead of once a task, and keep packed modules from run to run
 version_added: 0.2.0
-author: IndiVillage platform team
+author:
+  - IndiVillage platform team (@indivillage)
 description:
   - Ansible runs each task in a process that it forks, and loads plugins only there, again for every task on every host. This callback
     loads, before the first task, those that nearly every task of a stack needs, so that the forks have them.

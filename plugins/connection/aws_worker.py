@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 name: aws_worker
 short_description: Run AWS modules on the control node by forking from a warm process
 version_added: 0.1.0
-author: IndiVillage platform team
+author:
+  - IndiVillage platform team (@indivillage)
 description:
   - Does what P(ansible.builtin.local#connection) does, with the same results, at a fraction of the time. A task that runs an AWS module
     spends almost all of its second of CPU on starting an interpreter and importing boto3; here that happens once per run.

@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 name: ec2_instances
 short_description: The EC2 instances of one environment as hosts, reached through their region's bastion
 version_added: 0.1.0
-author: IndiVillage platform team
+author:
+  - IndiVillage platform team (@indivillage)
 description:
   - Lists the instances that carry the environment's C(Project) and C(Environment) tags in all of its regions.
     Built on P(amazon.aws.aws_ec2#inventory).

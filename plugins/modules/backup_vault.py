@@ -22,11 +22,10 @@ options:
     type: str
   lock:
     description:
-      - How long backups have to stay. No lock when empty.
+      - How long backups have to stay. No lock when empty or left out.
       - "With O(lock.changeable_for_days) the lock becomes final after that time: then nobody, not even AWS, can lift it or delete a backup
         before its time."
     type: dict
-    default: {}
     suboptions:
       min_retention_days:
         description: Days that a backup stays at least.

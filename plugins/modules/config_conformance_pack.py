@@ -79,7 +79,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run, wait_until
 
 DIGEST_TAG = "Template"
-AT_WORK, FAILED = "_IN_PROGRESS", "_FAILED"
+AT_WORK = "_IN_PROGRESS"
+FAILED = "_FAILED"
 
 
 class Pack(Resource):

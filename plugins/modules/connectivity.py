@@ -70,6 +70,7 @@ options:
     default: 5
 attributes:
   check_mode:
+    description: Tries the same; it changes nothing.
     support: full
 author:
   - IndiVillage platform team (@indivillage)

@@ -57,6 +57,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource imp
 class TransitGatewayRoute(Resource):
     service = "ec2"
     kind = "transit gateway route"
+    taggable = False
     options: ClassVar[dict[str, Any]] = {
         "transit_gateway_id": {"required": True},
         "destination_cidr": {"required": True},
@@ -88,7 +89,6 @@ class TransitGatewayRoute(Resource):
                 "destination_cidr": route["DestinationCidrBlock"],
                 "state": route["State"],
                 "transit_gateway_attachment_id": attachments[0]["TransitGatewayAttachmentId"] if attachments else None,
-                "tags": {},
             }
         return None
 

@@ -37,6 +37,7 @@ options:
   record:
     description: The record of this release, as far as the control node knows it; see the action plugin of the same name.
     type: dict
+    default: {}
 attributes:
   check_mode:
     description: Says who holds the lease.

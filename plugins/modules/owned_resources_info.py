@@ -53,12 +53,12 @@ resources:
     arn: {description: Its ARN., type: str, returned: always}
     kind: {description: Its kind as in an ARN, type: str, returned: always, sample: "ec2:subnet"}
     id: {description: What AWS or its maker calls it., type: str, returned: always}
-    name: {description: Its tag Name, or the id., type: str, returned: always}
-    title: {description: Kind, id and name in words., type: str, returned: always}
+    name: {description: "Its tag Name, or the id.", type: str, returned: always}
+    title: {description: "Kind, id and name in words.", type: str, returned: always}
     stack: {description: Its tag Stack., type: str, returned: always}
     tags: {description: Its tags., type: dict, returned: always}
     part_of: {description: What it is made for and ends with; null here., type: str, returned: always}
-    leaving: {description: When it will be gone, if it is deleted already; null here., type: str, returned: always}
+    leaving: {description: "When it will be gone, if it is deleted already; null here.", type: str, returned: always}
     protected: {description: Why it cannot be removed, type: str, returned: always}
     stateful: {description: What is lost with it, type: str, returned: always, sample: database}
     level: {description: Place in the order of removal; those of one number do not depend on each other., type: int, returned: always}

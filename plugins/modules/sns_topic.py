@@ -85,7 +85,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, run
 
 ATTRIBUTES = {"display_name": "DisplayName", "kms_key_id": "KmsMasterKeyId", "policy": "Policy"}
-WAITS, GONE = "PendingConfirmation", "Deleted"
+WAITS = "PendingConfirmation"
+GONE = "Deleted"
 
 
 class Topic(Resource):
