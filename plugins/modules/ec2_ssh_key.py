@@ -24,7 +24,7 @@ options:
     type: str
     required: true
   kms_key_id:
-    description: Key that encrypts the secret when it is made. AWS's own key for Secrets Manager when left out.
+    description: Key that encrypts the secret. When left out it is AWS's own key for Secrets Manager, and one that somebody has set stays.
     type: str
   private_key_file:
     description: Where to keep a copy of the private key, with mode 0600. No copy when left out.
@@ -101,6 +101,7 @@ class SshKey:
             self.changed = True
             self._import_pair()
         if secret is not None:
+            self._encrypt_secret(secret)
             self._retag_secret(secret)
         if pair is not None and secret is not None:
             self._retag_pair(pair)
@@ -160,6 +161,14 @@ class SshKey:
         self._read_secret()
         specification = [{"ResourceType": "key-pair", "Tags": ansible_dict_to_boto3_tag_list(self.tags)}] if self.tags else []
         self.ec2.import_key_pair(KeyName=self.name, PublicKeyMaterial=self.public_key().encode(), TagSpecifications=specification)
+
+    def _encrypt_secret(self, secret: dict[str, Any]) -> None:
+        wanted = self.module.params["kms_key_id"]
+        if not wanted or secret.get("KmsKeyId", "").endswith(wanted):  # AWS may answer an alias or id with its ARN
+            return
+        self.changed = True
+        if self._may_write():
+            self.secrets.update_secret(SecretId=self.secret_name, KmsKeyId=wanted)
 
     def _retag_secret(self, secret: dict[str, Any]) -> None:
         added, removed = self._tag_changes(secret.get("Tags", []))

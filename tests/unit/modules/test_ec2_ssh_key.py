@@ -102,6 +102,21 @@ def test_the_copy_on_disk_is_for_its_owner_alone_and_follows_the_secret(run: Run
     assert [entry.name for entry in path.parent.iterdir()] == ["id_ed25519"]
 
 
+def test_the_secret_is_encrypted_with_the_declared_key(run: Run) -> None:
+    run(ec2_ssh_key, **KEY, kms_key_id="alias/site")
+    secrets = boto3.client("secretsmanager")
+    secrets.update_secret(SecretId=KEY["secret_name"], KmsKeyId="alias/another")
+    kept = private_key()
+
+    assert run(ec2_ssh_key, check=True, **KEY, kms_key_id="alias/site")["changed"]
+    assert secrets.describe_secret(SecretId=KEY["secret_name"])["KmsKeyId"] == "alias/another"
+    assert not run(ec2_ssh_key, **KEY)["changed"], "none is declared"
+    assert run(ec2_ssh_key, **KEY, kms_key_id="alias/site")["changed"]
+    assert not run(ec2_ssh_key, **KEY, kms_key_id="alias/site")["changed"]
+    assert secrets.describe_secret(SecretId=KEY["secret_name"])["KmsKeyId"] == "alias/site"
+    assert private_key() == kept
+
+
 @pytest.mark.parametrize("tags", [{"Project": "other"}, {}])
 def test_tags_follow_the_declaration(run: Run, tags: dict[str, str]) -> None:
     run(ec2_ssh_key, **KEY)
