@@ -44,7 +44,9 @@ options:
     description: Port of every node. Cannot be changed later.
     type: int
   transit_encryption:
-    description: Whether clients must use TLS. Cannot be changed by this module.
+    description:
+      - Whether clients must use TLS. Cannot be changed by this module.
+      - Where they must, a group that also takes connections in plain text (AWS calls the mode C(preferred)) is made to refuse them.
     type: bool
   auth_token:
     description:
@@ -211,16 +213,19 @@ class ReplicationGroup(Resource):
         "wait": {"type": "bool", "default": False},
         "wait_timeout_seconds": {"type": "int", "default": 1800},
     }
-    properties = (*CREATE_ONLY, *MODIFIABLE, "num_cache_clusters")
+    properties = (*CREATE_ONLY, *MODIFIABLE, "num_cache_clusters")  # and what declared adds
     immutable = frozenset(CREATE_ONLY) | {"authentication"}
-    deferred = frozenset(MODIFIABLE) | {"num_cache_clusters"}
+    deferred = frozenset(MODIFIABLE) | {"num_cache_clusters", "refuses_plain_text"}
 
     def declared(self) -> Properties:
         if self.params["auth_token"] and not self.params["transit_encryption"]:
             raise ResourceError("auth_token needs transit_encryption: true; AWS sends no password over an open connection.")
         if self.params["multi_az"] and not self.params["automatic_failover"]:
             raise ResourceError("multi_az needs automatic_failover: true.")
-        return super().declared() | {"authentication": True if self.params["auth_token"] else None}
+        return super().declared() | {
+            "authentication": True if self.params["auth_token"] else None,
+            "refuses_plain_text": self.params["transit_encryption"] or None,
+        }
 
     def find(self) -> Properties | None:
         group = self._describe()
@@ -244,6 +249,7 @@ class ReplicationGroup(Resource):
             "automatic_failover": pending.get("AutomaticFailoverStatus", group["AutomaticFailover"]).startswith("enabl"),
             "multi_az": group["MultiAZ"] == "enabled",
             "transit_encryption": group["TransitEncryptionEnabled"],
+            "refuses_plain_text": (pending.get("TransitEncryptionMode") or group.get("TransitEncryptionMode")) != "preferred",
             "authentication": group["AuthTokenEnabled"],
             "at_rest_encryption": group["AtRestEncryptionEnabled"],
             "kms_key_arn": group.get("KmsKeyId"),
@@ -306,6 +312,8 @@ class ReplicationGroup(Resource):
 
     def _modify(self, changes: Properties) -> None:
         values = {MODIFIABLE[key]: value for key, value in changes.items() if key in MODIFIABLE}
+        if "refuses_plain_text" in changes:
+            values |= {"TransitEncryptionEnabled": True, "TransitEncryptionMode": "required"}
         if values:
             self.client.modify_replication_group(ReplicationGroupId=self.name, ApplyImmediately=True, **values)
 

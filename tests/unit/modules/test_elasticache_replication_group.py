@@ -104,6 +104,25 @@ def test_the_whole_request_is_as_declared(run: Run) -> None:
         stub.assert_no_pending_responses()
 
 
+def test_a_group_is_made_to_refuse_plain_text() -> None:
+    client = boto3.client("elasticache")
+    params = dict.fromkeys(elasticache_replication_group.ReplicationGroup.options) | {"name": NAME, "wait_timeout_seconds": 0}
+    available = {"ReplicationGroups": [{"Status": "available"}]}
+    expected = {
+        "ReplicationGroupId": NAME,
+        "ApplyImmediately": True,
+        "TransitEncryptionEnabled": True,
+        "TransitEncryptionMode": "required",
+    }
+    with Stubber(client) as stub:
+        stub.add_response("describe_replication_groups", available, {"ReplicationGroupId": NAME})
+        stub.add_response("modify_replication_group", {}, expected)
+        stub.add_response("describe_replication_groups", available, {"ReplicationGroupId": NAME})
+        group = elasticache_replication_group.ReplicationGroup(_Module(params), client)
+        group.update({"num_cache_clusters": 1}, {"refuses_plain_text": True})
+        stub.assert_no_pending_responses()
+
+
 def describe(stub: Stubber, **overrides: Any) -> None:
     """Let AWS answer with a group as it looks in real life, its nodes included."""
     group = {
@@ -145,6 +164,13 @@ def describe(stub: Stubber, **overrides: Any) -> None:
         ({"AutomaticFailover": "enabling"}, "automatic_failover", True),
         ({"PendingModifiedValues": {"AutomaticFailoverStatus": "disabled"}}, "automatic_failover", False),
         ({"node": {"PendingModifiedValues": {"CacheNodeType": "cache.r7g.large"}}}, "node_type", "cache.r7g.large"),
+        ({"TransitEncryptionMode": "required"}, "refuses_plain_text", True),
+        ({"TransitEncryptionMode": "preferred"}, "refuses_plain_text", False),
+        (
+            {"TransitEncryptionMode": "preferred", "PendingModifiedValues": {"TransitEncryptionMode": "required"}},
+            "refuses_plain_text",
+            True,
+        ),
         ({}, "security_group_ids", ["sg-1"]),
         ({}, "endpoint", {"address": "master.example", "port": 6379}),
     ],
