@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBParamete
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage (3000 IOPS and 125 MiB/s included)
 moto 5.2.5 has every database available at once, leaves storage throughput and Performance Insights out, answers an empty
 list for a parameter group that does not exist, knows no engine parameters and cannot reset them, takes no database back to
-the engine's default group, and loses a subnet group that is changed.
+the engine's default group or to another port, and loses a subnet group that is changed.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def _install_instances() -> None:
     @wrap(DBInstance, "update")
     def update(original: Any, self: Any, **arguments: Any) -> None:
         original(self, **arguments)
+        self.port = arguments.get("db_port_number") or self.port
         if self.db_cluster_identifier is None:
             _complete(self, arguments)
 

@@ -7,15 +7,23 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import pytest
 from ansible_collections.indivillage.infra.plugins.modules import dynamodb_table
 
+from sandbox.emulator.additions import dynamodb_tables
+
 Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _changes_of_encryption() -> None:
+    dynamodb_tables.install()
 
 
 def test_life_cycle(life_cycle: Callable[..., None]) -> None:
     key = {"name": "runs", "hash_key": "environment", "range_key": "run_id"}
     first = {"tags": {"Project": "site", "Old": "1"}}
-    second = {"tags": {"Project": "site"}, "point_in_time_recovery": False, "deletion_protection": False}
+    second = {"tags": {"Project": "site"}, "point_in_time_recovery": False, "deletion_protection": False, "encryption": "aws"}
     life_cycle(dynamodb_table, key, first, second)
 
 
