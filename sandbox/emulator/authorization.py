@@ -143,6 +143,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "secretsmanager": {"Name": "secret:{}-000000", "SecretId": "secret:{}-000000"},
     "securityhub": {"HubArn": "", "ResourceArn": ""},
+    "shield": {"CreateProtection:Name": "protection/0", "ProtectionId": "protection/{}", "ResourceARN": ""},
     "sns": {"Name": "{}", "ResourceArn": "", "TopicArn": ""},
     "sqs": {"QueueName": "{}", "QueueUrl": "{}"},
     "sso-admin": {"InstanceArn": "", "PermissionSetArn": "", "ResourceArn": ""},
@@ -189,7 +190,7 @@ _KEY_PATHS = (
 )
 # What AWS allows for all resources or for none, although the call names one.
 _UNBOUNDED = frozenset({"cloudwatch:PutCompositeAlarm", "ecs:CreateCluster", "ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition"})
-_GLOBAL_SERVICES = frozenset({"iam", "budgets", "ce"})
+_GLOBAL_SERVICES = frozenset({"iam", "budgets", "ce", "shield"})
 _EC2_ID = re.compile(r"[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # To whom a role is handed, and for whom a service-linked role is made, where it is not the called service.
 _PASSED_TO = {
