@@ -78,6 +78,12 @@ def test_without_a_reconciler_a_database_is_available_at_once(standalone: Runnin
     assert database(standalone, create_database(standalone))["DBInstanceStatus"] == "available"
 
 
+def test_a_database_moves_to_another_port(standalone: RunningEmulator) -> None:
+    name = create_database(standalone)
+    standalone.client("rds").modify_db_instance(DBInstanceIdentifier=name, DBPortNumber=5555, ApplyImmediately=True)
+    assert database(standalone, name)["Endpoint"]["Port"] == 5555
+
+
 def test_storage_and_performance_insights_are_described(emulator: RunningEmulator) -> None:
     name = create_database(emulator, EnablePerformanceInsights=True)
     found = database(emulator, name)
@@ -214,7 +220,7 @@ def test_cache_parameter_groups(emulator: RunningEmulator) -> None:
 # --- tables and keys ------------------------------------------------------------------------------------------------
 
 
-def test_tables_have_an_id(emulator: RunningEmulator) -> None:
+def test_tables_have_an_id_and_change_their_encryption(emulator: RunningEmulator) -> None:
     dynamodb, name = emulator.client("dynamodb"), unique("table")
     dynamodb.create_table(
         TableName=name,
@@ -224,6 +230,17 @@ def test_tables_have_an_id(emulator: RunningEmulator) -> None:
     )
     first = dynamodb.describe_table(TableName=name)["Table"]["TableId"]
     assert first == dynamodb.describe_table(TableName=name)["Table"]["TableId"]
+    for enabled in (True, False):
+        dynamodb.update_table(TableName=name, SSESpecification={"Enabled": enabled})
+        assert ("SSEDescription" in dynamodb.describe_table(TableName=name)["Table"]) is enabled
+
+
+def test_the_description_of_a_role_stays_when_its_sessions_change(emulator: RunningEmulator) -> None:
+    iam, name = emulator.client("iam"), unique("role")
+    iam.create_role(RoleName=name, Description="kept", AssumeRolePolicyDocument="{}")
+    iam.update_role(RoleName=name, MaxSessionDuration=7200)
+    role = iam.get_role(RoleName=name)["Role"]
+    assert (role["Description"], role["MaxSessionDuration"]) == ("kept", 7200)
 
 
 def test_keys_are_deleted_by_arn(emulator: RunningEmulator) -> None:
