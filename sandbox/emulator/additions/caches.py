@@ -67,6 +67,7 @@ def _install_groups() -> None:
         self.engine_version = full_version(self.engine, self.engine_version)
         self.auto_minor_version_upgrade = self.auto_minor_version_upgrade is not False
         self.preferred_maintenance_window = self.preferred_maintenance_window or DEFAULT_MAINTENANCE_WINDOW
+        self.transit_encryption_mode = self.transit_encryption_mode or ("required" if self.transit_encryption_enabled else None)
         self.region_name, self.account_id = arguments["region_name"], arguments["account_id"]
         if self.cluster_mode == "disabled":
             wanted = arguments.get("num_cache_clusters") or 1 + (arguments.get("replicas_per_node_group") or 0)
