@@ -35,7 +35,11 @@ def of(**by_kind: Any) -> str:
 
 # What only production has in its second region, declared for the sandbox: on its machine nothing would stand behind it.
 STANDBY: dict[str, Any] = {
-    "stack_parts": of(**{"global": _layers("global"), "primary": _layers("primary"), "dr": [*_layers("dr"), "aws_database", "aws_images"]}),
+    "stack_parts": of(
+        **{"global": _layers("global")},
+        primary=_layers("primary"),
+        dr=[*_layers("dr"), "aws_database", "aws_load_balancing", "aws_edge", "aws_images"],
+    ),
     "secret_replica_regions": ["us-west-2"],
     "aws_storage_replica_region": of(**{"global": "", "dr": ""}, primary="us-west-2"),
     "aws_network_transit_peers": of(
@@ -49,12 +53,20 @@ STANDBY: dict[str, Any] = {
         primary=[{"name": "replica"}],
         dr=[{"name": "dr-replica", "kms_key_id": f"alias/{PREFIX}-database", "backup_retention_days": 7}],
     ),
+    "aws_edge_origins": [
+        {"name": "primary", "region": "us-east-1", "assets_bucket": "static-assets"},
+        {"name": "dr", "region": "us-west-2", "assets_bucket": "static-assets-replica"},
+    ],
 }
 # And what the sandbox leaves out, since nobody would see it, or sign in to it.
 WHOLE: dict[str, Any] = STANDBY | {
     "stack_without": [],
+    "aws_database_monitoring_interval_seconds": 30,
+    "aws_database_performance_insights": True,
     "aws_identity_github_subjects": ["repo:indivillage/indivillage-website:environment:sandbox"],
     "aws_identity_sso_enabled": True,
+    "aws_edge_shield_advanced": True,
+    "aws_edge_shield_advanced_price_accepted": True,
 }
 # A declaration that differs in every role from that.
 CHANGED: dict[str, Any] = WHOLE | {

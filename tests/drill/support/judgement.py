@@ -35,7 +35,7 @@ def judge(run: Run, batch: list[Mutation]) -> list[str]:
         fields = [change.field for change in entry.changes]
         if operation and operation not in operations:
             complaints.append(f"planned by other calls: {mutation.id}: {operations}, not {operation}")
-        if mutation.field and mutation.field not in fields:
+        if mutation.field and place[1:] == mutation.place and mutation.field not in fields:
             complaints.append(f"another field: {mutation.id}: {fields}, not {mutation.field}")
         if not entry.certain:
             complaints.append(f"not certain: {mutation.id}: {entry.reason}")

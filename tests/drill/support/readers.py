@@ -85,7 +85,14 @@ READERS: tuple[Reader, ...] = (
         "LaunchTemplates",
         ("LaunchTemplateId",),
         ("LaunchTemplateName",),
-        details=(Detail("describe_launch_template_versions", {"LaunchTemplateId": "LaunchTemplateId"}, "LaunchTemplateVersions"),),
+        details=(
+            Detail(
+                "describe_launch_template_versions",
+                {"LaunchTemplateId": "LaunchTemplateId", "Versions": "=[]$Latest"},
+                "LaunchTemplateVersions",
+            ),
+        ),
+        ignored=("DefaultVersionNumber", "LatestVersionNumber", "VersionNumber"),  # they count the changes that there have been
     ),
     Reader("instance", "ec2", "describe_instances", "Reservations.Instances", ("InstanceId",), ignored=_ZONE),
     Reader("volume", "ec2", "describe_volumes", "Volumes", ("VolumeId",), ignored=_ZONE),
@@ -288,6 +295,7 @@ READERS: tuple[Reader, ...] = (
         (),
         ("Value",),
         details=(Detail("describe_clusters", {"clusters": "[]Value"}, "clusters"), Detail("list_services", {"cluster": "Value"})),
+        ignored=("runningTasksCount",),
     ),
     # --- functions ---
     Reader(
@@ -542,6 +550,16 @@ READERS: tuple[Reader, ...] = (
         everywhere=False,
     ),
     Reader("policy", "iam", "list_policies", "Policies", ("PolicyId",), ("PolicyName",), {"Scope": "Local"}, everywhere=False),
+    Reader(
+        "protection by Shield Advanced",
+        "shield",
+        "list_protections",
+        "Protections",
+        ("Id", "ProtectionArn"),
+        ("Name",),
+        details=(Detail("list_tags_for_resource", {"ResourceARN": "ProtectionArn"}, "Tags"),),
+        everywhere=False,
+    ),
     Reader("access analyzer", "accessanalyzer", "list_analyzers", "analyzers", (), ("name",)),
     Reader(
         "trail",
