@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.drill.support.mutations.identities import ADMINISTRATOR
 from tests.drill.support.mutations.model import DR, GLOBAL, PREFIX, Account, mutation
 
 ROLES = "Make the roles of the services that watch"
@@ -35,6 +36,22 @@ NOBODY = {
           host=GLOBAL)  # fmt: skip
 def watching_role_trusts_nobody(account: Account) -> None:
     account.client("iam").update_assume_role_policy(RoleName=f"{PREFIX}-cloudtrail", PolicyDocument=json.dumps(NOBODY))
+
+
+@mutation("watching role", "description changed", ROLES, "config", operation="UpdateRole", argument="description", host=GLOBAL)
+def watching_role_described(account: Account) -> None:
+    account.client("iam").update_role(RoleName=f"{PREFIX}-config", Description="changed")
+
+
+@mutation("watching role", "made administrator", ROLES, "cloudtrail", operation="DetachRolePolicy", argument="managed_policies",
+          host=GLOBAL)  # fmt: skip
+def watching_role_becomes_administrator(account: Account) -> None:
+    account.client("iam").attach_role_policy(RoleName=f"{PREFIX}-cloudtrail", PolicyArn=ADMINISTRATOR)
+
+
+@mutation("watching role", "tag removed", ROLES, "config", operation="TagRole", argument="tags", host=GLOBAL)
+def watching_role_tag_removed(account: Account) -> None:
+    account.client("iam").untag_role(RoleName=f"{PREFIX}-config", TagKeys=["Project"])
 
 
 @mutation("watching role", "policy edited", POLICIES, "cloudtrail", operation="PutRolePolicy", argument="policies", host=GLOBAL)
@@ -107,6 +124,11 @@ def trail_log_group_keeps_a_day(account: Account) -> None:
 def trail_log_group_tag_removed(account: Account) -> None:
     arn = f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/cloudtrail/{PREFIX}"
     account.client("logs").untag_resource(resourceArn=arn, tagKeys=["Project"])
+
+
+@mutation("trail", "its log group loses its key", LOG_GROUP, operation="AssociateKmsKey", argument="kms_key_arn")
+def trail_log_group_key_removed(account: Account) -> None:
+    account.client("logs").disassociate_kms_key(logGroupName=f"/aws/cloudtrail/{PREFIX}")
 
 
 # --- AWS Config ---

@@ -70,3 +70,10 @@ def restore_test_of_old_backups(account: Account) -> None:
 @mutation("restore testing plan", "restores nothing", RESTORE, operation="CreateRestoreTestingSelection", argument="selections", alone=True)
 def restore_test_of_nothing(account: Account) -> None:
     account.client("backup").delete_restore_testing_selection(RestoreTestingPlanName=NAME, RestoreTestingSelectionName="data")
+
+
+@mutation("restore testing plan", "tag removed", RESTORE, operation="TagResource", argument="tags")
+def restore_test_tag_removed(account: Account) -> None:
+    backup = account.client("backup")
+    arn = backup.get_restore_testing_plan(RestoreTestingPlanName=NAME)["RestoreTestingPlan"]["RestoreTestingPlanArn"]
+    backup.untag_resource(ResourceArn=arn, TagKeyList=["Project"])

@@ -87,6 +87,31 @@ def subscription_of_a_stranger(account: Account) -> None:
     _change_subscription(account, Subscribers=[{"Type": "EMAIL", "Address": "stranger@example.com"}], Frequency="WEEKLY")
 
 
+@mutation("cost anomaly subscription", "of no monitor", SUBSCRIPTION, operation="UpdateAnomalySubscription", argument="monitor_arns",
+          field="MonitorArnList", host=GLOBAL)  # fmt: skip
+def subscription_of_another_monitor(account: Account) -> None:
+    _change_subscription(account, MonitorArnList=[f"arn:aws:ce::{ACCOUNT_ID}:anomalymonitor/another"])
+
+
+@mutation("cost anomaly subscription", "tag removed", SUBSCRIPTION, operation="TagResource", argument="tags", field="Tags.Project",
+          host=GLOBAL)  # fmt: skip
+def subscription_tag_removed(account: Account) -> None:
+    subscription = _only(account, "get_anomaly_subscriptions", "AnomalySubscriptions")
+    account.client("ce").untag_resource(ResourceArn=subscription["SubscriptionArn"], ResourceTagKeys=["Project"])
+
+
+def _deactivate(account: Account, *keys: str) -> None:
+    states = [{"TagKey": key, "Status": "Inactive"} for key in keys]
+    account.client("ce").update_cost_allocation_tags_status(CostAllocationTagsStatus=states)
+
+
 @mutation("cost allocation tag", "deactivated", ALLOCATION, operation="UpdateCostAllocationTagsStatus", argument="keys", host=GLOBAL)
 def allocation_tag_deactivated(account: Account) -> None:
-    account.client("ce").update_cost_allocation_tags_status(CostAllocationTagsStatus=[{"TagKey": "Environment", "Status": "Inactive"}])
+    _deactivate(account, "Environment")
+
+
+@mutation("cost allocation tag", "all deactivated", ALLOCATION, operation="UpdateCostAllocationTagsStatus", argument="keys",
+          host=GLOBAL)  # fmt: skip
+def allocation_tags_deactivated(account: Account) -> None:
+    found = account.client("ce").list_cost_allocation_tags(Status="Active")["CostAllocationTags"]
+    _deactivate(account, *(tag["TagKey"] for tag in found))

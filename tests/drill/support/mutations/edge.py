@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from tests.drill.support.mutations.identities import change_secret, untag_secret
 from tests.drill.support.mutations.model import GLOBAL, PREFIX, Account, mutation
 
 DOMAIN = "sandbox.indivillage.internal"
@@ -14,6 +16,7 @@ AUTHORITIES = "Let only these authorities issue certificates for the domain"
 CERTIFICATE = "Request the certificate of the distribution"
 PROOF = "Prove that the domain is ours"
 NAMES = "Name the origins"
+FAILOVER = "Let the second origin take over from the first"
 CHECKS = "Watch the origins from around the world"
 LOG_GROUP = "Make the log group of the web ACL"
 ACL = "Make the web ACL"
@@ -23,7 +26,9 @@ SECRET = "Make the secret by which origins know CloudFront, once"
 DISTRIBUTION = "Start the distribution"
 DELIVERY = "Deliver the access logs of the distribution"
 SITE = "Lead the site's names to the distribution"
+SHIELD = "Protect with Shield Advanced"
 RECORDS = "ChangeResourceRecordSets"
+Change = Callable[[dict[str, Any]], Any]
 
 
 # --- the zone and its records ---
@@ -33,9 +38,9 @@ def zone_id(account: Account) -> str:
     return str(account.one("route53", "list_hosted_zones", "HostedZones")["Id"]).rpartition("/")[2]
 
 
-def record(account: Account, name: str, kind: str) -> dict[str, Any]:
+def record(account: Account, name: str, kind: str, identifier: str = "") -> dict[str, Any]:
     found = account.client("route53").list_resource_record_sets(HostedZoneId=zone_id(account))["ResourceRecordSets"]
-    (one,) = [item for item in found if (item["Name"], item["Type"]) == (f"{name}.", kind)]
+    (one,) = [item for item in found if (item["Name"], item["Type"], item.get("SetIdentifier", "")) == (f"{name}.", kind, identifier)]
     return dict(one)
 
 
@@ -71,6 +76,12 @@ def proof_deleted(account: Account) -> None:
     change_record(account, "DELETE", next(item for item in found if item["Type"] == "CNAME"))
 
 
+@mutation("record", "proof of the domain remembered for a day", PROOF, DOMAIN, operation=RECORDS, argument="ttl", host=GLOBAL)
+def proof_remembered_for_long(account: Account) -> None:
+    found = account.client("route53").list_resource_record_sets(HostedZoneId=zone_id(account))["ResourceRecordSets"]
+    change_record(account, "UPSERT", {**next(item for item in found if item["Type"] == "CNAME"), "TTL": 86400})
+
+
 @mutation("record", "origin led elsewhere", NAMES, "primary", operation=RECORDS, argument="value", host=GLOBAL)
 def origin_led_elsewhere(account: Account) -> None:
     item = record(account, f"origin-primary.{DOMAIN}", "A")
@@ -90,12 +101,65 @@ def site_without_ipv6(account: Account) -> None:
     change_record(account, "DELETE", record(account, DOMAIN, "AAAA"))
 
 
+def _change_alias(account: Account, task: str, item: str, change: Change) -> None:
+    """Change the record of an item of the task, which is an alias."""
+    name = {SITE: DOMAIN, NAMES: f"origin-{item}.{DOMAIN}", FAILOVER: f"origin.{DOMAIN}"}[task]
+    changed = record(account, name, "A", item if task == FAILOVER else "")
+    change(changed)
+    change_record(account, "UPSERT", changed)
+
+
+def _answer_with_an_address(item: dict[str, Any]) -> None:
+    del item["AliasTarget"]
+    item |= {"TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+
+
+def _lead(**elsewhere: Any) -> Change:
+    return lambda item: item["AliasTarget"].update(elsewhere)
+
+
+_NOWHERE = _lead(DNSName="elsewhere-1.us-east-1.elb.amazonaws.com.")
+_ANOTHER_ZONE, _BLIND = _lead(HostedZoneId="Z35SXDOTRQ7X7K"), _lead(EvaluateTargetHealth=False)
+_ALIAS_CHANGES: tuple[tuple[str, str, str, str, str, Change], ...] = (
+    # id, what is changed in words, task, item, argument of the task, the change
+    ("site_with_an_address", "site answers with an address", SITE, f"{DOMAIN} A", "alias", _answer_with_an_address),
+    ("site_in_another_zone", "site looked for in another zone", SITE, f"{DOMAIN} A", "alias_hosted_zone_id", _ANOTHER_ZONE),
+    ("origin_with_an_address", "origin answers with an address", NAMES, "dr", "alias", _answer_with_an_address),
+    ("origin_in_another_zone", "origin looked for in another zone", NAMES, "dr", "alias_hosted_zone_id", _ANOTHER_ZONE),
+    ("origin_health_ignored", "health of the origin ignored", NAMES, "primary", "alias_evaluate_target_health", _BLIND),
+    ("takeover_misled", "second origin led elsewhere", FAILOVER, "dr", "value", _NOWHERE),
+    ("takeover_in_another_zone", "second origin looked for in another zone", FAILOVER, "dr", "alias_hosted_zone_id", _ANOTHER_ZONE),
+    ("takeover_with_an_address", "second origin answers with an address", FAILOVER, "dr", "alias", _answer_with_an_address),
+    ("takeover_health_ignored", "health of the first origin ignored", FAILOVER, "primary", "alias_evaluate_target_health", _BLIND),
+    ("takeover_not_watched", "first origin not watched", FAILOVER, "primary", "health_check", lambda item: item.pop("HealthCheckId")),
+)
+for _name, _what, _task, _item, _argument, _change in _ALIAS_CHANGES:
+    mutation("record", _what, _task, _item, operation=RECORDS, argument=_argument, host=GLOBAL, name=_name)(
+        partial(_change_alias, task=_task, item=_item, change=_change)
+    )
+
+
+@mutation("record", "origins exchanged", FAILOVER, "primary", operation=RECORDS, argument="failover", host=GLOBAL,
+          also={(FAILOVER, "dr"): RECORDS})  # fmt: skip
+def origins_exchanged(account: Account) -> None:
+    first, second = (record(account, f"origin.{DOMAIN}", "A", name) for name in ("primary", "dr"))
+    for item in (first, second):
+        change_record(account, "DELETE", item)
+    for item, place in ((first, "SECONDARY"), (second, "PRIMARY")):
+        change_record(account, "CREATE", {**item, "Failover": place})
+
+
 # --- health checks ---
 
 
+def check_id(account: Account) -> str:
+    found = account.client("route53").list_health_checks()["HealthChecks"]
+    (check,) = [item["Id"] for item in found if item["HealthCheckConfig"]["FullyQualifiedDomainName"] == f"origin-primary.{DOMAIN}"]
+    return str(check)
+
+
 def update_check(account: Account, **changes: Any) -> None:
-    check = account.one("route53", "list_health_checks", "HealthChecks")["Id"]
-    account.client("route53").update_health_check(HealthCheckId=check, **changes)
+    account.client("route53").update_health_check(HealthCheckId=check_id(account), **changes)
 
 
 @mutation("health check", "path changed", CHECKS, "primary", operation="UpdateHealthCheck", argument="resource_path", host=GLOBAL)
@@ -120,8 +184,8 @@ def check_asks_at_another_port(account: Account) -> None:
 
 @mutation("health check", "tag removed", CHECKS, "primary", operation="ChangeTagsForResource", argument="tags", host=GLOBAL)
 def check_tag_removed(account: Account) -> None:
-    check = account.one("route53", "list_health_checks", "HealthChecks")["Id"]
-    account.client("route53").change_tags_for_resource(ResourceType="healthcheck", ResourceId=check, RemoveTagKeys=["Project"])
+    client = account.client("route53")
+    client.change_tags_for_resource(ResourceType="healthcheck", ResourceId=check_id(account), RemoveTagKeys=["Project"])
 
 
 @mutation("health check", "switched off", CHECKS, "primary", operation="UpdateHealthCheck", argument="disabled", host=GLOBAL)
@@ -204,6 +268,12 @@ def acl_log_without_key(account: Account) -> None:
     account.client("logs").disassociate_kms_key(logGroupName=f"aws-waf-logs-{PREFIX}-public")
 
 
+@mutation("log group", "tag removed", LOG_GROUP, operation="TagResource", argument="tags")
+def acl_log_tag_removed(account: Account) -> None:
+    arn = f"arn:aws:logs:us-east-1:123456789012:log-group:aws-waf-logs-{PREFIX}-public"
+    account.client("logs").untag_resource(resourceArn=arn, tagKeys=["Project"])
+
+
 # --- CloudFront ---
 
 
@@ -273,6 +343,24 @@ def distribution_remembers_errors(account: Account) -> None:
 def distribution_shuts_out_a_country(account: Account) -> None:
     shut = {"RestrictionType": "blacklist", "Quantity": 1, "Items": ["IN"]}
     update_distribution(account, lambda config: config["Restrictions"].update(GeoRestriction=shut))
+
+
+@distribution("one country alone let in", "allowed_countries", "Restrictions.GeoRestriction.RestrictionType")
+def distribution_lets_one_country_in(account: Account) -> None:
+    let_in = {"RestrictionType": "whitelist", "Quantity": 1, "Items": ["IN"]}
+    update_distribution(account, lambda config: config["Restrictions"].update(GeoRestriction=let_in))
+
+
+@distribution("another certificate shown", "certificate_arn", "ViewerCertificate.ACMCertificateArn")
+def distribution_shows_another_certificate(account: Account) -> None:
+    another = account.certificate_arn("internal")
+    update_distribution(account, lambda config: config["ViewerCertificate"].update(ACMCertificateArn=another))
+
+
+@distribution("second origin seldom asked", "origin_groups", "OriginGroups.Items")
+def distribution_seldom_asks_the_second_origin(account: Account) -> None:
+    codes = {"StatusCodes": {"Quantity": 1, "Items": [500]}}
+    update_distribution(account, lambda config: config["OriginGroups"]["Items"][0].update(FailoverCriteria=codes))
 
 
 @distribution("secret header taken away", "secret_header", "Origins.Items", alone=True)
@@ -349,6 +437,36 @@ def delivery_tag_removed(account: Account) -> None:
     client.untag_resource(resourceArn=client.describe_delivery_sources()["deliverySources"][0]["arn"], tagKeys=["Project"])
 
 
-@mutation("secret", "description changed", SECRET, operation="UpdateSecret", argument="description", host=GLOBAL)
+@mutation("secret", "description changed", SECRET, operation="UpdateSecret", argument="description", host=GLOBAL, field="Description")
 def origin_secret_described_otherwise(account: Account) -> None:
-    account.client("secretsmanager").update_secret(SecretId="/indivillage/sandbox/edge/origin", Description="changed")
+    change_secret(account, "edge/origin", Description="changed")
+
+
+@mutation("secret", "encrypted with another key", SECRET, operation="UpdateSecret", argument="kms_key_id", host=GLOBAL, field="KmsKeyId")
+def origin_secret_encrypted_with_another_key(account: Account) -> None:
+    change_secret(account, "edge/origin", KmsKeyId=f"alias/{PREFIX}-database")
+
+
+@mutation("secret", "tag removed", SECRET, operation="TagResource", argument="tags", host=GLOBAL, field="Tags.Project")
+def origin_secret_tag_removed(account: Account) -> None:
+    untag_secret(account, "edge/origin")
+
+
+# --- Shield Advanced ---
+
+
+def protection(account: Account, name: str) -> dict[str, Any]:
+    (found,) = [one for one in account.client("shield").list_protections()["Protections"] if one["Name"] == f"{PREFIX}-{name}"]
+    return dict(found)
+
+
+@mutation(
+    "protection by Shield Advanced", "deleted", SHIELD, "zone", operation="CreateProtection", argument=("name", "resource_arn"), host=GLOBAL
+)
+def protection_deleted(account: Account) -> None:
+    account.client("shield").delete_protection(ProtectionId=protection(account, "zone")["Id"])
+
+
+@mutation("protection by Shield Advanced", "tag removed", SHIELD, "site", operation="TagResource", argument="tags", host=GLOBAL)
+def protection_tag_removed(account: Account) -> None:
+    account.client("shield").untag_resource(ResourceARN=protection(account, "site")["ProtectionArn"], TagKeys=["Project"])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from tests.drill.support.mutations.model import DR, GLOBAL, PREFIX, Account, mutation
 
@@ -14,6 +15,8 @@ KEYS = "Make the KMS keys"
 KEY_PAIR = "Make the SSH key pair of the instances"
 DATABASE_SECRET = "Make the credentials of the database, once"
 CACHE_SECRET = "Make the token of the cache, once"
+DATABASE_ADDRESS = "Complete the credentials with the address of the database"
+CACHE_ADDRESS = "Complete the credentials with the address of the cache"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole"}],
@@ -59,13 +62,7 @@ def role_policy_deleted(account: Account) -> None:
     account.client("iam").delete_role_policy(RoleName=f"{PREFIX}-web", PolicyName="web")
 
 
-@mutation(
-    "role",
-    "inline policy added",
-    POLICIES,
-    host=GLOBAL,
-    reason="amazon.aws.iam_policy knows the policies it is given, no others of the role",
-)
+@mutation("role", "inline policy added", POLICIES, "bastion", operation="DeleteRolePolicy", argument="policies", host=GLOBAL)
 def role_has_another_policy(account: Account) -> None:
     account.client("iam").put_role_policy(RoleName=f"{PREFIX}-bastion", PolicyName="more", PolicyDocument=json.dumps(EVERYTHING))
 
@@ -133,25 +130,63 @@ def key_pair_tag_removed(account: Account) -> None:
     account.client("ec2").delete_tags(Resources=[pair["KeyPairId"]], Tags=[{"Key": "Project"}])
 
 
+@mutation("key pair", "its secret encrypted with another key", KEY_PAIR, operation="UpdateSecret", argument="kms_key_id", host=DR,
+          field="KmsKeyId")  # fmt: skip
+def key_pair_encrypted_with_another_key(account: Account) -> None:
+    change_secret(account, "bastion/ssh-key", KmsKeyId=f"alias/{PREFIX}-database")
+
+
 # --- secrets ---
+
+
+def change_secret(account: Account, name: str, **changes: str) -> None:
+    account.client("secretsmanager").update_secret(SecretId=f"/indivillage/sandbox/{name}", **changes)
+
+
+def untag_secret(account: Account, name: str) -> None:
+    account.client("secretsmanager").untag_resource(SecretId=f"/indivillage/sandbox/{name}", TagKeys=["Project"])
+
+
+def _edit_secret(account: Account, name: str, **fields: str) -> None:
+    secrets, secret = account.client("secretsmanager"), f"/indivillage/sandbox/{name}"
+    held = json.loads(secrets.get_secret_value(SecretId=secret)["SecretString"])
+    secrets.put_secret_value(SecretId=secret, SecretString=json.dumps(held | fields))
 
 
 @mutation("secret", "field edited", DATABASE_SECRET, operation="PutSecretValue", argument="fields")
 def database_user_edited(account: Account) -> None:
-    secrets, name = account.client("secretsmanager"), "/indivillage/sandbox/database/credentials"
-    fields = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
-    secrets.put_secret_value(SecretId=name, SecretString=json.dumps(fields | {"username": "somebody"}))
+    _edit_secret(account, "database/credentials", username="somebody")
 
 
-@mutation("secret", "tag removed", CACHE_SECRET, operation="TagResource", argument="tags")
-def cache_secret_tag_removed(account: Account) -> None:
-    account.client("secretsmanager").untag_resource(SecretId="/indivillage/sandbox/cache/credentials", TagKeys=["Project"])
+@mutation("secret", "address of the database edited", DATABASE_ADDRESS, operation="PutSecretValue", argument="fields")
+def database_address_edited(account: Account) -> None:
+    _edit_secret(account, "database/credentials", host="elsewhere.example")
 
 
-@mutation(
-    "secret", "address edited", "Complete the credentials with the address of the cache", operation="PutSecretValue", argument="fields"
-)
+@mutation("secret", "address edited", CACHE_ADDRESS, operation="PutSecretValue", argument="fields")
 def cache_address_edited(account: Account) -> None:
-    secrets, name = account.client("secretsmanager"), "/indivillage/sandbox/cache/credentials"
-    fields = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
-    secrets.put_secret_value(SecretId=name, SecretString=json.dumps(fields | {"host": "elsewhere.example"}))
+    _edit_secret(account, "cache/credentials", host="elsewhere.example")
+
+
+for _store, _task in (("database", DATABASE_SECRET), ("cache", CACHE_SECRET)):
+    mutation(
+        "secret", "tag removed", _task, operation="TagResource", argument="tags", field="Tags.Project", name=f"{_store}_secret_tag_removed"
+    )(partial(untag_secret, name=f"{_store}/credentials"))
+    mutation(
+        "secret",
+        "description changed",
+        _task,
+        operation="UpdateSecret",
+        argument="description",
+        field="Description",
+        name=f"{_store}_secret_described_otherwise",
+    )(partial(change_secret, name=f"{_store}/credentials", Description="changed"))
+    mutation(
+        "secret",
+        "encrypted with another key",
+        _task,
+        operation="UpdateSecret",
+        argument="kms_key_id",
+        field="KmsKeyId",
+        name=f"{_store}_secret_encrypted_with_another_key",
+    )(partial(change_secret, name=f"{_store}/credentials", KmsKeyId=f"alias/{PREFIX}-logs"))

@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
+from tests.drill.support.mutations.model import DR, PREFIX, PRIMARY, Account, mutation
 
 WORLD = "0.0.0.0/0"
 VPC = "Make the VPC"
 SUBNETS = "Make the subnets"
 GATEWAY = "Make the internet gateway"
+ADDRESSES = "Allocate the addresses that are missing"
 NAT = "Start the NAT gateways"
 ROUTES = "Give each tier its way out, or none"
 ACLS = "Make the network ACLs"
@@ -69,6 +70,11 @@ def gateway_tag_added(account: Account) -> None:
     retag(account, account.by_tag("describe_internet_gateways", "InternetGateways", "igw")["InternetGatewayId"], Owner="somebody")
 
 
+@mutation("internet gateway", "tag removed", GATEWAY, operation="CreateTags", argument="tags", field="Tags.Stack", host=DR)
+def gateway_tag_removed(account: Account) -> None:
+    untag(account, account.by_tag("describe_internet_gateways", "InternetGateways", "igw")["InternetGatewayId"], "Stack")
+
+
 # --- NAT gateways and addresses ---
 
 
@@ -77,9 +83,45 @@ def nat_tag_changed(account: Account) -> None:
     retag(account, account.by_tag("describe_nat_gateways", "NatGateways", "nat-a")["NatGatewayId"], Environment="production")
 
 
+def _delete_nat_gateway(account: Account) -> None:
+    """With its interface gone, its address is free."""
+    account.client("ec2").delete_nat_gateway(NatGatewayId=account.by_tag("describe_nat_gateways", "NatGateways", "nat-a")["NatGatewayId"])
+
+
+@mutation("NAT gateway", "deleted", NAT, "a", operation="CreateNatGateway", argument="allocation_id",
+          also={(ROUTES, "private-all"): "ReplaceRoute"})  # fmt: skip
+def nat_deleted(account: Account) -> None:
+    _delete_nat_gateway(account)
+
+
 @mutation("address", "tag removed", "Keep the tags of the addresses that exist", f"{PREFIX}-nat-a", operation="CreateTags", argument="tags")
 def address_tag_removed(account: Account) -> None:
     untag(account, account.by_tag("describe_addresses", "Addresses", "nat-a")["AllocationId"], "Stack")
+
+
+@mutation("address", "tag added", "Keep the tags of the addresses that exist", f"{PREFIX}-nat-a", operation="DeleteTags", argument="tags")
+def address_tag_added(account: Account) -> None:
+    retag(account, account.by_tag("describe_addresses", "Addresses", "nat-a")["AllocationId"], Owner="somebody")
+
+
+def _release_address(account: Account) -> None:
+    address = account.by_tag("describe_addresses", "Addresses", "nat-a")["AllocationId"]
+    _delete_nat_gateway(account)
+    account.client("ec2").release_address(AllocationId=address)
+
+
+for _host, _name in ((PRIMARY, "address_released"), (DR, "standby_address_released")):
+    mutation(
+        "address",
+        "released, with its gateway",
+        ADDRESSES,
+        "a",
+        operation="AllocateAddress",
+        argument="tags",
+        host=_host,
+        also={(NAT, "a"): "CreateNatGateway", (ROUTES, "private-all"): "ReplaceRoute"},
+        name=_name,
+    )(_release_address)
 
 
 # --- routes ---
@@ -345,7 +387,7 @@ def endpoint_group_tag_removed(account: Account) -> None:
 
 
 @mutation("security group", "deleted", "Make the security groups that are missing, empty", "internal_load_balancer",
-          operation="CreateSecurityGroup", argument=("name", "description", "vpc_id"), host=DR, alone=True,
+          operation="CreateSecurityGroup", argument=("name", "description", "vpc_id", "tags"), host=DR, alone=True,
           also={(GROUPS, "internal_load_balancer"): "AuthorizeSecurityGroupIngress", (GROUPS, "web"): "AuthorizeSecurityGroupEgress",
                 (GROUPS, "app"): "AuthorizeSecurityGroupIngress"})  # fmt: skip
 def group_deleted(account: Account) -> None:

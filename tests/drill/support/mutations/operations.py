@@ -30,6 +30,18 @@ def table_without_recovery(account: Account) -> None:
     )
 
 
+@mutation("table", "protected from deletion", TABLES, "leases", operation="UpdateTable", argument="deletion_protection", host=GLOBAL,
+          field="DeletionProtectionEnabled")  # fmt: skip
+def table_protected(account: Account) -> None:
+    account.client("dynamodb").update_table(TableName=f"{PREFIX}-leases", DeletionProtectionEnabled=True)
+
+
+@mutation("table", "encrypted with a key of AWS", TABLES, "deployments", operation="UpdateTable", host=GLOBAL,
+          field="SSESpecification.Enabled")  # fmt: skip
+def table_not_encrypted_by_us(account: Account) -> None:
+    account.client("dynamodb").update_table(TableName=f"{PREFIX}-deployments", SSESpecification={"Enabled": False})
+
+
 @mutation("bucket", "versioning of the records suspended", BUCKET, operation="PutBucketVersioning", argument="versioning", field="Status",
           host=GLOBAL)  # fmt: skip
 def records_versioning_suspended(account: Account) -> None:

@@ -42,6 +42,11 @@ def baseline_tag_removed(account: Account) -> None:
     account.client("ssm").remove_tags_from_resource(ResourceType="PatchBaseline", ResourceId=_baseline(account), TagKeys=["Project"])
 
 
+@mutation("patch baseline", "description changed", BASELINE, operation="UpdatePatchBaseline", argument="description", field="Description")
+def baseline_described(account: Account) -> None:
+    account.client("ssm").update_patch_baseline(BaselineId=_baseline(account), Description="changed")
+
+
 def _window(account: Account) -> str:
     return str(account.one("ssm", "describe_maintenance_windows", "WindowIdentities")["WindowId"])
 
@@ -50,6 +55,12 @@ def _window(account: Account) -> str:
           field="Schedule")  # fmt: skip
 def window_moved(account: Account) -> None:
     account.client("ssm").update_maintenance_window(WindowId=_window(account), Schedule="cron(0 12 * * ? *)")
+
+
+@mutation("maintenance window", "description changed", WINDOWS, "patching", operation="UpdateMaintenanceWindow", argument="description",
+          field="Description", host=DR)  # fmt: skip
+def window_described(account: Account) -> None:
+    account.client("ssm").update_maintenance_window(WindowId=_window(account), Description="changed")
 
 
 @mutation("maintenance window", "open for a day, to its end", WINDOWS, "patching", operation="UpdateMaintenanceWindow",
@@ -117,6 +128,17 @@ def association_tag_removed(account: Account) -> None:
 @mutation("log group", "retention of session records changed", SESSION_LOGS, operation="PutRetentionPolicy", argument="retention_days")
 def session_records_go_after_a_day(account: Account) -> None:
     account.client("logs").put_retention_policy(logGroupName=f"/aws/ssm/{PREFIX}-sessions", retentionInDays=1)
+
+
+@mutation("log group", "session records lose their key", SESSION_LOGS, operation="AssociateKmsKey", argument="kms_key_arn", host=DR)
+def session_records_without_key(account: Account) -> None:
+    account.client("logs").disassociate_kms_key(logGroupName=f"/aws/ssm/{PREFIX}-sessions")
+
+
+@mutation("log group", "session records lose a tag", SESSION_LOGS, operation="TagResource", argument="tags", host=DR)
+def session_records_tag_removed(account: Account) -> None:
+    arn = f"arn:aws:logs:{account.region}:123456789012:log-group:/aws/ssm/{PREFIX}-sessions"
+    account.client("logs").untag_resource(resourceArn=arn, tagKeys=["Project"])
 
 
 @mutation("SSM document", "sessions are not recorded", SESSIONS, operation="UpdateDocument", argument="content")

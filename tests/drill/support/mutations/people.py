@@ -67,6 +67,23 @@ def runner_role_trusts_others(account: Account) -> None:
     account.client("iam").update_assume_role_policy(RoleName=f"{PREFIX}-github-deploy", PolicyDocument=json.dumps(TRUST))
 
 
+@mutation("role", "GitHub's runners stay signed in for long", RUNNER, operation="UpdateRole", host=GLOBAL,
+          argument=("description", "max_session_duration"))  # fmt: skip
+def runner_role_stays_signed_in(account: Account) -> None:
+    account.client("iam").update_role(RoleName=f"{PREFIX}-github-deploy", Description="changed", MaxSessionDuration=43200)
+
+
+@mutation("role", "GitHub's runners made administrators", RUNNER, operation="DetachRolePolicy", host=GLOBAL,
+          argument="managed_policies")  # fmt: skip
+def runner_role_becomes_administrator(account: Account) -> None:
+    account.client("iam").attach_role_policy(RoleName=f"{PREFIX}-github-deploy", PolicyArn=ADMINISTRATOR)
+
+
+@mutation("role", "tag removed", RUNNER, operation="TagRole", argument="tags", host=GLOBAL)
+def runner_role_tag_removed(account: Account) -> None:
+    account.client("iam").untag_role(RoleName=f"{PREFIX}-github-deploy", TagKeys=["Project"])
+
+
 @mutation("permission set", "somebody let in", ACCESS, "qa", operation="DeleteAccountAssignment", argument="groups", host=GLOBAL)
 def permission_set_given_to_somebody(account: Account) -> None:
     target = {"TargetId": "123456789012", "TargetType": "AWS_ACCOUNT", "PrincipalType": "USER", "PrincipalId": "somebody"}
@@ -87,3 +104,25 @@ def permission_set_policy_edited(account: Account) -> None:
     account.client("sso-admin").put_inline_policy_to_permission_set(
         **_permission_set(account, "devops"), InlinePolicy=json.dumps(EVERYTHING)
     )
+
+
+def _update_permission_set(account: Account, name: str, **changes: str) -> None:
+    account.client("sso-admin").update_permission_set(**_permission_set(account, name), **changes)
+
+
+@mutation("permission set", "description changed", ACCESS, "qa", operation="UpdatePermissionSet", argument="description", host=GLOBAL,
+          field="Description")  # fmt: skip
+def permission_set_described(account: Account) -> None:
+    _update_permission_set(account, "qa", Description="changed")
+
+
+@mutation("permission set", "sessions of half a day", ACCESS, "developers", operation="UpdatePermissionSet", argument="session_duration",
+          host=GLOBAL, field="SessionDuration")  # fmt: skip
+def permission_set_stays_signed_in(account: Account) -> None:
+    _update_permission_set(account, "developers", SessionDuration="PT12H")
+
+
+@mutation("permission set", "tag removed", ACCESS, "devops", operation="TagResource", argument="tags", host=GLOBAL, field="Tags.Project")
+def permission_set_tag_removed(account: Account) -> None:
+    found = _permission_set(account, "devops")
+    account.client("sso-admin").untag_resource(InstanceArn=found["InstanceArn"], ResourceArn=found["PermissionSetArn"], TagKeys=["Project"])

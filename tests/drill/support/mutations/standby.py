@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
+from tests.drill.support.mutations.storage import DATABASE_CHANGES
 
 REPLICAS = "Make the replicas of the database"
 CREDENTIALS = "Make the credentials of the database, once"
@@ -45,6 +47,22 @@ def replica_group_exchanged(account: Account) -> None:
           argument="deletion_protection", field="DeletionProtection", host=DR)  # fmt: skip
 def replica_protected(account: Account) -> None:
     _modify_replica(account, "dr-replica", DeletionProtection=True)
+
+
+# A plan names what the API calls otherwise than a database does only where nothing else differs.
+_UNNAMED = ("port", "enable_cloudwatch_logs_exports", "enable_performance_insights")
+for _argument, _field, _what, _changes in DATABASE_CHANGES:
+    if _argument not in ("deletion_protection", "db_parameter_group_name"):
+        mutation(
+            "database replica",
+            _what,
+            REPLICAS,
+            "replica",
+            operation="ModifyDBInstance",
+            argument=_argument,
+            field="" if _argument in _UNNAMED else _field,
+            name=f"replica_{_argument}_changed",
+        )(partial(_modify_replica, name="replica", **_changes))
 
 
 @mutation("database replica", "tag removed", REPLICAS, "dr-replica", operation="AddTagsToResource", argument="tags", field="Tags.Project",
@@ -125,6 +143,11 @@ def transit_gateway_renumbered(account: Account) -> None:
     account.client("ec2").modify_transit_gateway(TransitGatewayId=_gateway(account)["TransitGatewayId"], Options={"AmazonSideAsn": 65000})
 
 
+@mutation("transit gateway", "description changed", GATEWAY, operation="ModifyTransitGateway", argument="description", field="Description")
+def transit_gateway_described(account: Account) -> None:
+    account.client("ec2").modify_transit_gateway(TransitGatewayId=_gateway(account)["TransitGatewayId"], Description="changed")
+
+
 @mutation("transit gateway", "tag removed", GATEWAY, operation="CreateTags", argument="tags", field="Tags.Project", host=DR)
 def transit_gateway_tag_removed(account: Account) -> None:
     account.client("ec2").delete_tags(Resources=[_gateway(account)["TransitGatewayId"]], Tags=[{"Key": "Project"}])
@@ -143,6 +166,20 @@ def transit_appliance_mode(account: Account) -> None:
     account.client("ec2").modify_transit_gateway_vpc_attachment(
         TransitGatewayAttachmentId=_attachment(account)["TransitGatewayAttachmentId"], Options={"ApplianceModeSupport": "enable"}
     )
+
+
+@mutation("VPC attachment", "names resolved no more, IPv6 let through", ATTACHMENT, operation="ModifyTransitGatewayVpcAttachment",
+          argument=("dns_support", "ipv6_support"))  # fmt: skip
+def transit_options_changed(account: Account) -> None:
+    account.client("ec2").modify_transit_gateway_vpc_attachment(
+        TransitGatewayAttachmentId=_attachment(account)["TransitGatewayAttachmentId"],
+        Options={"DnsSupport": "disable", "Ipv6Support": "enable"},
+    )
+
+
+@mutation("VPC attachment", "tag removed", ATTACHMENT, operation="CreateTags", argument="tags")
+def transit_attachment_tag_removed(account: Account) -> None:
+    account.client("ec2").delete_tags(Resources=[_attachment(account)["TransitGatewayAttachmentId"]], Tags=[{"Key": "Project"}])
 
 
 @mutation("peering", "tag removed", JOIN, "us-west-2", operation="CreateTags", argument="tags", field="Tags.Environment")

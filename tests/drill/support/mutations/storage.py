@@ -260,12 +260,7 @@ def database_group_changed(account: Account) -> None:
     _modify_database(account, VpcSecurityGroupIds=[account.group_id("bastion")])
 
 
-@mutation("database", "open to the public", DATABASE, operation="ModifyDBInstance", argument="publicly_accessible")
-def database_public(account: Account) -> None:
-    _modify_database(account, PubliclyAccessible=True)
-
-
-_DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     # argument of the task, its field in the API, what is changed in words, the change
     ("multi_az", "MultiAZ", "second zone", {"MultiAZ": True}),
     ("port", "DBPortNumber", "port changed", {"DBPortNumber": 5555}),
@@ -288,8 +283,23 @@ _DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         "log exports switched off",
         {"CloudwatchLogsExportConfiguration": {"DisableLogTypes": ["upgrade"]}},
     ),
+    ("publicly_accessible", "PubliclyAccessible", "open to the public", {"PubliclyAccessible": True}),
+    ("monitoring_interval", "MonitoringInterval", "looked at seldom", {"MonitoringInterval": 60}),
+    (
+        "monitoring_role_arn",
+        "MonitoringRoleArn",
+        "looked at by another role",
+        {"MonitoringRoleArn": f"arn:aws:iam::123456789012:role/{PREFIX}-web"},
+    ),
+    ("enable_performance_insights", "EnablePerformanceInsights", "its load not told", {"EnablePerformanceInsights": False}),
+    (
+        "performance_insights_retention_period",
+        "PerformanceInsightsRetentionPeriod",
+        "its load kept for two years",
+        {"PerformanceInsightsRetentionPeriod": 731},
+    ),
 )
-for _argument, _field, _what, _changes in _DATABASE_CHANGES:
+for _argument, _field, _what, _changes in DATABASE_CHANGES:
     mutation(
         "database", _what, DATABASE, operation="ModifyDBInstance", argument=_argument, field=_field, name=f"database_{_argument}_changed"
     )(partial(_modify_database, **_changes))
@@ -345,14 +355,35 @@ def _modify_cache(account: Account, **changes: Any) -> None:
     account.client("elasticache").modify_replication_group(ReplicationGroupId=f"{PREFIX}-cache", ApplyImmediately=True, **changes)
 
 
-@mutation("cache", "snapshots dropped", CACHE, operation="ModifyReplicationGroup", argument="snapshot_retention_days")
+@mutation(
+    "cache",
+    "snapshots dropped",
+    CACHE,
+    operation="ModifyReplicationGroup",
+    argument="snapshot_retention_days",
+    field="SnapshotRetentionLimit",
+)
 def cache_snapshots_dropped(account: Account) -> None:
     _modify_cache(account, SnapshotRetentionLimit=0)
 
 
-@mutation("cache", "node type changed", CACHE, operation="ModifyReplicationGroup", argument="node_type")
+@mutation("cache", "node type changed", CACHE, operation="ModifyReplicationGroup", argument="node_type", field="CacheNodeType")
 def cache_node_type_changed(account: Account) -> None:
     _modify_cache(account, CacheNodeType="cache.r5.large")
+
+
+@mutation(
+    "cache",
+    "a replica in another zone that takes over",
+    CACHE,
+    operation="DecreaseReplicaCount",
+    argument=("num_cache_clusters", "automatic_failover", "multi_az"),
+    field="NewReplicaCount",
+)
+def cache_grown(account: Account) -> None:
+    client = account.client("elasticache")
+    client.increase_replica_count(ReplicationGroupId=f"{PREFIX}-cache", NewReplicaCount=1, ApplyImmediately=True)
+    _modify_cache(account, AutomaticFailoverEnabled=True, MultiAZEnabled=True)
 
 
 @mutation("cache", "maintenance window moved", CACHE, operation="ModifyReplicationGroup", argument="maintenance_window")
@@ -360,16 +391,29 @@ def cache_maintenance_moved(account: Account) -> None:
     _modify_cache(account, PreferredMaintenanceWindow="mon:01:00-mon:02:00")
 
 
+@mutation(
+    "cache",
+    "plain text let through",
+    CACHE,
+    operation="ModifyReplicationGroup",
+    argument="transit_encryption",
+    field="TransitEncryptionMode",
+)
+def cache_lets_plain_text_through(account: Account) -> None:
+    _modify_cache(account, TransitEncryptionEnabled=True, TransitEncryptionMode="preferred")
+
+
 _CACHE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
-    ("description", "ReplicationGroupDescription", "description changed", {"ReplicationGroupDescription": "changed"}),
+    # argument of the task, its field in the API where a plan names it, what is changed in words, the change
+    ("description", "", "description changed", {"ReplicationGroupDescription": "changed"}),
     ("snapshot_window", "SnapshotWindow", "snapshots moved", {"SnapshotWindow": "12:00-13:00"}),
     ("auto_minor_version_upgrade", "AutoMinorVersionUpgrade", "upgrades switched off", {"AutoMinorVersionUpgrade": False}),
-    ("parameter_group_name", "CacheParameterGroupName", "parameters exchanged", {"CacheParameterGroupName": "default.redis7.cluster.on"}),
+    ("parameter_group_name", "", "parameters exchanged", {"CacheParameterGroupName": "default.redis7.cluster.on"}),
 )
 for _argument, _field, _what, _changes in _CACHE_CHANGES:
-    mutation("cache", _what, CACHE, operation="ModifyReplicationGroup", argument=_argument, name=f"cache_{_argument}_changed")(
-        partial(_modify_cache, **_changes)
-    )
+    mutation(
+        "cache", _what, CACHE, operation="ModifyReplicationGroup", argument=_argument, field=_field, name=f"cache_{_argument}_changed"
+    )(partial(_modify_cache, **_changes))
 
 
 @mutation("cache", "security group exchanged", CACHE, operation="ModifyReplicationGroup", argument="security_group_ids")
@@ -383,7 +427,7 @@ def cache_subnet_group_described(account: Account) -> None:
     account.client("elasticache").modify_cache_subnet_group(CacheSubnetGroupName=name, CacheSubnetGroupDescription="changed")
 
 
-@mutation("cache", "tag removed", CACHE, operation="AddTagsToResource", argument="tags")
+@mutation("cache", "tag removed", CACHE, operation="AddTagsToResource", argument="tags", field="Tags.Project")
 def cache_tag_removed(account: Account) -> None:
     arn = f"arn:aws:elasticache:us-east-1:123456789012:replicationgroup:{PREFIX}-cache"
     account.client("elasticache").remove_tags_from_resource(ResourceName=arn, TagKeys=["Project"])

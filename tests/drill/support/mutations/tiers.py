@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from tests.drill.support.mutations.model import PREFIX, Account, mutation
+from sandbox import pki
+from tests.drill.support.mutations.model import DR, PREFIX, Account, mutation
 
 BALANCERS = "Make the load balancers"
 TARGET_GROUPS = "Make the target groups"
@@ -16,6 +19,7 @@ SCALING_GROUPS = "Make the Auto Scaling groups"
 POLICIES = "Let the tiers grow and shrink with their load"
 ROLLOUT = "Replace instances of an earlier launch template, batch by batch"
 BASTION = "Make the bastion"
+PROFILE = f"arn:aws:iam::123456789012:instance-profile/{PREFIX}-bastion"
 HIDDEN = "(hidden)"  # the item of a task with no_log
 
 
@@ -168,15 +172,66 @@ def certificate_tag_removed(account: Account) -> None:
     account.client("acm").remove_tags_from_certificate(CertificateArn=account.certificate_arn("internal"), Tags=[{"Key": "Project"}])
 
 
+@mutation("certificate", "tag of a requested one removed", "Request the certificates that ACM issues", "public", host=DR,
+          operation="AddTagsToCertificate", argument="tags")  # fmt: skip
+def issued_certificate_tag_removed(account: Account) -> None:
+    account.client("acm").remove_tags_from_certificate(CertificateArn=account.certificate_arn("public"), Tags=[{"Key": "Project"}])
+
+
+@mutation("certificate", "another imported in its place", CERTIFICATES, HIDDEN, operation="ImportCertificate",
+          argument=("certificate", "private_key", "certificate_chain"))  # fmt: skip
+def certificate_exchanged(account: Account) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        certificate, key = pki.issue(pki.INTERNAL_NAMES, Path(directory))
+        chain = (Path(directory) / "ca.pem").read_text()
+    account.client("acm").import_certificate(
+        CertificateArn=account.certificate_arn("internal"), Certificate=certificate, PrivateKey=key, CertificateChain=chain
+    )
+
+
 # --- tiers ---
 
 
-@mutation("launch template", "version added", TEMPLATES, "web", operation="CreateLaunchTemplateVersion", argument="instance_type",
-          also={(ROLLOUT, ""): ""}, alone=True)  # fmt: skip
-def template_version_added(account: Account) -> None:
+def _add_version(account: Account, **changes: Any) -> None:
     account.client("ec2").create_launch_template_version(
-        LaunchTemplateName=f"{PREFIX}-web", SourceVersion="1", LaunchTemplateData={"InstanceType": "m5.24xlarge"}
+        LaunchTemplateName=f"{PREFIX}-web", SourceVersion="$Latest", LaunchTemplateData=changes
     )
+
+
+_TEMPLATE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    # argument of the task, its field in the API, what is changed in words, the change
+    ("instance_type", "InstanceType", "larger instances", {"InstanceType": "m5.24xlarge"}),
+    ("image_id", "ImageId", "another image", {"ImageId": "ami-0123456789abcdef0"}),
+    ("iam_instance_profile", "IamInstanceProfile.Arn", "another profile", {"IamInstanceProfile": {"Arn": PROFILE}}),
+    ("key_name", "KeyName", "another key", {"KeyName": "somebody"}),
+    ("security_group_ids", "SecurityGroupIds", "another security group", {"SecurityGroupIds": ["sg-0123456789abcdef0"]}),
+    ("metadata_options", "MetadataOptions.HttpTokens", "metadata without a token", {"MetadataOptions": {"HttpTokens": "optional"}}),
+    (
+        "block_device_mappings",
+        "BlockDeviceMappings",
+        "volume not encrypted",
+        {"BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": False}}]},
+    ),
+    ("monitoring", "Monitoring.Enabled", "monitored", {"Monitoring": {"Enabled": True}}),
+    (
+        "tag_specifications",
+        "TagSpecifications",
+        "volumes without tags",
+        {"TagSpecifications": [{"ResourceType": "volume", "Tags": [{"Key": "Project", "Value": "another"}]}]},
+    ),
+)
+for _argument, _field, _what, _changes in _TEMPLATE_CHANGES:
+    mutation(
+        "launch template",
+        f"version added with {_what}",
+        TEMPLATES,
+        "web",
+        operation="CreateLaunchTemplateVersion",
+        argument=_argument,
+        field=_field,
+        also={(ROLLOUT, ""): ""},
+        name=f"template_{_argument}_changed",
+    )(partial(_add_version, **_changes))
 
 
 @mutation("launch template", "tag removed", TEMPLATES, "app", operation="CreateTags", argument="tags")
@@ -241,6 +296,17 @@ def group_cooldown_changed(account: Account) -> None:
           )  # fmt: skip
 def group_zone_dropped(account: Account) -> None:
     _update_group(account, "web", VPCZoneIdentifier=",".join(account.subnet_id(f"web-{zone}") for zone in "ab"))
+
+
+@mutation("Auto Scaling group", "other instances", SCALING_GROUPS, "web", operation="UpdateAutoScalingGroup",
+          argument="mixed_instances_policy")  # fmt: skip
+def group_of_other_instances(account: Account) -> None:
+    found = account.one("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", AutoScalingGroupNames=[f"{PREFIX}-web"])
+    policy = found["MixedInstancesPolicy"]
+    del policy["LaunchTemplate"]["LaunchTemplateSpecification"]["LaunchTemplateId"]  # its name is enough, and both are refused
+    policy["InstancesDistribution"]["OnDemandPercentageAboveBaseCapacity"] = 100
+    policy["LaunchTemplate"]["Overrides"] = [{"InstanceType": "m5.24xlarge"}]
+    _update_group(account, "web", MixedInstancesPolicy=policy)
 
 
 @mutation("Auto Scaling group", "tag removed", SCALING_GROUPS, "web", operation="CreateOrUpdateTags", argument="tags")
