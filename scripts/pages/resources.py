@@ -17,6 +17,17 @@ from tests.drill.support.mutations.catalogue import mutations
 OWN = "indivillage.infra."
 NO_TEST = "-"
 
+# Modules of which no mutation can speak, and what does instead.
+NO_MUTATIONS = {
+    f"{OWN}asg_health": "makes nothing: it waits",
+    f"{OWN}asg_rollout": "follows each mutation of a launch template",
+    f"{OWN}lease_release": "makes nothing: it is an operator's to run",
+    f"{OWN}owned_resource": "makes nothing: [test_removal](../tests/drill/test_removal.py) removes all by it",
+    "amazon.aws.ec2_ami": "by the bake alone: [test_permissions](../tests/drill/plan/test_permissions.py)",
+    "community.aws.ec2_ami_copy": "by the bake alone: [test_images](../tests/drill/roles/standby/test_images.py)",
+    "community.aws.ssm_parameter": "by the bake alone: [test_images](../tests/drill/roles/standby/test_images.py)",
+}
+
 HEAD = """\
 # Resources, their modules, and what proves them
 
@@ -26,7 +37,8 @@ Made from the roles and the tests by `python -m scripts.pages`; do not edit. A m
 - **life cycle**: made, made again, changed, planned, deleted, refused and throttled in process, against the emulator; *Stubber* stands
   where the emulator has no such service and botocore's own stub answers instead;
 - **drill**: provisioned from the whole declaration against the emulator, then changed behind the project's back so many times:
-  the plan names each change and nothing else, a run puts it right ([plan-coverage.md](plan-coverage.md)).
+  the plan names each change and nothing else, a run puts it right ([plan-coverage.md](plan-coverage.md)). What makes nothing that lasts,
+  or nothing but images, says what proves it instead.
 """
 
 
@@ -40,7 +52,7 @@ def page() -> str:
         roles = ", ".join(dict.fromkeys(f"[{task.role}](../roles/{task.role}/README.md)" for task in tasks))
         names = {task.task for task in tasks}
         tried = sum(mutation.task in names for mutation in mutations())
-        lines.append(f"| `{module}` | {_purpose(module)} | {roles} | {_life_cycles(module)} | {tried or 'provisioned'} |")
+        lines.append(f"| `{module}` | {_purpose(module)} | {roles} | {_life_cycles(module)} | {NO_MUTATIONS.get(module, tried)} |")
     return "\n".join(lines) + "\n"
 
 

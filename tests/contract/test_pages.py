@@ -23,6 +23,11 @@ def test_they_are_up_to_date(made: dict[str, str]) -> None:
     assert stale == [], "made anew by: .venv/bin/python -m scripts.pages"
 
 
+def test_every_module_is_tried_by_mutations_or_says_what_proves_it(made: dict[str, str]) -> None:
+    rows = [line.strip("|").split("|") for line in made["docs/resources.md"].splitlines() if line.startswith("| `")]
+    assert [module for module, *_others, drill in rows if drill.strip() in {"0", "1"}] == []
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_security_group_and_every_pair_is_on_the_map(made: dict[str, str], environment: str) -> None:
     root = ET.fromstring(made[f"docs/topology/{environment}.svg"])  # noqa: S314  # made here
