@@ -211,7 +211,7 @@ CREATED_BY_PUT = {
 
 def without_effect(write: Write, trace: Trace) -> bool:
     """Whether a write was seen to write only what is there already."""
-    if (write.creates and write.verb != "Put") or write.deletes or trace.changes:
+    if (write.creates and write.verb != "Put") or write.deletes or write.verb == "Detach" or trace.changes:
         return False
     return set(requests.without_tokens(write.given)) <= trace.compared
 

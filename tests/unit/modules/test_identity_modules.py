@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.indivillage.infra.plugins.modules import iam_managed_policy, iam_oidc_provider, sso_permission_set
 
 from sandbox.emulator.additions import identity_providers, permission_set_tags
+from tests.support.module_runs import operations
 
 Run = Callable[..., dict[str, Any]]
 ACCOUNT_ID = "123456789012"
@@ -131,6 +132,13 @@ def test_whoever_was_let_in_behind_its_back_is_put_out(run: Run, people: dict[st
 
 
 @pytest.mark.usefixtures("people")
+def test_a_plan_names_the_policy_that_it_takes_away(run: Run, plan_of: Run) -> None:
+    options = {"name": "live-developers", "account_id": ACCOUNT_ID, "tags": {}}
+    run(sso_permission_set, **options, managed_policies=[READ_ONLY])
+
+    assert "DetachManagedPolicyFromPermissionSet" in operations(plan_of(sso_permission_set, **options))
+
+
 def test_a_group_that_is_not_there_is_told(run: Run) -> None:
     result = run(sso_permission_set, name="live-developers", account_id=ACCOUNT_ID, groups=["Developer"])
     assert "Identity Center has no group 'Developer'" in result["msg"]
