@@ -28,9 +28,8 @@ options:
     type: dict
     suboptions:
       min_retention_days:
-        description: Days that a backup stays at least.
+        description: Days that a backup stays at least. One when left out.
         type: int
-        default: 1
       max_retention_days:
         description: Days that a backup stays at most.
         type: int
@@ -83,7 +82,7 @@ class Vault(Resource):
         "lock": {
             "type": "dict",
             "options": {
-                "min_retention_days": {"type": "int", "default": 1},
+                "min_retention_days": {"type": "int"},
                 "max_retention_days": {"type": "int"},
                 "changeable_for_days": {"type": "int"},
             },
@@ -94,15 +93,19 @@ class Vault(Resource):
     exact = frozenset({"lock"})
     immutable = frozenset({"kms_key_arn"})
 
+    @property
+    def _given(self) -> Properties:
+        """What is said of the lock: nothing where it is empty, for Ansible fills in what is left out of it."""
+        return {key: value for key, value in (self.params["lock"] or {}).items() if value is not None}
+
     def declared(self) -> Properties:
-        lock = self.params["lock"]
-        if lock:
-            lock = {
-                "min_retention_days": lock["min_retention_days"],
-                "max_retention_days": lock["max_retention_days"],
-                "final": lock["changeable_for_days"] is not None,
-            }
-        return {"kms_key_arn": self.params["kms_key_arn"], "lock": lock or {}}
+        given = self._given
+        lock = {
+            "min_retention_days": given.get("min_retention_days", 1),
+            "max_retention_days": given.get("max_retention_days"),
+            "final": "changeable_for_days" in given,
+        }
+        return {"kms_key_arn": self.params["kms_key_arn"], "lock": lock if given else {}}
 
     def find(self) -> Properties | None:
         # Asked for by name, AWS says of a vault that does not exist that access to it is denied.
@@ -149,7 +152,7 @@ class Vault(Resource):
             "max_retention_days": "MaxRetentionDays",
             "changeable_for_days": "ChangeableForDays",
         }
-        given = {name: self.params["lock"][key] for key, name in names.items() if self.params["lock"][key] is not None}
+        given = {names[key]: value for key, value in ({"min_retention_days": 1} | self._given).items()}
         self.client.put_backup_vault_lock_configuration(BackupVaultName=self.name, **given)
 
 

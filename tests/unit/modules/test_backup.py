@@ -44,6 +44,12 @@ def test_a_lock_can_be_lifted_until_it_is_final(run: Run) -> None:
     assert not run(backup_vault, name="v", kms_key_arn=KEY)["changed"]
 
 
+def test_an_empty_lock_is_none(run: Run) -> None:
+    assert run(backup_vault, name="v", kms_key_arn=KEY, lock={})["resource"]["lock"] == {}
+    run(backup_vault, name="v", kms_key_arn=KEY, lock={"max_retention_days": 400})
+    assert run(backup_vault, name="v", kms_key_arn=KEY, lock={})["diff"]["after"] == {"lock": {}}
+
+
 def test_a_lock_becomes_final_only_when_that_is_said(run: Run) -> None:
     run(backup_vault, name="v", kms_key_arn=KEY, lock={"min_retention_days": 30})
     final = {"min_retention_days": 30, "changeable_for_days": 3}
