@@ -82,7 +82,7 @@ def trail_of_one_region(account: Account) -> None:
     _update(account, IsMultiRegionTrail=False)
 
 
-@mutation("trail", "files not signed", TRAIL, operation="UpdateTrail", argument="log_file_validation", field="LogFileValidationEnabled")
+@mutation("trail", "files not signed", TRAIL, operation="UpdateTrail", argument="log_file_validation")
 def trail_not_validated(account: Account) -> None:
     _update(account, EnableLogFileValidation=False)
 
@@ -103,7 +103,7 @@ def trail_not_in_cloudwatch(account: Account) -> None:
     _update(account, CloudWatchLogsLogGroupArn="", CloudWatchLogsRoleArn="")
 
 
-@mutation("trail", "tag changed", TRAIL, operation="AddTags", argument="tags", field="Tags.Project")
+@mutation("trail", "tag changed", TRAIL, operation="AddTags", argument="tags", field="TagsList.Project")
 def trail_tag_changed(account: Account) -> None:
     trail = account.client("cloudtrail")
     arn = trail.get_trail(Name=TRAIL_NAME)["Trail"]["TrailARN"]

@@ -28,7 +28,7 @@ def _plan(account: Account) -> Any:
     return account.one("backup", "list_backup_plans", "BackupPlansList")
 
 
-@mutation("backup plan", "kept a day", PLANS, "data", operation="UpdateBackupPlan", argument="rules", field="BackupPlan.Rules")
+@mutation("backup plan", "kept a day", PLANS, "data", operation="UpdateBackupPlan", argument="rules", field="Rules")
 def plan_forgets(account: Account) -> None:
     backup, plan_id = account.client("backup"), _plan(account)["BackupPlanId"]
     plan = backup.get_backup_plan(BackupPlanId=plan_id)["BackupPlan"]
