@@ -50,26 +50,10 @@ installed:
   sample: [nginx]
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
-
-ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-
-
-def missing(module: AnsibleModule, names: list[str]) -> list[str]:
-    """Return the names that dpkg does not know as installed."""
-    # dpkg-query fails when it does not know one of the names; what it prints about the others is true all the same
-    _code, out, _err = module.run_command(["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names])
-    installed = {line.split()[0] for line in out.splitlines() if line.endswith(" installed")}
-    return [name for name in names if name not in installed]
-
-
-def apt_get(module: AnsibleModule, *arguments: str) -> None:
-    """Run apt-get; end the module with its own words if it fails."""
-    timeout = module.params["lock_timeout_seconds"]
-    command = ["apt-get", "--quiet", "--quiet", "--option", f"DPkg::Lock::Timeout={timeout}", *arguments]
-    code, out, err = module.run_command(command, environ_update=ENVIRONMENT)
-    if code:
-        module.fail_json(msg=f"'{' '.join(arguments)}' failed: {(err or out).strip()}", rc=code)
+from ansible_collections.indivillage.infra.plugins.module_utils.host_packages import install, installed
 
 
 def main() -> None:
@@ -81,12 +65,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    names = missing(module, module.params["name"])
+    os.umask(0o022)  # folders and packages' files are for everybody to read, whatever the caller's own files are
+    present = installed(module, module.params["name"])
+    names = [name for name in module.params["name"] if name not in present]
     if names and not module.check_mode:
-        apt_get(module, "update")
-        # a changed settings file of ours is kept, and apt asks nobody
-        options = ["--option", "Dpkg::Options::=--force-confdef", "--option", "Dpkg::Options::=--force-confold"]
-        apt_get(module, "install", "--yes", "--no-install-recommends", *options, *names)
+        install(module, names)
     diff = {"before": "", "after": "".join(f"{name}\n" for name in names), "after_header": "packages", "before_header": "packages"}
     module.exit_json(changed=bool(names), installed=names, diff=diff)
 

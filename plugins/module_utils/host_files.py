@@ -1,0 +1,82 @@
+# Copyright (c) IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Text files and links of a host, compared first, validated, and replaced atomically."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.common.text.converters import to_native
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+# The options of one file, as modules take them.
+FILE_OPTIONS: dict[str, dict[str, Any]] = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str"},
+    "link": {"type": "str"},
+    "mode": {"type": "str", "default": "0644"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+    "validate": {"type": "str"},
+    "effect": {"type": "str"},
+}
+FILE_RULES: dict[str, Any] = {"mutually_exclusive": [("content", "link")], "required_one_of": [("content", "link")]}
+
+
+def read(path: Path) -> str | None:
+    """Return the text of a file, or of a link its target; None if there is nothing."""
+    if path.is_symlink():
+        return str(path.readlink())
+    return to_native(path.read_bytes()) if path.exists() else None
+
+
+def write_text(module: AnsibleModule, path: Path, text: str, validate: str | None = None) -> None:
+    """Put a text in the place of a file, once its validator accepts it; a file that was there keeps its owner and mode."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as new:
+        new.write(text)
+    module.add_cleanup_file(new.name)
+    if validate:
+        code, out, err = module.run_command(validate.replace("%s", new.name))
+        if code:
+            module.fail_json(msg=f"{path}: the new text is refused by '{validate}': {(err or out).strip()}")
+    if path.is_symlink():
+        path.unlink()
+    module.atomic_move(new.name, str(path))
+
+
+def write_link(path: Path, target: str) -> None:
+    """Point a link elsewhere without a moment in which it is missing."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.replace(path)
+
+
+def keep(module: AnsibleModule, entry: dict[str, Any]) -> dict[str, Any] | None:
+    """Bring one path to what its entry says; return the difference, or None if there was none."""
+    path = Path(entry["path"])
+    if path.is_dir() and not path.is_symlink():
+        module.fail_json(msg=f"{path}: a directory is in the way of the file; remove it")
+    is_link = entry["link"] is not None
+    before, after = read(path), entry["link"] if is_link else entry["content"]
+    changed = before != after or path.is_symlink() != is_link
+    if changed and not module.check_mode:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if is_link:
+            write_link(path, after)
+        else:
+            write_text(module, path, after, entry["validate"])
+    diff: dict[str, Any] = {"before_header": str(path), "after_header": str(path), "before": before or "", "after": after}
+    if not is_link and path.is_file() and not path.is_symlink():
+        attributes: dict[str, Any] = {}
+        wanted = {name: entry[name] for name in ("mode", "owner", "group")}
+        wanted.update(path=str(path), secontext=[None, None, None], attributes=None)
+        touched = module.set_fs_attributes_if_different(wanted, False, attributes)
+        if touched and not changed:
+            diff.update({when: f"{attributes[when]}\n" for when in ("before", "after")})
+        changed = changed or touched
+    return diff if changed else None
