@@ -191,3 +191,21 @@ def test_account_settings(emulator: RunningEmulator) -> None:
     assert (found["Encrypted"], found["KmsKeyId"]) == (True, key)
     ec2.modify_instance_metadata_defaults(HttpTokens="required", HttpPutResponseHopLimit=1)
     assert ec2.get_instance_metadata_defaults()["AccountLevel"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+
+
+def test_a_record_that_was_deleted_can_be_made_again(emulator: RunningEmulator) -> None:
+    route53 = emulator.client("route53")
+    zone = route53.create_hosted_zone(Name="again.example", CallerReference=uuid.uuid4().hex)["HostedZone"]["Id"]
+
+    def change(action: str, kind: str, value: str) -> None:
+        record = {"Name": "www.again.example", "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value}]}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]})
+
+    change("CREATE", "A", "192.0.2.1")
+    change("CREATE", "TXT", '"behind it"')
+    change("DELETE", "A", "192.0.2.1")
+    change("CREATE", "A", "192.0.2.1")
+    found = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert {"A", "TXT"} <= {record["Type"] for record in found}
+    with pytest.raises(ClientError, match="already exists"):
+        change("CREATE", "A", "192.0.2.1")
