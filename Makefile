@@ -11,7 +11,7 @@ export AWS_EC2_METADATA_DISABLED := true
 # $(call required,NAME): the value of a variable that the target cannot do without.
 required = $(or $($(1)),$(error $(1) is missing: make $@ $(1)=<environment>, one of $(notdir $(wildcard inventories/[a-z]*))))
 
-.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan drill-roles drill-topology drill-posture topology-up topology-down bench lock pages
+.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift drill drill-capacity drill-plan drill-roles drill-topology drill-posture topology-up topology-down bench bench-hardening lock pages
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -102,6 +102,9 @@ topology-up: setup ## The same for one, and leave its account running; the URL i
 
 topology-down: ## End that account: make topology-down ENV=<environment>
 	@$(VENV)/python -m tests.drill.topology down --environment $(call required,ENV)
+
+bench-hardening: setup ## Have OpenSCAP and Lynis judge hosts before and after the role hardening, on Debian 13 and 12
+	@$(VENV)/python -m tests.bench.hardening
 
 bench: setup ## Measure speed side by side: local connection, worker, direct boto3 calls
 	@$(VENV)/python -m tests.bench

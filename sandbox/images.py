@@ -25,6 +25,7 @@ from sandbox.settings import DIGEST_LABEL, IMAGE_REPOSITORY, Settings, load
 
 HERE = Path(__file__).resolve().parent / "images"
 PARALLEL_BUILDS = 2
+UNSTABLE = "sid"
 # The mirror's own peculiarities (a dated one fails the date checks); everything else on the machine is its own business.
 APT_SETTINGS = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http::Proxy", "Acquire::https::Proxy")
 # Documentation and translations are half of a small image; fsync protects a file system that is thrown away.
@@ -154,13 +155,14 @@ def source_lines(sources: Iterable[Source], suite: str) -> tuple[str, ...]:
         f"deb {source.uri} {suite}{'-' if pocket else ''}{pocket} {' '.join(source.components)}"
         for source in sources
         for pocket in source.pockets
+        if not (suite == UNSTABLE and pocket)  # it has neither updates nor security
     )
 
 
 # --- This machine ------------------------------------------------------------------------------------------------------------------
 
 
-def _machine_sources(suite: str) -> tuple[str, ...]:
+def machine_sources(suite: str) -> tuple[str, ...]:
     """Source lines for a suite; none on a machine that is not Debian, where mmdebstrap knows Debian's own archive."""
     release = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
     apt = Path("/etc/apt")
@@ -169,7 +171,7 @@ def _machine_sources(suite: str) -> tuple[str, ...]:
     return source_lines(debian_sources(texts, release.get("VERSION_CODENAME", "").strip('"')), suite)
 
 
-def _machine_apt_options() -> tuple[str, ...]:
+def machine_apt_options() -> tuple[str, ...]:
     dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
     return tuple(line.rstrip(";") for line in dump.splitlines() if line.split(" ", 1)[0] in APT_SETTINGS)
 
@@ -222,7 +224,7 @@ def build(names: Sequence[str], settings: Settings) -> None:
 
 def _build_one(name: str, log: Path) -> None:
     recipe = RECIPES[name]
-    sources, apt_options = _machine_sources(recipe.suite), _machine_apt_options()
+    sources, apt_options = machine_sources(recipe.suite), machine_apt_options()
     digest = recipe_digest(recipe, sources, apt_options)
     if label(recipe.image) == digest:
         print(f"image {name}: up to date", flush=True)

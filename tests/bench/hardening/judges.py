@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The judges of a hardened host, unpacked beside it: nothing is installed on the host that is judged.
+
+OpenSCAP with the datastreams of Debian's package ssg-debian, and Lynis, both from Debian unstable: the stable releases have no CIS
+profile for their own kind. The scores follow the packages' versions, which are printed with them.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import images
+
+PACKAGES = ("openscap-scanner", "openscap-common", "ssg-debian", "lynis")
+VERSIONS = ("openscap-scanner", "ssg-debian", "lynis")
+PLACE = "/judges"  # where a host finds them
+RULE = "xccdf_org.ssgproject.content_rule_"
+# The content calls a host with these no machine, and judges hardly any of its rules: a container would get marks for nothing.
+APPLICABILITY = {
+    ">/.dockerenv<": ">/nowhere<",
+    ">/run/.containerenv<": ">/nowhere<",
+    "<linux:name>linux-base<": "<linux:name>dpkg<",
+}
+# What a container on its machine's kernel cannot show, whoever hardened it; `host-only` scores leave these families out.
+KERNEL_FAMILIES = re.compile(
+    r"sysctl_|kernel_module_|partition_for_|mount_option_|grub2_|audit_rules_|service_auditd_enabled|service_chronyd_enabled|all_apparmor_profiles"
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a profile's rules say of a host: names of rules."""
+
+    passed: frozenset[str]
+    failed: frozenset[str]
+
+    def share(self, *, without: Iterable[str] = (), host_only: bool = False) -> float:
+        """Per cent of rules that pass, of those that pass or fail, without the excepted ones that fail."""
+
+        def counted(rules: frozenset[str]) -> set[str]:
+            return {rule for rule in rules if not (host_only and KERNEL_FAMILIES.match(rule))}
+
+        passed, failed = counted(self.passed), counted(self.failed) - set(without)
+        return 100 * len(passed) / (len(passed) + len(failed))
+
+
+def fetch(folder: Path) -> dict[str, str]:
+    """Unpack the judges into a folder; their versions by package."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    root = folder / "root"
+    command = images.bootstrap_command(
+        images.Recipe("judges", images.UNSTABLE, PACKAGES, variant="extract"),
+        images.machine_sources(images.UNSTABLE),
+        images.machine_apt_options(),
+    )
+    # Only unpacked: no script of the packages runs, so there is nothing for the recipe's hooks to do.
+    command = [part for part in command if "-hook=" not in part]
+    command[command.index("-")] = str(root)
+    subprocess.run(command, check=True, capture_output=True)
+    for release in ("12", "13"):
+        text = (root / f"usr/share/xml/scap/ssg/content/ssg-debian{release}-ds.xml").read_text()
+        for before, after in APPLICABILITY.items():
+            if before not in text:
+                raise AssertionError(f"ssg-debian{release}-ds.xml has no {before}: look how it tells containers now")
+            text = text.replace(before, after)
+        (folder / f"debian{release}.xml").write_text(text)
+    status = (root / "var/lib/dpkg/status").read_text()
+    found = re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)", status, re.MULTILINE)
+    return {name: version for name, version in found if name in VERSIONS}
+
+
+def run(host: str, *command: str) -> str:
+    """Run a command on a host; what it prints, whatever it thinks of it."""
+    return subprocess.run(["podman", "exec", host, *command], capture_output=True, text=True, check=False).stdout
+
+
+def openscap(host: str, release: str, profile: str) -> Score:
+    """Judge a host by a profile."""
+    root = f"{PLACE}/root"
+    script = f"""
+        export OSCAP_SCHEMA_PATH={root}/usr/share/openscap/schemas OSCAP_XSLT_PATH={root}/usr/share/openscap/xsl
+        export OSCAP_CPE_PATH={root}/usr/share/openscap/cpe
+        libraries={root}/usr/lib/x86_64-linux-gnu; place=$(mktemp -d); cd $place
+        oscap="$libraries/ld-linux-x86-64.so.2 --library-path $libraries {root}/usr/bin/oscap"
+        $oscap xccdf eval --profile {profile} {PLACE}/debian{release}.xml
+        rm -rf $place
+    """
+    results: dict[str, set[str]] = defaultdict(set)
+    for name, result in re.findall(r"^Rule\s+(\S+)\s*\nResult\s+(\S+)", run(host, "sh", "-c", script), re.MULTILINE):
+        results[result].add(name.removeprefix(RULE))
+    if not results["pass"]:
+        raise AssertionError(f"OpenSCAP has judged nothing on {host}")
+    return Score(frozenset(results["pass"]), frozenset(results["fail"] | results["error"]))
+
+
+def lynis(host: str) -> int:
+    """Lynis' hardening index of a host, of 100."""
+    root = f"{PLACE}/root"
+    script = f"""
+        rm -rf /opt/lynis; mkdir /opt/lynis; cp -r {root}/usr/share/lynis/. {root}/usr/sbin/lynis /opt/lynis; cd /opt/lynis
+        cp {root}/etc/lynis/default.prf .; sh ./lynis audit system --quick --no-colors --profile ./default.prf; cd /; rm -rf /opt/lynis
+    """
+    found = re.search(r"Hardening index : (\d+)", run(host, "sh", "-c", script))
+    if not found:
+        raise AssertionError(f"Lynis has judged nothing on {host}")
+    return int(found.group(1))
