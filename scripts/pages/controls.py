@@ -43,7 +43,7 @@ class Measure:
 
 
 # Run by playbooks of their own, whatever an environment consists of.
-NOT_OF_A_STACK = frozenset({"aws_operations", "aws_removal"})
+NOT_OF_A_STACK = frozenset({"aws_operations", "aws_removal", "hardening"})
 
 
 @functools.cache
