@@ -68,7 +68,8 @@ class Site:
         ]
 
 
-def _site(tmp_path_factory: pytest.TempPathFactory, *options: str) -> Iterator[Site]:
+def bare_sites(tmp_path_factory: pytest.TempPathFactory, *options: str) -> Iterator[Site]:
+    """A site without tiers, on an emulator that is started with the options."""
     state_dir = tmp_path_factory.mktemp("sandbox")
     pki.prepare(state_dir / "pki")
     for emulator in start(*options):
@@ -78,18 +79,12 @@ def _site(tmp_path_factory: pytest.TempPathFactory, *options: str) -> Iterator[S
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A provisioned site whose targets are always healthy."""
-    for site in _site(tmp_path_factory, "--standalone"):
+    for site in bare_sites(tmp_path_factory, "--standalone"):
         for result in site.provision("-vvv"):
             assert result.returncode == 0, result.output
             assert result.changed > 0
             site.output += result.output
         yield site
-
-
-@pytest.fixture
-def bare_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site without tiers, whose targets are as healthy as the test says."""
-    yield from _site(tmp_path_factory)
 
 
 @pytest.fixture

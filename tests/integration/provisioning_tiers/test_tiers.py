@@ -210,33 +210,3 @@ def test_a_tier_without_an_image_is_refused_before_anything_is_written(site: Sit
     assert f"no image is registered for app ({name} in Parameter Store)" in result.told
     assert site.emulator.version == version
     ssm.put_parameter(Name=name, Value=site.foundation.images["app"], Type="String")
-
-
-def test_an_image_that_never_becomes_healthy_is_rolled_back(bare_site: Site) -> None:
-    quick = (
-        "-e",
-        "aws_compute_rollout_warmup_seconds=0",
-        "-e",
-        "aws_compute_rollout_timeout_seconds=10",
-        "-e",
-        "aws_compute_poll_seconds=1",
-    )
-    assert bare_site.run("provision_foundation.yml", "--tags", "aws_load_balancing").returncode == 0
-    first = bare_site.run("provision_compute.yml", "-e", "aws_compute_health_timeout_seconds=5", *quick)
-    assert first.returncode != 0
-    assert f"is initial in target group {PREFIX}-web" in first.told, first.output
-
-    working = {tier: members(bare_site, tier) for tier in ("web", "app")}
-    groups = by_name(bare_site.client("elbv2").describe_target_groups()["TargetGroups"], "TargetGroupName")
-    health = {groups[tier]["TargetGroupArn"]: dict.fromkeys(working[tier], "healthy") for tier in working}
-    assert bare_site.emulator.control("PUT", "target-health", health)[0] == 200
-    assert bare_site.run("provision_compute.yml", *quick).returncode == 0
-
-    bare_site.foundation.publish_image("web", "broken")
-    result = bare_site.run("provision_compute.yml", *quick)
-    assert result.returncode != 0
-    assert f"{PREFIX}-web, version 2: Waited 10 seconds for the refresh to end" in result.told, result.output
-    assert "The rollback ended as RollbackSuccessful." in result.told
-    assert members(bare_site, "web").keys() == working["web"].keys()
-    (group,) = bare_site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-web"])["AutoScalingGroups"]
-    assert group["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"]["Version"] == "1"
