@@ -55,9 +55,9 @@ def test_no_agent_is_lent_to_the_bastion(host: Host) -> None:
     assert seen == "agent="
 
 
-def test_passwords_and_root_stay_refused(host: Host) -> None:
+def test_nothing_else_is_forwarded(host: Host) -> None:
     settings = host.check_output("sshd -T").splitlines()
-    for setting in ("passwordauthentication no", "permitrootlogin no", "x11forwarding no", "permittunnel no", "allowtcpforwarding local"):
+    for setting in ("x11forwarding no", "permittunnel no", "allowtcpforwarding local"):
         assert setting in settings, setting
 
 
