@@ -7,6 +7,7 @@ profile for their own kind. The scores follow the packages' versions, which are 
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -71,9 +72,14 @@ def fetch(folder: Path) -> dict[str, str]:
                 raise AssertionError(f"ssg-debian{release}-ds.xml has no {before}: look how it tells containers now")
             text = text.replace(before, after)
         (folder / f"debian{release}.xml").write_text(text)
-    status = (root / "var/lib/dpkg/status").read_text()
-    found = re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)", status, re.MULTILINE)
-    return {name: version for name, version in found if name in VERSIONS}
+    return {name: _version(root / f"usr/share/doc/{name}") for name in VERSIONS}
+
+
+def _version(documents: Path) -> str:
+    """The version of a package that is only unpacked, from its changelog."""
+    (changelog,) = documents.glob("changelog.Debian*.gz")
+    with gzip.open(changelog, "rt") as text:
+        return text.readline().partition("(")[2].partition(")")[0]
 
 
 def run(host: str, *command: str) -> str:
@@ -105,7 +111,8 @@ def lynis(host: str) -> int:
     root = f"{PLACE}/root"
     script = f"""
         rm -rf /opt/lynis; mkdir /opt/lynis; cp -r {root}/usr/share/lynis/. {root}/usr/sbin/lynis /opt/lynis; cd /opt/lynis
-        cp {root}/etc/lynis/default.prf .; sh ./lynis audit system --quick --no-colors --profile ./default.prf; cd /; rm -rf /opt/lynis
+        cp -r {root}/etc/lynis/default.prf {root}/etc/lynis/plugins .
+        sh ./lynis audit system --quick --no-colors --profile ./default.prf; cd /; rm -rf /opt/lynis
     """
     found = re.search(r"Hardening index : (\d+)", run(host, "sh", "-c", script))
     if not found:
