@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Provision the foundation of both of the sandbox's regions in an emulator, and look at what is there.
 
-One account is built once for all tests: applied, checked, damaged, and applied once more. That a second run changes nothing is said of the
+One account is built once for all tests: applied, damaged, and applied once more. That a second run changes nothing is said of the
 whole site by tests/e2e.
 """
 
@@ -89,13 +89,6 @@ def groups(client: Client, region: str) -> dict[str, dict[str, Any]]:
 def test_the_first_run_builds_every_stack(site: Site) -> None:
     assert site.first.failed == dict.fromkeys(STACKS, 0), site.first.output
     assert all(site.first.changed[stack] for stack in STACKS)
-
-
-def test_a_check_of_what_stands_announces_no_change(site: Site) -> None:
-    checked = site.provision("--check")
-
-    assert checked.failed == dict.fromkeys(STACKS, 0), checked.output
-    assert checked.changed == dict.fromkeys(STACKS, 0), checked.output
 
 
 def test_the_private_key_is_in_no_output(site: Site) -> None:
