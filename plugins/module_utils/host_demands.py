@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a control demands of a host, kind by kind: what differs from it, and how to put that right.
 
-Every kind compares first and yields one difference per setting, path, package or unit; nothing is written before a difference is applied.
+Every kind compares first and yields one difference per setting, path, package or unit. It is told before it is put right, so that its
+effect is noted whenever the run is killed; whole files alone, and packages, are told when they are there.
 """
 
 from __future__ import annotations
@@ -86,14 +87,13 @@ def keep_settings(module: AnsibleModule, demand: Mapping[str, Any]) -> Iterator[
     found, new = values_of(text, wanted, separator), with_values(text, wanted, separator)
     if new == text:
         return
-    if not module.check_mode:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        host_files.write_text(module, path, new, demand["validate"])
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     for key in differing:
         yield Difference(f"{path}: {key}", found.get(key, "(missing)"), wanted[key], demand["effect"])
     if not differing:  # the last line of a key was right, and an earlier one was not
         yield Difference(str(path), "lines that contradict one another", "one line for each key", demand["effect"])
+    if not module.check_mode:
+        host_files.write_text(module, path, new, demand["validate"])
 
 
 # ---- single lines ----

@@ -34,8 +34,14 @@ def read(path: Path) -> str | None:
     return to_native(path.read_bytes()) if path.exists() else None
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder of a path, for everybody to read as far as the umask lets."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
 def write_text(module: AnsibleModule, path: Path, text: str, validate: str | None = None) -> None:
     """Put a text in the place of a file, once its validator accepts it; a file that was there keeps its owner and mode."""
+    make_folder(path)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as new:
         new.write(text)
     module.add_cleanup_file(new.name)
@@ -50,6 +56,7 @@ def write_text(module: AnsibleModule, path: Path, text: str, validate: str | Non
 
 def write_link(path: Path, target: str) -> None:
     """Point a link elsewhere without a moment in which it is missing."""
+    make_folder(path)
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     new.symlink_to(target)
@@ -65,7 +72,6 @@ def keep(module: AnsibleModule, entry: dict[str, Any]) -> dict[str, Any] | None:
     before, after = read(path), entry["link"] if is_link else entry["content"]
     changed = before != after or path.is_symlink() != is_link
     if changed and not module.check_mode:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if is_link:
             write_link(path, after)
         else:

@@ -306,7 +306,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.indivillage.infra.plugins.module_utils import host_demands
 from ansible_collections.indivillage.infra.plugins.module_utils.host_demands import Difference
-from ansible_collections.indivillage.infra.plugins.module_utils.host_files import FILE_OPTIONS, FILE_RULES, read
+from ansible_collections.indivillage.infra.plugins.module_utils.host_files import FILE_OPTIONS, FILE_RULES, make_folder, read
 
 PENDING = Path("/var/lib/indivillage/effects.json")
 
@@ -328,7 +328,7 @@ class Effects:
             self._module.fail_json(msg=f"the effect '{effect}' is none of effects: {', '.join(self._commands) or 'none is given'}")
         self._due.add(effect)
         if not self._module.check_mode:
-            PENDING.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            make_folder(PENDING)
             PENDING.write_text(json.dumps(sorted(self._due)), encoding="utf-8")
 
     def run(self) -> list[str]:
