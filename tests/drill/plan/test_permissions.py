@@ -33,6 +33,7 @@ from tests.support.permissions import DEMANDS, EVERYTHING, Account, Principal, a
 pytestmark = pytest.mark.emulator
 
 RECORD = os.environ.get("RECORD_CALLS") == "1"
+enforced = pytest.mark.skipif(RECORD, reason="recording roles may do everything")
 SITE = "tests/drill/permissions/site.yml"
 DECLARED: dict[str, Any] = WHOLE | {"aws_compute_rollout_warmup_seconds": 1}
 
@@ -126,7 +127,7 @@ def test_a_planner_plans_what_stands_and_lists_what_is_ours(site: Site) -> None:
     site.succeed("playbooks/list_owned.yml", site.plan)
 
 
-@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+@enforced
 @pytest.mark.parametrize("sid", ["SqsQueues", "SqsRead"])
 def test_a_run_without_a_statement_fails_and_says_what_is_missing(site: Site, sid: str) -> None:
     site.account.give("deploy", without(committed("deploy"), sid))
@@ -137,7 +138,7 @@ def test_a_run_without_a_statement_fails_and_says_what_is_missing(site: Site, si
     assert "is not authorized to perform: sqs:" in told
 
 
-@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+@enforced
 def test_a_planner_can_write_nothing(site: Site) -> None:
     with pytest.raises(ClientError, match="is not authorized to perform: sqs:CreateQueue"):
         site.account.client("sqs", site.plan).create_queue(QueueName="indivillage-sandbox-planned")
@@ -166,7 +167,7 @@ def test_the_deploy_role_may_put_right_what_was_changed_behind_its_back(site: Si
     assert "is not authorized to perform" not in " ".join(run.stdout.split())
 
 
-@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+@enforced
 def test_no_statement_is_more_than_runs_need(site: Site) -> None:
     """After all that needs any: some statements are there for what was changed behind the project's back."""
     for role in ("deploy", "plan"):

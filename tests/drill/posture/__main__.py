@@ -80,11 +80,11 @@ def _table(environment: str, seen: Scan, exemptions: list[Exemption]) -> str:
     explained = Counter(finding.service for finding in seen.findings if any(exemption.covers(finding) for exemption in exemptions))
     unread = Counter(finding.service for finding in seen.unread)
     columns = ("checks", "passed", "failed", "explained", "unread")
-    rows = {
+    rows: dict[str, tuple[int, ...]] = {
         service: (len(seen.checks.get(service, ())), seen.passed.get(service, 0), failed[service], explained[service], unread[service])
         for service in sorted(seen.checks.keys() | unread.keys())
     }
-    rows["together"] = tuple(map(sum, zip(*rows.values(), strict=True)))  # type: ignore[assignment]
+    rows["together"] = tuple(map(sum, zip(*rows.values(), strict=True)))
     lines = [f"{environment:<22}" + "".join(f"{column:>10}" for column in columns)]
     lines += [f"  {service:<20}" + "".join(f"{number:>10}" for number in numbers) for service, numbers in rows.items()]
     return "\n".join(lines)
