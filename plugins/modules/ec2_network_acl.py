@@ -234,10 +234,12 @@ class NetworkAcl(NamedInVpc):
             }
             for direction in DIRECTIONS
         }
+        # Whatever falls back to the default ACL is nobody's declaration, so it does not tell of it, as if it were.
+        told = [] if self.name == DEFAULT and self.params["subnet_ids"] is None else self._subnets(acl["NetworkAclId"])
         return {
             "network_acl_id": acl["NetworkAclId"],
             **self.read,
-            "subnet_ids": [subnet for subnet in self._subnets(acl["NetworkAclId"]) if subnet not in self.left_to_others],
+            "subnet_ids": [subnet for subnet in told if subnet not in self.left_to_others],
             "tags": tags_of(acl),
         }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.drill.support.emulator import DrillEmulator, running
 from tests.drill.support.runs import ROOT, Project
@@ -47,11 +48,8 @@ class Environment:
         self.project, self.directory = project, directory
         self.inventory = directory / "layers.yml"
         # Images are baked on hosts, which a drill does not have: its own stand for them.
-        layers = [
-            *("keys", "network", "security_groups", "storage", "messaging", "database", "cache", "load_balancing"),
-            *("containers", "functions", "compute"),
-        ]
-        stack = {"stack_layers": [f"aws_{layer}" for layer in layers]}
+        declared = yaml.safe_load((ROOT / "inventories/sandbox/group_vars/all/10_environment.yml").read_text())
+        stack = {"stack_without": [*declared["stack_without"], "aws_images"]}
         self.inventory.write_text(json.dumps({"all": {"hosts": {"sandbox-us-east-1": stack}}}))
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
@@ -205,7 +203,8 @@ def test_destroy_leaves_nothing_also_after_it_was_killed(environment: Environmen
 
 
 def test_production_needs_two_people_and_final_snapshots(environment: Environment) -> None:
-    production = ("-e", "environment_name=production", "-e", "destroy_environment=production")
+    as_production = {"environment_name": "production", "aws_database_multi_az": True, "aws_database_backup_retention_days": 30}
+    production = ("-e", json.dumps({**as_production, "aws_cache_replicas": 1, "destroy_environment": "production"}))
     refused = environment.run("destroy", *production, "-e", "destroy_confirmed_by=Ada")
 
     assert refused.returncode != 0

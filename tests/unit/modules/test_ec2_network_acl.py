@@ -367,6 +367,14 @@ def test_the_default_acl_is_closed_by_its_own_name(run: Run, ec2: Any, vpc_id: s
     assert {entry["RuleAction"] for entry in default_acl(vpc_id)["Entries"]} == {"deny"}
 
 
+def test_the_default_acl_does_not_tell_of_subnets_that_nobody_gave_it(run: Run, vpc_id: str, subnets: list[str], calls: Calls) -> None:
+    assert set(subnets) <= set(subnets_of(default_acl(vpc_id)))
+
+    result = run(ec2_network_acl, vpc_id=vpc_id, name="default", ingress=[], egress=[])
+
+    assert result["resource"]["subnet_ids"] == [], "a prune would take them for declared"
+
+
 def test_the_default_acl_is_neither_made_nor_deleted(run: Run, vpc_id: str, calls: Calls) -> None:
     results = [
         run(ec2_network_acl, vpc_id=vpc_id, name="default", state="absent"),
