@@ -234,12 +234,15 @@ def start(directory: int, line: int, wrapper: str) -> str:
     """Start the server of this run, for payloads that call this wrapper on the given line; the reason if that fails, else nothing."""
     run_process = multiprocessing.parent_process()
     run_pidfd = os.pidfd_open(run_process.pid if run_process and run_process.pid else os.getpid())
-    settings = json.dumps({"roots": package_roots(), "line": line, "wrapper": wrapper})
+    # Modules pass sets on to AWS: their order must not be another one in a plan's second run.
+    order = {name: "0" for name in ("PYTHONHASHSEED",) if name not in os.environ}
+    settings = json.dumps({"roots": package_roots(), "line": line, "wrapper": wrapper, "unset": list(order)})
     try:
         server = subprocess.run(
             [sys.executable, "-P", "-", str(directory), str(run_pidfd), settings],
             input=worker_server.start_script(line).encode(),
             pass_fds=(directory, run_pidfd),
+            env={**os.environ, **order},
             start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import gc
 import importlib
 import importlib.machinery
 import io
@@ -15,7 +16,7 @@ import time
 import types
 import zipfile
 import zlib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +25,10 @@ from typing import Any
 from . import worker_botocore
 from .worker_protocol import ColdError, Received
 
-# Clients built ahead of the first task: the first client of a process costs ten times what the following ones cost.
-SERVICES = ("ec2", "sts", "iam", "kms", "s3", "sqs", "elbv2", "autoscaling", "rds", "elasticache", "logs", "ssm", "secretsmanager", "acm")
+# Built ahead of the first task: the first client of a process costs ten times what the following ones cost.
+FIRST_SERVICE = "ec2"
+# Where the source of a module names a service: client("rds"), client(module, "rds"), service = "rds".
+SERVICE = re.compile(r"""(?:client\((?:[\w.]+, *)?|\bservice = )["']([a-z0-9-]+)["']""")
 PACKED = re.compile(rb"'([A-Za-z0-9+/=]*)',\n\)\s*")  # what follows in a payload on the name of the packed files
 # Written by AnsiballZ itself in place of the files on disk; `load_packages` has made the same.
 PAYLOAD_PACKAGES = {"ansible/__init__.py", "ansible/module_utils/__init__.py"}
@@ -38,6 +41,7 @@ class Library:
     roots: Mapping[str, Path]  # package name, such as ansible or ansible_collections.amazon.aws -> its directory
     checksums: Mapping[str, int]  # file name in a payload -> CRC of the source that is loaded
     texts: MutableMapping[str, str] = field(default_factory=dict)  # digest of packed files that have been compared -> their text
+    services: set[str] = field(default_factory=set)  # whose models are loaded
 
     def checksum(self, name: str) -> int | None:
         """The CRC of what an import of this payload file gives here; None when that is unknown."""
@@ -56,7 +60,7 @@ class Library:
         """The packed files of a task, as its wrapper takes them; raises ColdError unless they are what would be imported here.
 
         Compared once. What is not loaded yet is compiled with it, so that later tasks run what was compared, whatever becomes of the
-        files, and need not compile it again.
+        files, and need not compile it again. Nor need they read the models of the services that it names.
         """
         if received.digest not in self.texts:
             # An evaluation would take longer than all the rest of the preparation.
@@ -69,8 +73,26 @@ class Library:
                 module, source = _module_name(name), _source(self.roots, name)
                 if source and module not in sys.modules:
                     importlib.machinery.SourceFileLoader(module, str(source)).get_code(module)
+                    self.load_services(SERVICE.findall(archive.read(name).decode()))
             self.texts[received.digest] = packed[1].decode("ascii")
         return self.texts[received.digest]
+
+    def load_services(self, names: Iterable[str]) -> None:
+        """Build a client of each service, which reads and parses what all later ones share."""
+        new = set(names) - self.services
+        if not new:
+            return
+        self.services.update(new)
+        boto3 = importlib.import_module("boto3")
+        session = boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106  # never used
+        loader = session._session.get_component("data_loader")
+        for service in new:
+            with suppress(Exception):  # no service, or one that only the task's own environment can reach
+                session.client(service)
+            for kind in ("paginators-1", "waiters-2"):
+                with suppress(Exception):  # few services have both
+                    loader.load_service_model(service, kind)
+        gc.freeze()  # as all that was loaded before
 
     def require_same(self, archive: zipfile.ZipFile) -> None:
         """Raise ColdError unless every file of the payload is the one that would be imported here."""
@@ -102,7 +124,7 @@ def load_library(roots: Mapping[str, Path]) -> Library:
     for package, directory in roots.items():
         if package != "ansible":
             load_all(f"{package}.plugins.module_utils", directory / "plugins/module_utils")
-    load_clients()
+    worker_botocore.share()
     loader: Any = importlib.machinery.SourceFileLoader  # equal for equal modules of equal files
     loader.get_code = functools.cache(loader.get_code)
     checksums = {}
@@ -112,7 +134,9 @@ def load_library(roots: Mapping[str, Path]) -> Library:
             # A file written since the start may differ from what was imported: it is left out, which makes its users cold.
             if source and source.stat().st_mtime < started:
                 checksums[name] = zlib.crc32(source.read_bytes())
-    return Library(roots, checksums)
+    library = Library(roots, checksums)
+    library.load_services([FIRST_SERVICE])
+    return library
 
 
 def load_packages(roots: Mapping[str, Path]) -> None:
@@ -156,16 +180,3 @@ def load_all(package: str, directory: Path) -> None:
             messages._global_deprecations.clear()
             for name in set(sys.modules) - loaded:
                 del sys.modules[name]
-
-
-def load_clients() -> None:
-    """Build one client of each service, which imports and parses what all later ones share."""
-    worker_botocore.share()
-    boto3 = importlib.import_module("boto3")
-    session = boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106  # never used
-    loader = session._session.get_component("data_loader")
-    for service in SERVICES:
-        session.client(service)
-        for kind in ("paginators-1", "waiters-2"):
-            with suppress(Exception):  # few services have both
-                loader.load_service_model(service, kind)

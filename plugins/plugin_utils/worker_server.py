@@ -27,6 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from .planning import operations
 from .planning.state import State
 from .worker_library import Library, load_library
 from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, receive_request
@@ -126,7 +127,8 @@ class Server:
         with os.fdopen(task.writes, "rb") as memory:
             memory.seek(0)
             if written := memory.read(MAXIMAL_WRITES_BYTES):
-                self._state.writes.extend(pickle.loads(written))  # noqa: S301  # written by a fork of this very process
+                recorded = pickle.loads(written)  # noqa: S301  # written by a fork of this very process
+                self._state.writes.extend(write.ready() for write in recorded)
         with suppress(OSError):
             task.connection.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
         task.connection.close()
@@ -171,13 +173,17 @@ worker_task.finish(None)
 def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[], None]:
     """Load, serve until the process behind the pidfd has ended, and end; returns in the children only, with what each has to run.
 
-    The settings are JSON: `roots`, where the packages are, `line`, on which payloads call their wrapper, and `wrapper`, its text.
+    The settings are JSON: `roots`, where the packages are, `line`, on which payloads call their wrapper, `wrapper`, its text, and `unset`,
+    the environment variables that were for this start alone.
     """
     directory, options = int(directory_descriptor), json.loads(settings)
+    for name in options["unset"]:
+        del os.environ[name]
     os.fchdir(directory)
     os.umask(0o077)
     library = load_library({package: Path(path) for package, path in options["roots"].items()})
     compiled(options["wrapper"].encode())
+    operations.reviewed()
     with suppress(FileNotFoundError):  # of a server that was killed; the caller's lock keeps others out
         Path(SOCKET_NAME).unlink()
     listener = socket.socket(socket.AF_UNIX)

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from . import births, operations, requests
 from .placeholders import holds
 from .shapes import Synthesis, is_not_found, not_found_code, split
-from .state import Read, State, Trace, Write, home, lay_over, plain, synthesis, unwrapped
+from .state import Read, State, Trace, View, Write, home, lay_over, plain, synthesis, unwrapped
 
 # Where credentials of machines come from.
 METADATA_HOSTS = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23"}
@@ -157,7 +157,7 @@ class Guard:
         trace = Trace()
         for read, answer in self.reads:
             if read.service == service and home(read.service, read.region) == write.region:
-                lay_over(write, read, plain(answer), trace)
+                lay_over(write, View(read, plain(answer)), trace)
         self._inside.answer = response
         try:
             answer = send(client, operation_name, parameters)  # botocore validates it, and `answer_instead` answers

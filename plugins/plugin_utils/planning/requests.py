@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from .placeholders import holds
-from .shapes import bare, identifiers, identifies, lookup, meet, normal, same, singular, strings
+from .shapes import bare, identifiers, identifies, lookup, meet, normal, singular, strings
 
 # Say how to answer, not what to answer about.
 PAGING = {"maxresults", "nexttoken", "marker", "maxrecords", "maxitems", "pagesize", "limit", "dryrun", "startingtoken", "maxkeys", "scope"}
@@ -101,7 +101,7 @@ def _wants(name: str, value: Any, item: Mapping[str, Any], thing: str) -> bool:
     if told is None:
         told = next((other for member, other in item.items() if normal(member).endswith(normal(one)) and isinstance(other, str)), None)
     if isinstance(told, str):
-        return any(same(told, text) for text in asked) or meet(identifiers(thing, item), asked)
+        return meet({told} | identifiers(thing, item), asked)
     return meet(identifiers(thing, item), asked) if identifies(one, thing) else True
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from .placeholders import placeholder
@@ -49,10 +49,12 @@ BORN = re.compile(r"creat|launch|start|lastmodified|uploaddate", re.IGNORECASE)
 BIRTH = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
+@cache
 def normal(name: str) -> str:
     return name.replace("-", "").replace("_", "").lower()
 
 
+@cache
 def singular(noun: str) -> str:
     """The name of one of them: Policies -> Policy, Vpcs -> Vpc, Addresses -> Address."""
     for ending, one in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("ses", "s"), ("ss", "ss"), ("us", "us"), ("is", "is"), ("s", "")):
@@ -118,16 +120,14 @@ def identifiers(thing: str, structure: Mapping[str, Any]) -> set[str]:
     return {text for member, value in structure.items() if identifies(member, thing) for text in strings(value) if text and text[0] != "{"}
 
 
-def same(left: str, right: str) -> bool:
-    """Whether two identifiers name the same: an ARN or a URL ends with the name or id."""
-    if left == right:
-        return True
-    longer, shorter = (left, right) if len(left) > len(right) else (right, left)
-    return longer.startswith(("arn:", "http")) and longer.endswith((f":{shorter}", f"/{shorter}"))
+def meet(left: Set[str], right: Set[str]) -> bool:
+    """Whether two sets of identifiers name the same thing: they share one, or an ARN or a URL ends with the name or id."""
+    return not left.isdisjoint(right) or _ends_with(left, right) or _ends_with(right, left)
 
 
-def meet(left: set[str], right: set[str]) -> bool:
-    return bool(left & right) or any(same(one, other) for one in left for other in right)
+def _ends_with(long: Set[str], short: Set[str]) -> bool:
+    whole = [text for text in long if text.startswith(("arn:", "http"))]
+    return any(text.endswith((f":{end}", f"/{end}")) for text in whole for end in short)
 
 
 @dataclass(frozen=True)
@@ -138,21 +138,38 @@ class Node:
     shape: Any
     thing: str
     """The name of the shape; of the whole answer, what the operation is about."""
-    identifiers: frozenset[str]
     path: tuple[str, ...]
+    asked: frozenset[str] = frozenset()
+    """Of the whole answer, the identifiers that the request gave."""
+
+    @cached_property
+    def identifiers(self) -> frozenset[str]:
+        return frozenset(identifiers(self.thing, self.value)) if self.path else self.asked
 
 
 def nodes(answer: dict[str, Any], shape: Any, noun: str, asked: set[str]) -> Iterator[Node]:
     """Every structure of an answer, the whole first; `asked` are the identifiers that the request gave."""
-    yield Node(answer, shape, noun, frozenset(asked), ())
+    yield Node(answer, shape, noun, (), frozenset(asked))
     yield from _inner(answer, shape, ())
+
+
+@cache
+def _deep(shape: Any) -> dict[str, Any]:
+    """The members of a structure that can hold structures. (botocore keeps each shape for as long as it keeps the model.)"""
+    return {member: part for member, part in shape.members.items() if _leads_to_structures(part)}
+
+
+def _leads_to_structures(shape: Any) -> bool:
+    while shape.type_name in ("list", "map"):
+        shape = shape.member if shape.type_name == "list" else shape.value
+    return bool(shape.type_name == "structure")
 
 
 def _inner(value: Any, shape: Any, path: tuple[str, ...]) -> Iterator[Node]:
     if shape is None:
         return
     if shape.type_name == "structure" and isinstance(value, dict):
-        for member, member_shape in shape.members.items():
+        for member, member_shape in _deep(shape).items():
             if member in value:
                 yield from _structures(value[member], member_shape, (*path, member))
     elif shape.type_name == "map" and isinstance(value, dict):
@@ -166,7 +183,7 @@ def _structures(value: Any, shape: Any, path: tuple[str, ...]) -> Iterator[Node]
             yield from _structures(item, shape.member, path)
     elif isinstance(value, dict):
         if shape.type_name == "structure":
-            yield Node(value, shape, shape.name, frozenset(identifiers(shape.name, value)), path)
+            yield Node(value, shape, shape.name, path)
         yield from _inner(value, shape, path)
 
 

@@ -12,6 +12,7 @@ import copy
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from . import births, relations, requests, tagging
@@ -56,7 +57,7 @@ def unwrapped(noun: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Write:
-    """One call that was not sent: plain data, so that it passes between processes."""
+    """One call that was not sent: plain data, so that it passes between processes. Nobody changes it."""
 
     service: str
     region: str
@@ -65,32 +66,32 @@ class Write:
     response: dict[str, Any]
     seed: str
 
-    @property
+    @cached_property
     def verb(self) -> str:
         return split(self.operation)[0]
 
-    @property
+    @cached_property
     def noun(self) -> str:
         return split(self.operation)[1]
 
-    @property
+    @cached_property
     def creates(self) -> bool:
         return self.verb in CREATING and not self.tags and not relations.makes_nothing(self.service, self.operation)
 
-    @property
+    @cached_property
     def deletes(self) -> bool:
         return self.verb in DELETING and not self.tags
 
-    @property
+    @cached_property
     def tags(self) -> tagging.Tags | None:
         return tagging.tags(self.service, self.operation, self.parameters)
 
-    @property
+    @cached_property
     def given(self) -> dict[str, Any]:
         """The parameters, with what they hold where one of them is the thing itself."""
         return unwrapped(self.noun, self.parameters)
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, Any]:
         """What is known of the thing that a call creates: what was asked for, and what was answered."""
         known = {**self.given, **{name: value for name, value in self.response.items() if not isinstance(value, (dict, list))}}
@@ -100,9 +101,24 @@ class Write:
                 known |= {name: item for name, item in one.items() if item}
         return known
 
-    @property
+    @cached_property
     def identifiers(self) -> set[str]:
         return identifiers(self.noun, self.fields)
+
+    @cached_property
+    def targets(self) -> set[str]:
+        """What the request names."""
+        return {text for value in self.given.values() for text in strings(value)}
+
+    @cached_property
+    def mark(self) -> str:
+        """What the placeholders have in common that were made for the created thing."""
+        return digest(self.seed)
+
+    def ready(self) -> Write:
+        """The same, with what reads ask it for again and again worked out."""
+        _ = self.creates, self.deletes, self.identifiers, self.targets, self.mark
+        return self
 
     def is_named_by(self, texts: set[str]) -> bool:
         """Whether one of the texts names the created thing, by its name or by a placeholder that was made for it."""
@@ -110,8 +126,7 @@ class Write:
 
     def has_marked(self, texts: set[str]) -> bool:
         """Whether one of the texts is a placeholder that was made for the created thing."""
-        mark = digest(self.seed)
-        return any(mark in text for text in texts)
+        return any(self.mark in text for text in texts)
 
     def is_owner(self, parameters: Mapping[str, Any]) -> bool:
         """Whether parameters of another request are the created thing's names, and say so."""
@@ -128,7 +143,7 @@ class Read:
     operation: Any
     parameters: dict[str, Any]
 
-    @property
+    @cached_property
     def noun(self) -> str:
         return split(self.operation.name)[1]
 
@@ -140,7 +155,7 @@ class Read:
     def is_about_tags(self) -> bool:
         return "tag" in normal(self.noun) and self.service != "ec2"
 
-    @property
+    @cached_property
     def asked(self) -> set[str]:
         """The identifiers that the request gives."""
         return {text for value in self.parameters.values() for text in strings(value)}
@@ -194,13 +209,13 @@ class State:
     def seed(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> str:
         """What tells the thing that a call creates from all others, the same in every run."""
         key = digest(service, home(service, region), operation, requests.ordered(requests.without_tokens(parameters)))
-        return f"{key}.{sum(write.seed.partition('.')[0] == key for write in self.writes)}"
+        return f"{key}.{sum(write.seed.startswith(key) for write in self.writes)}"
 
     def lay_over(self, read: Read, answer: dict[str, Any]) -> Trace:
         """Change an answer into what it would be after the recorded writes; what they changed."""
-        trace = Trace()
+        trace, view = Trace(), View(read, answer)
         for write in self.concerning(read.service, read.region):
-            lay_over(write, read, answer, trace)
+            lay_over(write, view, trace)
         # Only now have the created things all that was written to them, such as the tags by which a request may choose.
         if trace.inserted:
             _choose(answer, read.shape, read, trace.inserted)
@@ -212,7 +227,7 @@ class State:
         for write in self.concerning(read.service, read.region):
             if write.creates and (requests.about(write.noun, read.noun) or read.is_about_tags) and write.is_named_by(read.asked):
                 found = write
-            elif write.deletes and found and bare(write.noun) == bare(found.noun) and meet(_targets(write), found.identifiers):
+            elif write.deletes and found and bare(write.noun) == bare(found.noun) and meet(write.targets, found.identifiers):
                 found = None
         return found
 
@@ -228,7 +243,7 @@ class State:
         return any(
             not write.deletes
             and bare(write.noun) == bare(read.noun)
-            and (meet(_targets(write), read.asked) or not read.parameters)  # there is only one in the account
+            and (meet(write.targets, read.asked) or not read.parameters)  # there is only one in the account
             for write in self.concerning(read.service, read.region)
         )
 
@@ -239,7 +254,7 @@ class State:
             return gone
         for write in self.concerning(read.service, read.region):
             only = not write.parameters and not read.parameters  # there is only one in the account
-            if bare(write.noun) == bare(read.noun) and (meet(_targets(write), read.asked) or only):
+            if bare(write.noun) == bare(read.noun) and (meet(write.targets, read.asked) or only):
                 gone = write.deletes
             gone = gone or relations.ENDINGS.get((write.service, write.operation)) == read.operation.name
         return gone
@@ -249,35 +264,55 @@ def synthesis(write: Write) -> Synthesis:
     return Synthesis(write.service, write.region, write.seed, births.known(write.service, write.noun, write.fields))
 
 
-def lay_over(write: Write, read: Read, answer: dict[str, Any], trace: Trace | None = None) -> None:
+class View:
+    """An answer over which writes are laid, and the structures in it."""
+
+    def __init__(self, read: Read, answer: dict[str, Any]) -> None:
+        self.read = read
+        self.answer = answer
+        self._nodes: list[Node] | None = None
+
+    @property
+    def nodes(self) -> list[Node]:
+        if self._nodes is None:
+            self._nodes = list(nodes(self.answer, self.read.shape, self.read.noun, self.read.asked))
+        return self._nodes
+
+    def changed(self) -> None:
+        """Look at the answer anew: most writes leave most answers alone, so that is worth being told."""
+        self._nodes = None
+
+    @cached_property
+    def holds_lists(self) -> bool:
+        return any(part.type_name == "list" for part in self.read.shape.members.values())
+
+
+def lay_over(write: Write, view: View, trace: Trace) -> None:
     """Lay one write over one answer; the trace tells what that changed."""
-    trace = trace or Trace()
+    read = view.read
     if read.shape is None:
         return
-    found = list(nodes(answer, read.shape, read.noun, read.asked))
     if write.tags:
-        for node in found:
-            _tag(node, write, trace)
+        for node in view.nodes:
+            if _tag(node, write, trace):
+                view.changed()
         return
-    if relations.apply(write, read, found, trace):
+    if relations.apply(write, read, view.nodes, trace):
+        view.changed()
         return
     if write.deletes:
-        _remove(answer, read.shape, write)
+        _remove(view.answer, read.shape, write)
+        view.changed()
         return
     # There is only one in the account.
-    alone = (
-        bare(write.noun) == bare(read.noun) and not read.asked and not any(part.type_name == "list" for part in read.shape.members.values())
-    )
-    for node in found:
+    alone = bare(write.noun) == bare(read.noun) and not read.asked and not view.holds_lists
+    for node in view.nodes:
         if alone or _concerns(write, node):
             trace.found = trace.found or bare(node.thing) == bare(write.noun)
             _merge(node, write, trace)
-    if write.creates:
-        _insert(answer, read.shape, write, read, trace)
-
-
-def _targets(write: Write) -> set[str]:
-    return {text for value in write.given.values() for text in strings(value)}
+            view.changed()
+    if write.creates and _insert(view.answer, read.shape, write, read, trace):
+        view.changed()
 
 
 def _concerns(write: Write, node: Node) -> bool:
@@ -336,10 +371,11 @@ def _set(node: Node, member: str, value: Any, verb: str, trace: Trace) -> None:
     node.value[member] = copy.deepcopy(after)
 
 
-def _tag(node: Node, write: Write, trace: Trace) -> None:
+def _tag(node: Node, write: Write, trace: Trace) -> bool:
+    """Set and remove tags; whether the structure is one of those that the write is about."""
     tags = write.tags
     if tags is None or not _is_tagged(node, tags.resources) or not _is_of_kind(node, tags.kind):
-        return
+        return False
     for member, shape in node.shape.members.items():
         if normal(member) in tagging.MEMBERS:
             before = tagging.read_tags(node.value.get(member))
@@ -348,6 +384,7 @@ def _tag(node: Node, write: Write, trace: Trace) -> None:
             trace.compared |= set(write.parameters)
             for key in sorted({*before, *after}):
                 trace.note(f"Tags.{key}", before.get(key), after.get(key))
+    return True
 
 
 def _is_tagged(node: Node, resources: set[str]) -> bool:
@@ -365,16 +402,15 @@ def _is_of_kind(node: Node, kind: str) -> bool:
 
 def _remove(value: dict[str, Any], shape: Any, write: Write) -> None:
     """Take a deleted thing out of every list of such things, and its name out of every list of their names."""
-    targets = _targets(write)
     for member, part in shape.members.items():
         if part.type_name == "list" and isinstance(value.get(member), list):
             kept = []
             for item in value[member]:
                 if isinstance(item, dict) and part.member.type_name == "structure":
-                    if bare(part.member.name) == bare(write.noun) and meet(identifiers(part.member.name, item), targets):
+                    if bare(part.member.name) == bare(write.noun) and meet(identifiers(part.member.name, item), write.targets):
                         continue
                     _remove(item, part.member, write)
-                elif isinstance(item, str) and names(singular(member), write.noun) and item in targets:
+                elif isinstance(item, str) and names(singular(member), write.noun) and item in write.targets:
                     continue
                 kept.append(item)
             value[member] = kept
@@ -382,42 +418,45 @@ def _remove(value: dict[str, Any], shape: Any, write: Write) -> None:
             _remove(value[member], part, write)
 
 
-def _insert(answer: dict[str, Any], shape: Any, write: Write, read: Read, trace: Trace) -> None:
-    """Put a created thing where an answer holds things of its kind."""
-    builder = synthesis(write)
+def _insert(answer: dict[str, Any], shape: Any, write: Write, read: Read, trace: Trace) -> bool:
+    """Put a created thing where an answer holds things of its kind; whether there was such a place."""
+    put = False
     for member, part in shape.members.items():
         if part.type_name == "list":
-            _insert_in_list((answer, member), part, write, read, trace)
+            put = _insert_in_list((answer, member), part, write, read, trace) or put
         elif part.type_name == "structure" and bare(part.name) == bare(write.noun) and member not in answer:
             if meet(write.identifiers, read.asked):
-                answer[member] = builder.structure(part, write.noun)
+                answer[member] = synthesis(write).structure(part, write.noun)
+                put = True
         elif part.type_name == "structure" and member in answer and part.name.endswith("List"):
-            _insert(answer[member], part, write, read, trace)
+            put = _insert(answer[member], part, write, read, trace) or put
+    return put
 
 
-def _insert_in_list(holder: tuple[dict[str, Any], str], shape: Any, write: Write, read: Read, trace: Trace) -> None:
-    (answer, member), element, builder = holder, shape.member, synthesis(write)
+def _insert_in_list(holder: tuple[dict[str, Any], str], shape: Any, write: Write, read: Read, trace: Trace) -> bool:
+    (answer, member), element = holder, shape.member
     if element.type_name == "structure" and bare(element.name) == bare(write.noun):
-        item = builder.structure(element, write.noun)
+        item = synthesis(write).structure(element, write.noun)
         items = answer.setdefault(member, [])
         if not any(meet(identifiers(element.name, other), identifiers(element.name, item)) for other in items):
             items.append(item)
             trace.inserted.append(item)
-    elif element.type_name == "structure" and element.name == "Reservation":
+        return True
+    if element.type_name == "structure" and element.name == "Reservation":
         inner = next((name for name, part in element.members.items() if _holds(part, write)), None)
         if inner:
             wrapper: dict[str, Any] = {}
             _insert_in_list((wrapper, inner), element.members[inner], write, read, trace)
             if wrapper.get(inner):
                 answer.setdefault(member, []).append(wrapper)
-    elif element.type_name == "string" and names(singular(member), write.noun) and bare(read.noun) in (bare(write.noun), bare(member)):
-        text = lookup(builder.fields, singular(member))
-        if (
-            isinstance(text, str)
-            and text not in answer.setdefault(member, [])
-            and requests.wants(read.parameters, builder.fields, write.noun)
-        ):
+        return inner is not None
+    if element.type_name == "string" and names(singular(member), write.noun) and bare(read.noun) in (bare(write.noun), bare(member)):
+        fields = synthesis(write).fields
+        text = lookup(fields, singular(member))
+        if isinstance(text, str) and text not in answer.setdefault(member, []) and requests.wants(read.parameters, fields, write.noun):
             answer[member].append(text)
+        return True
+    return False
 
 
 def _choose(value: dict[str, Any], shape: Any, read: Read, inserted: list[dict[str, Any]]) -> None:

@@ -209,6 +209,36 @@ def test_what_it_cannot_run_goes_the_local_way(run: Run, tmp_path: Path) -> None
     assert "changed=6 " in finished.stdout, finished.stdout
 
 
+def test_sets_have_the_same_order_in_every_run(run: Run) -> None:
+    """Modules pass sets on to AWS as lists, as this one does: the second plan must not have them in another order."""
+    subnets = "{{ subnets.results | map(attribute='subnet.id') }}"
+    tasks = [
+        *TOPOLOGY[:1],
+        task("amazon.aws.ec2_vpc_subnet", vpc_id="{{ vpc.vpc.id }}", cidr="10.0.{{ item }}.0/24", _loop=[*range(6)], _register="subnets"),
+        task("amazon.aws.ec2_transit_gateway_vpc_attachment", name="x", transit_gateway="tgw-0123456789abcdef0", subnets=subnets),
+    ]
+
+    def planned() -> list[str]:
+        finished = run(tasks, WORKER, "--check")
+        assert finished.returncode == 0, finished.stdout
+        (call, *_tags) = json.loads(finished.stdout)["plays"][0]["tasks"][-1]["hosts"]["stack-0"]["plan"]["calls"]
+        return list(call["parameters"]["SubnetIds"])
+
+    first, second = planned(), planned()
+
+    assert len(first) == 6
+    assert first == second
+    environment = run([task("ansible.builtin.command", cmd="env")])
+    assert environment.returncode == 0
+    assert "PYTHONHASHSEED" not in environment.stdout, "the environment of a task is the user's"
+
+
+def test_an_order_that_somebody_asks_for_is_kept(run: Run) -> None:
+    finished = run([task("ansible.builtin.command", cmd="env")], WORKER, "-vvv", ANSIBLE_STDOUT_CALLBACK="default", PYTHONHASHSEED="7")
+    assert shown(finished) == (1, []), finished.stdout
+    assert "PYTHONHASHSEED=7" in finished.stdout
+
+
 def test_asynchronous_tasks_work(run: Run) -> None:
     finished = run([task("ansible.builtin.command", cmd="echo later", _async=30, _poll=1)])
     assert finished.returncode == 0, finished.stdout

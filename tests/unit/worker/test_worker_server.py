@@ -4,10 +4,12 @@
 import os
 import select
 import socket
+from pathlib import Path
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_server
-from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import Library
+from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import SERVICE, Library
+from botocore.session import get_session
 
 RUN, EXIT, CLIENT = 900, 901, 902
 
@@ -53,3 +55,16 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
     assert killed == []
     assert server._knocking == {CLIENT: listener}
     assert server._by_client == {}
+
+
+MODULES = Path(__file__).parents[3] / "plugins/modules"
+
+
+def test_the_services_of_each_module_are_told_by_its_source() -> None:
+    """The server reads their models once, and not each of a module's children."""
+    services = set(get_session().get_available_services())
+    told = {path.stem: set(SERVICE.findall(path.read_text())) for path in MODULES.glob("*.py")}
+
+    assert sum(map(bool, told.values())) > 50
+    assert all(found <= services for found in told.values())
+    assert (told["cloudwatch_alarm"], told["asg_health"]) == ({"cloudwatch"}, {"autoscaling", "elbv2"})
