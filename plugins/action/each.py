@@ -15,7 +15,6 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.core_loop import
     LOOP_VARIABLE,
     Item,
     Loop,
-    compiled_once,
     first_false,
     module_arguments,
 )
@@ -59,8 +58,7 @@ class ActionModule(ActionBase):
         module = self._resolve(options["module"])
         concurrency = options["concurrency"] or int(self._templar.template(variables.get(CONCURRENCY_VARIABLE, DEFAULT_CONCURRENCY)))
         self._values = options["items"]
-        with compiled_once():
-            items = [self._prepare(value, module, options, variables) for value in self._values]
+        items = [self._prepare(value, module, options, variables) for value in self._values]
         loop = Loop(self._task, module)
         outcomes = self._outcomes(module, [item for item in items if not item.skipped and not item.error], concurrency, variables)
         for item in items:

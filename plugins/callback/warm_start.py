@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: warm_start
 type: aggregate
-short_description: Load plugins once instead of once a task, and keep packed modules from run to run
+short_description: Load plugins once instead of once a task, and keep packed modules and compiled templates from run to run
 version_added: 0.2.0
 author:
   - IndiVillage platform team (@indivillage)
@@ -16,6 +16,8 @@ description:
     loads, before the first task, those that nearly every task of a stack needs, so that the forks have them.
   - Ansible packs each module with the code that it needs, once a run, at a third of a second each. What it has packed is kept in
     C(packed) in Ansible's home directory, for as long as none of the files that go into it changes. Arguments are no part of it.
+  - Ansible compiles a template each time a task needs it. What it has compiled is kept beside, from task to task and from run to run.
+    Values are no part of it, and templates out of a vault are not kept.
   - It prints nothing and changes no result. What it cannot load or keep is left to the tasks.
 requirements:
   - Enabled by C(callbacks_enabled) in C(ansible.cfg).
@@ -26,8 +28,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, filter_loader, lookup_loader, shell_loader, test_loader
+from ansible_collections.indivillage.infra.plugins.plugin_utils.kept_templates import KeptTemplates
 from ansible_collections.indivillage.infra.plugins.plugin_utils.packed_cache import PackedCache
 
 COLLECTION = "indivillage.infra"
@@ -56,9 +60,10 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._packed: PackedCache | None = None
+        self._templates: KeptTemplates | None = None
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Load the plugins, and take over what earlier runs have packed."""
+        """Load the plugins, and take over what earlier runs have packed and compiled."""
         own = Path(__file__).parents[1] / "filter"
         filters = tuple(f"{COLLECTION}.{path.stem}" for path in own.glob("*.yml"))
         for loader, names in (*PLUGINS, (filter_loader, filters)):
@@ -68,6 +73,8 @@ class CallbackModule(CallbackBase):
         with suppress(OSError, ImportError):
             self._packed = PackedCache.of_this_code()
             self._packed.hand_over()
+            self._templates = KeptTemplates(self._packed.kept, Path(C.DEFAULT_LOCAL_TMP))
+            self._templates.hand_over()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Keep the garbage collectors of the forks from touching, and so copying, the memory of what is loaded."""
@@ -75,7 +82,8 @@ class CallbackModule(CallbackBase):
         gc.freeze()
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Keep what this run has packed."""
-        if self._packed:
+        """Keep what this run has packed and compiled."""
+        if self._packed and self._templates:
             with suppress(OSError):
                 self._packed.take_over()
+                self._templates.take_over()

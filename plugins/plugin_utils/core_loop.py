@@ -8,15 +8,13 @@ for that; the connection aws_worker stops with an error on versions that it has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible._internal._display_utils import DeferredWarningContext
 from ansible._internal._task import TaskArgsFinalizer, TaskContext, UnifiedTaskResult
 from ansible._internal._templating._engine import TemplateEngine
-from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
 from ansible.errors import AnsibleError, AnsibleTaskError
 from ansible.executor.module_common import _get_action_arg_defaults
 from ansible.inventory.host import Host
@@ -129,31 +127,6 @@ class Loop:
             result.msg = "All items skipped"
         else:
             result.msg = "One or more items failed" if result.failed else "All items completed"
-
-
-@contextmanager
-def compiled_once() -> Iterator[None]:
-    """Compile a template once, not once for each item: ansible-core keeps nothing of a template that it has rendered.
-
-    Templates that bring settings of their own, as those in files do, are compiled as ever.
-    """
-    compile_template = AnsibleEnvironment.compile
-    known: dict[tuple[str, bool], Any] = {}
-
-    def compile_or_recall(self: AnsibleEnvironment, source: Any, *arguments: Any, **settings: Any) -> Any:
-        context = _TemplateCompileContext.current(optional=True)
-        if arguments or settings or self.overlayed or not context or not isinstance(source, str):
-            return compile_template(self, source, *arguments, **settings)
-        key = (str(source), context.escape_backslashes)
-        if key not in known:
-            known[key] = compile_template(self, source)
-        return known[key]
-
-    AnsibleEnvironment.compile = compile_or_recall
-    try:
-        yield
-    finally:
-        AnsibleEnvironment.compile = compile_template
 
 
 def first_false(task: Task, conditions: list[Any], variables: dict[str, Any]) -> tuple[bool, object]:

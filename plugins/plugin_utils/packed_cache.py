@@ -21,10 +21,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
+import jinja2
 from ansible.module_utils import ansible_release
 
 COLLECTIONS = ("amazon.aws", "community.aws", "indivillage.infra")
-# Below the package and each collection: what is packed, and what packs it.
+# Below the package and each collection: what is packed, what packs it, and what templates are compiled with.
 PACKED = (
     "modules",
     "module_utils",
@@ -32,6 +33,8 @@ PACKED = (
     "executor/module_common.py",
     "plugins/modules",
     "plugins/module_utils",
+    "plugins/filter",
+    "plugins/test",
     "meta/runtime.yml",
 )
 IN_A_RUN = "ansiballz_cache"  # ansible-core's own name
@@ -40,10 +43,10 @@ UNUSED_SECONDS = 30 * 24 * 3600
 
 
 class PackedCache:
-    """The packed modules of one state of the code, in a directory that only its owner may enter."""
+    """The packed modules of one state of the code, in a directory (C(kept)) that only its owner may enter."""
 
     def __init__(self, kept: Path, in_this_run: Path) -> None:
-        self._kept = kept
+        self.kept = kept
         self._in_this_run = in_this_run
 
     @classmethod
@@ -54,22 +57,22 @@ class PackedCache:
     def hand_over(self) -> None:
         """Give this run what earlier ones have packed."""
         self._in_this_run.mkdir(exist_ok=True)
-        for packed in self._kept.glob("[!.]*"):
+        for packed in self.kept.glob("[!.]*"):
             (self._in_this_run / packed.name).symlink_to(packed)
 
     def take_over(self) -> None:
         """Keep what this run has packed, and remove what has not been used for long."""
-        for directory in (self._kept.parent, self._kept):
+        for directory in (self.kept.parent, self.kept):
             directory.mkdir(mode=0o700, exist_ok=True)
         prefixes = tuple(f"{name}." for name in (*COLLECTIONS, "ansible.modules"))
         for packed in self._in_this_run.glob("*"):
             module = packed.name.removeprefix("ansible_collections.")
-            if module.startswith(prefixes) and not packed.name.endswith(".lock") and not (self._kept / packed.name).exists():
-                new = self._kept / f".{packed.name}.{os.getpid()}"
+            if module.startswith(prefixes) and not packed.name.endswith(".lock") and not (self.kept / packed.name).exists():
+                new = self.kept / f".{packed.name}.{os.getpid()}"
                 shutil.copyfile(packed, new)
-                new.replace(self._kept / packed.name)  # whole or not at all, whatever other runs do
-        os.utime(self._kept)
-        for state in self._kept.parent.iterdir():
+                new.replace(self.kept / packed.name)  # whole or not at all, whatever other runs do
+        os.utime(self.kept)
+        for state in self.kept.parent.iterdir():
             if state.stat().st_mtime < time.time() - UNUSED_SECONDS:
                 shutil.rmtree(state, ignore_errors=True)
 
@@ -81,7 +84,7 @@ def _roots() -> list[Path]:
 
 def fingerprint(roots: list[Path]) -> str:
     """A name for the state of all files that can go into a packed module, by their places, sizes and times of change."""
-    digest = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(f"{sys.version} {jinja2.__version__}".encode())
     for root in roots:
         for name in PACKED:
             for path, status in sorted(_files(root / name)):
