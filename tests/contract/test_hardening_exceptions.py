@@ -52,8 +52,9 @@ def test_an_exception_that_cannot_be_is_refused_first(tmp_path: Path, wrong: dic
     assert "no entry lets port 22 in" not in said, "the run has gone on"
 
 
-def test_a_right_one_is_not(tmp_path: Path) -> None:
-    code, said = harden(tmp_path, GOOD)
+@pytest.mark.parametrize("control", ["IV 2.1", "IV 1.1", "CIS 3.3.1"])
+def test_a_right_one_is_not(tmp_path: Path, control: str) -> None:
+    code, said = harden(tmp_path, {**GOOD, "control": control})
 
     assert code != 0
     assert "no entry lets port 22 in" in said
