@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import marshal
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -21,6 +22,8 @@ from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _Templ
 IN_A_RUN = "compiled_templates"
 KEPT = ".templates"  # hidden beside the packed modules of the same state of the code
 MAXIMAL_BYTES = 16 << 20  # texts that nobody uses any more are dropped with all others when there is more
+# What marshal raises of a file that was cut off or damaged: it is as if it, or what follows there, had never been kept.
+UNREADABLE = (EOFError, ValueError, TypeError)
 
 Key = tuple[str, bool]  # text, whether its backslashes are escaped
 
@@ -36,7 +39,8 @@ class KeptTemplates:
     def hand_over(self) -> None:
         """Have this process, and all that it forks, compile only what is not known."""
         if self._kept.exists() and self._kept.stat().st_size < MAXIMAL_BYTES:
-            self._known = marshal.loads(self._kept.read_bytes())  # noqa: S302  # in a directory that only its owner may enter
+            with suppress(*UNREADABLE):
+                self._known = marshal.loads(self._kept.read_bytes())  # noqa: S302  # in a directory that only its owner may enter
         compile_template, cache = AnsibleEnvironment.compile, self
 
         def compile_or_recall(self: AnsibleEnvironment, source: Any, *arguments: Any, **settings: Any) -> Any:
@@ -59,11 +63,12 @@ class KeptTemplates:
     def remember(self, key: Key, code: CodeType) -> CodeType:
         """Keep the code of a template, and return it."""
         self._known[key] = code
-        descriptor = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, marshal.dumps((key, marshal.dumps(code))))  # in one piece: processes side by side do not mix
-        finally:
-            os.close(descriptor)
+        with suppress(OSError):  # a full disk is no reason for a task to fail
+            descriptor = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(descriptor, marshal.dumps((key, marshal.dumps(code))))  # in one piece: processes side by side do not mix
+            finally:
+                os.close(descriptor)
         return code
 
     def take_over(self) -> None:
@@ -71,7 +76,7 @@ class KeptTemplates:
         if not self._new.exists():
             return
         known = {key: code if isinstance(code, bytes) else marshal.dumps(code) for key, code in self._known.items()}
-        with self._new.open("rb") as new:
+        with self._new.open("rb") as new, suppress(*UNREADABLE):
             while new.peek(1):
                 key, code = marshal.load(new)  # noqa: S302  # written by this run's own processes
                 known[key] = code

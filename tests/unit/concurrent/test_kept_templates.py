@@ -94,6 +94,29 @@ def test_what_comes_out_of_a_vault_is_not_written(tmp_path: Path, a_run: Run, co
     assert (tmp_path / "first" / IN_A_RUN).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"cut off"])
+def test_a_damaged_file_is_as_if_nothing_was_kept(tmp_path: Path, a_run: Run, compilations: list[str], damage: bytes) -> None:
+    (tmp_path / KEPT).write_bytes(damage)
+    run = a_run("first")
+    assert rendered("{{ 1 }}") == 1
+    with (tmp_path / "first" / IN_A_RUN).open("ab") as new:
+        new.write(damage)  # of a process that was killed while it wrote
+    run.take_over()
+
+    a_run("second")
+
+    assert rendered("{{ 1 }}") == 1
+    assert compilations == ["{{ 1 }}"]
+
+
+def test_a_disk_that_takes_nothing_fails_no_task(tmp_path: Path, a_run: Run, compilations: list[str]) -> None:
+    a_run("first")
+    (tmp_path / "first").rmdir()
+
+    assert [rendered("{{ 1 }}"), rendered("{{ 1 }}")] == [1, 1]
+    assert compilations == ["{{ 1 }}"]
+
+
 def test_more_than_anybody_uses_is_dropped(a_run: Run, compilations: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     run = a_run("first")
     rendered("{{ 1 }}")
