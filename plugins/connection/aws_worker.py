@@ -235,7 +235,7 @@ def start(directory: int, line: int, wrapper: str) -> str:
     run_process = multiprocessing.parent_process()
     run_pidfd = os.pidfd_open(run_process.pid if run_process and run_process.pid else os.getpid())
     # Modules pass sets on to AWS: their order must not be another one in a plan's second run.
-    order = {name: "0" for name in ("PYTHONHASHSEED",) if name not in os.environ}
+    order = {} if "PYTHONHASHSEED" in os.environ else {"PYTHONHASHSEED": "0"}
     settings = json.dumps({"roots": package_roots(), "line": line, "wrapper": wrapper, "unset": list(order)})
     try:
         server = subprocess.run(

@@ -75,6 +75,7 @@ class Library:
                     importlib.machinery.SourceFileLoader(module, str(source)).get_code(module)
                     self.load_services(SERVICE.findall(archive.read(name).decode()))
             self.texts[received.digest] = packed[1].decode("ascii")
+            gc.freeze()  # children do not touch the memory of this either
         return self.texts[received.digest]
 
     def load_services(self, names: Iterable[str]) -> None:
@@ -92,7 +93,6 @@ class Library:
             for kind in ("paginators-1", "waiters-2"):
                 with suppress(Exception):  # few services have both
                     loader.load_service_model(service, kind)
-        gc.freeze()  # as all that was loaded before
 
     def require_same(self, archive: zipfile.ZipFile) -> None:
         """Raise ColdError unless every file of the payload is the one that would be imported here."""

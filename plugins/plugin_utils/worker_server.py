@@ -183,7 +183,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     os.umask(0o077)
     library = load_library({package: Path(path) for package, path in options["roots"].items()})
     compiled(options["wrapper"].encode())
-    operations.reviewed()
+    operations.reviewed()  # read here, or every child that plans would read it
     with suppress(FileNotFoundError):  # of a server that was killed; the caller's lock keeps others out
         Path(SOCKET_NAME).unlink()
     listener = socket.socket(socket.AF_UNIX)
