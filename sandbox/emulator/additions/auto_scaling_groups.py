@@ -7,7 +7,8 @@ https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGr
 moto 5.2.5 launches everything into the first subnet from the template's default version, ignores overrides and the share
 of Spot, gives a mixed group an instance too few when its shares are no whole numbers, removes members at random, leaves them
 registered with target groups and replacements unregistered, forgets a mixed instances policy that an update does not repeat,
-ignores several attributes, keeps tags in the order of arrival, records no activities, and has no DisableMetricsCollection.
+ignores several attributes, keeps tags in the order of arrival, records no activities, has no DisableMetricsCollection, and ends a
+member before its load balancers have finished with it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from moto.autoscaling.models import Activity, AutoScalingBackend, FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.exceptions import AutoscalingClientError
+from moto.autoscaling.models import Activity, AutoScalingBackend, FakeAutoScalingGroup, InstanceState, TerminateInstanceActivity
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
+from sandbox.emulator.additions.connection_draining import is_draining
 from sandbox.emulator.additions.patching import add, replace_property, wrap
 
 GROUP_NAME_TAG = "aws:autoscaling:groupName"
@@ -108,7 +111,7 @@ def launches_spot(group: Any, mixed: dict[str, Any]) -> bool:
     percentage = 100 if percentage is None else int(percentage)
     desired = int(group.desired_capacity or 0)
     on_demand_wanted = base + math.ceil(max(0, desired - base) * percentage / 100)
-    on_demand = sum(state.instance.lifecycle != "spot" for state in group.instance_states)
+    on_demand = sum(state.instance.lifecycle != "spot" for state in group.active_instances())
     return on_demand >= on_demand_wanted
 
 
@@ -127,7 +130,7 @@ def launch_member(group: Any) -> None:
         region_name=group.region,
         tags={"instance": version.instance_tags | group.get_propagated_tags() | {GROUP_NAME_TAG: group.name}},
         placement=None if candidates else group.availability_zones[0],
-        subnet_id=next_subnet(candidates, (state.instance.subnet_id for state in group.instance_states)) if candidates else None,
+        subnet_id=next_subnet(candidates, (state.instance.subnet_id for state in group.active_instances())) if candidates else None,
         launch_template={"LaunchTemplateId": template.id, "Version": str(version.number)},
         instance_market_options="spot" if launches_spot(group, settings.mixed) else None,
         associate_public_ip=None,
@@ -140,10 +143,23 @@ def launch_member(group: Any) -> None:
 
 
 def discharge(group: Any, state: Any, cause: str) -> None:
-    """Take one member out of the group and terminate it; the caller decides about a replacement."""
-    group.instance_states = [other for other in group.instance_states if other is not state]
-    group.ec2_backend.terminate_instances([state.instance.id])
+    """Take one member out of service and end it when its target groups have finished with it; the caller decides about a replacement."""
+    state.lifecycle_state = "Terminating"
     record(group, f"Terminating EC2 instance: {state.instance.id}", cause)
+    group.autoscaling_backend.update_attached_target_groups(group.name)
+    end_drained(group)
+
+
+def end_drained(group: Any) -> bool:
+    """Terminate the leaving members that no target group waits for; True when there were any."""
+    leaving = [state for state in group.instance_states if state.lifecycle_state == "Terminating"]
+    known = group.autoscaling_backend.elbv2_backend.target_groups
+    target_groups = [known[arn] for arn in group.target_group_arns if arn in known]
+    ended = [state for state in leaving if not is_draining(target_groups, state.instance.id)]
+    group.instance_states = [state for state in group.instance_states if state not in ended]
+    if ended:
+        group.ec2_backend.terminate_instances([state.instance.id for state in ended])
+    return bool(ended)
 
 
 def record(group: Any, description: str, cause: str) -> None:
@@ -184,7 +200,7 @@ def _install_membership() -> None:
         surplus = len(self.active_instances()) - (self.desired_capacity or 0)
         if surplus < 0:
             self.replace_autoscaling_group_instances(-surplus, self.get_propagated_tags())
-        removable = [state for state in scale_in_order(self.instance_states) if not state.protected_from_scale_in]
+        removable = [state for state in scale_in_order(self.active_instances()) if not state.protected_from_scale_in]
         for state in removable[: max(surplus, 0)]:
             discharge(self, state, "The group had more instances than its desired capacity.")
         if self.name in self.autoscaling_backend.autoscaling_groups:
@@ -199,6 +215,24 @@ def _install_membership() -> None:
         original(self, instance_ids)
         for group in affected:
             self.update_attached_target_groups(group.name)
+
+    @wrap(AutoScalingBackend, "terminate_instance")
+    def terminate_instance(_original: Any, self: Any, instance_id: str, should_decrement: bool) -> TerminateInstanceActivity:
+        for group in self.autoscaling_groups.values():
+            for state in group.active_instances():
+                if state.instance.id == instance_id:
+                    size = group.desired_capacity
+                    discharge(group, state, "an instance was taken out of service in response to a user request")
+                    group.set_desired_capacity(size - 1 if should_decrement else size)
+                    return TerminateInstanceActivity(state.instance, size)
+        raise AutoscalingClientError("ValidationError", f"Instance Id not found - No managed instance found for instance ID: {instance_id}")
+
+    @wrap(AutoScalingBackend, "delete_auto_scaling_group")
+    def delete_auto_scaling_group(original: Any, self: Any, group_name: str) -> None:
+        group = self.autoscaling_groups.get(group_name)
+        original(self, group_name)
+        for state in group.instance_states:  # a forced deletion waits for nothing
+            group.ec2_backend.terminate_instances([state.instance.id])
 
     # What a member was launched from; moto answers with the template's default version.
     replace_property(InstanceState, "launch_template", lambda state: getattr(state.instance, "launched_from", None))

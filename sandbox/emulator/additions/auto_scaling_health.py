@@ -14,7 +14,7 @@ from typing import Any
 from moto.autoscaling.models import autoscaling_backends
 from moto.core.utils import utcnow
 
-from sandbox.emulator.additions.auto_scaling_groups import discharge
+from sandbox.emulator.additions.auto_scaling_groups import discharge, end_drained
 from sandbox.emulator.clock import every_second
 from sandbox.settings import ACCOUNT_ID, REGIONS
 
@@ -49,6 +49,7 @@ def keep_healthy(group: Any) -> bool:
     """One look at a group; True when its members changed."""
     suspended = set(group._suspended_processes)
     before = [state.instance.id for state in group.instance_states]
+    end_drained(group)
     if not suspended & {"HealthCheck", "ReplaceUnhealthy", "Terminate"}:
         for state in group.active_instances():
             if reason := verdict(group, state):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import time
 import uuid
 from collections import Counter
 from typing import Any
@@ -84,7 +85,8 @@ def group(emulator: RunningEmulator, name: str) -> dict[str, Any]:
 
 
 def members(emulator: RunningEmulator, name: str) -> list[str]:
-    return [instance["InstanceId"] for instance in group(emulator, name)["Instances"]]
+    """Those in service: one that leaves stays in the list until its load balancer has finished with it."""
+    return [instance["InstanceId"] for instance in group(emulator, name)["Instances"] if instance["LifecycleState"] == "InService"]
 
 
 def instances(emulator: RunningEmulator, ids: list[str]) -> list[dict[str, Any]]:
@@ -326,6 +328,43 @@ def test_updates_keep_what_they_do_not_name(emulator: RunningEmulator, network: 
     assert [tag["Key"] for tag in found["Tags"]] == ["Area", "Zone"]
 
 
+def test_a_leaving_member_runs_until_its_requests_are_done(
+    emulator: RunningEmulator, network: Network, template: str, target_group: str
+) -> None:
+    elbv2, autoscaling = emulator.client("elbv2"), emulator.client("autoscaling")
+    delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "3"}
+    elbv2.modify_target_group_attributes(TargetGroupArn=target_group, Attributes=[delay])
+    name = create_group(emulator, network, template, DesiredCapacity=2, TargetGroupARNs=[target_group])
+    leaving, staying = members(emulator, name)
+    report(emulator, target_group, {leaving: "healthy", staying: "healthy"})
+    autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=leaving, ShouldDecrementDesiredCapacity=True)
+
+    def state(instance_id: str) -> str:
+        return str(instances(emulator, [instance_id])[0]["State"]["Name"])
+
+    assert targets(emulator, target_group) == {staying: "healthy", leaving: "draining"}
+    assert members(emulator, name) == [staying]
+    assert {one["InstanceId"] for one in group(emulator, name)["Instances"]} == {staying, leaving}
+    time.sleep(4)
+    assert state(leaving) == "running", "the load balancer has not let go of it yet"
+    report(emulator, target_group, {staying: "healthy"})
+    released = time.monotonic()
+    wait_until(lambda: state(leaving) == "terminated")
+    assert time.monotonic() - released >= 2.5
+    assert targets(emulator, target_group) == {staying: "healthy"}
+    with pytest.raises(ClientError, match="No managed instance found"):
+        autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=leaving, ShouldDecrementDesiredCapacity=False)
+
+
+def test_a_forced_deletion_waits_for_nobody(emulator: RunningEmulator, network: Network, template: str, target_group: str) -> None:
+    name = create_group(emulator, network, template, DesiredCapacity=1, TargetGroupARNs=[target_group])
+    member = members(emulator, name)[0]
+    report(emulator, target_group, {member: "healthy"})
+    emulator.client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+    assert instances(emulator, [member])[0]["State"]["Name"] == "terminated"
+    wait_until(lambda: targets(emulator, target_group) == {})
+
+
 # --- instance refresh -----------------------------------------------------------------------------------------------
 
 
@@ -334,7 +373,8 @@ def refresh(emulator: RunningEmulator, name: str) -> dict[str, Any]:
 
 
 def versions(emulator: RunningEmulator, name: str) -> Counter[str]:
-    return Counter(instance["LaunchTemplate"]["Version"] for instance in group(emulator, name)["Instances"])
+    in_service = (instance for instance in group(emulator, name)["Instances"] if instance["LifecycleState"] == "InService")
+    return Counter(instance["LaunchTemplate"]["Version"] for instance in in_service)
 
 
 @pytest.fixture
@@ -390,7 +430,7 @@ def test_a_refresh_may_launch_before_it_terminates(emulator: RunningEmulator, re
     report(emulator, target_group, dict.fromkeys(members(emulator, name), "healthy"))
     wait_until(lambda: refresh(emulator, name)["Status"] == "Successful")
     assert versions(emulator, name) == {"2": 2}
-    assert set(targets(emulator, target_group)) == set(members(emulator, name))
+    assert {name for name, state in targets(emulator, target_group).items() if state != "draining"} == set(members(emulator, name))
 
 
 def test_a_failing_refresh_rolls_back(emulator: RunningEmulator, refreshable: tuple[str, dict[str, Any], str]) -> None:

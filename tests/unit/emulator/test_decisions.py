@@ -80,14 +80,15 @@ def test_members_leave_the_fullest_zone_first_and_there_the_oldest() -> None:
 
 def test_spot_share_of_a_mixed_group() -> None:
     mixed = {"InstancesDistribution": {"OnDemandBaseCapacity": 1, "OnDemandPercentageAboveBaseCapacity": 50}}
-    group = SimpleNamespace(desired_capacity=3, instance_states=[])
+    members: list[Any] = []
+    group = SimpleNamespace(desired_capacity=3, active_instances=lambda: members)
     chosen = []
     for minute in range(3):
         spot = launches_spot(group, mixed)
         chosen.append(spot)
         state = member(str(minute), "a", minute)
         state.instance.lifecycle = "spot" if spot else None
-        group.instance_states.append(state)
+        members.append(state)
     assert chosen == [False, False, True]
     assert launches_spot(group, {}) is False
 
