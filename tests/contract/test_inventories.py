@@ -188,3 +188,13 @@ def test_no_aws_service_is_called_through_the_internet() -> None:
         if "production" in path.parts and re.search(r"^aws_network_(gateway|interface)_endpoints:", path.read_text(), re.MULTILINE)
     ]
     assert narrowed == []
+
+
+def test_the_replication_role_may_copy_exactly_what_is_copied() -> None:
+    """The buckets are the primary stack's, the role is the environment's: neither sees the other's variables."""
+    buckets = yaml.safe_load((ROOT / "roles/aws_storage/defaults/main.yml").read_text())["aws_storage_buckets"]
+    identity = yaml.safe_load((ROOT / "roles/aws_identity/defaults/main.yml").read_text())
+    copies = {bucket["name"]: bucket["replica"]["bucket"] for bucket in buckets if "replica" in bucket}
+    assert copies == {name: f"{name}-replica" for name in identity["aws_identity_replicated_buckets"]}
+    standby = yaml.safe_load((ROOT / "inventories/_base/stack_vars/dr.yml").read_text())["aws_storage_buckets"]
+    assert set(copies.values()) <= {bucket["name"] for bucket in standby}
