@@ -24,7 +24,9 @@ site: setup ## Bring the sandbox up and run site.yml on it: an empty machine bec
 	@$(ANSIBLE_PLAYBOOK) site.yml -i inventories/sandbox
 	@printf '\nOpen %s  (certificate authority: %s)\n' "$$($(SANDBOX) url)" "$$($(SANDBOX) ca)"
 
-test: setup lint unit contract integration molecule e2e ## Everything that must pass before a change lands
+test: setup ## Everything that must pass before a change lands: lint, unit, contract, integration, Molecule, e2e
+	@$(SANDBOX) build-images debian-13 debian-12 && $(SANDBOX) build-images
+	@scripts/test-all e2e lint unit contract molecule integration
 
 lint: ## ansible-lint (production), yamllint, ruff, mypy
 	@scripts/lint

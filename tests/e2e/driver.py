@@ -25,8 +25,8 @@ class Site:
     """One checkout's sandbox."""
 
     def __init__(self) -> None:
-        # What a user has: no AWS settings at all. The inventory alone decides where calls go.
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        # What a user has: no AWS settings at all, and no make around. The inventory alone decides where calls go.
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE"))}
         self.environment["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
 
     def run(self, *command: str, timeout: int = 900, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -102,15 +102,16 @@ def mistaken(tmp_path: Path, text: str, where: str = "group_vars/all") -> Path:
 @pytest.mark.parametrize(
     ("text", "where", "expected"),
     [
-        ("aws_networc_cidr: 10.10.0.0/16", "group_vars/all", ["aws_networc_cidr", "aws_network_cidr", "99_mistake.yml"]),
-        ("aws_network_nat_gateways: [1]", "group_vars/primary", ["aws_network_nat_gateways"]),
-        ("aws_network_cidr: 10.10.0.0/33", "group_vars/primary", ["aws_network_cidr", "10.10.0.0/33"]),
+        (
+            "aws_networc_cidr: 10.10.0.0/16\naws_network_nat_gateways: [1]\naws_network_cidr: 10.10.0.0/33\navailability_zones: [a]",
+            "group_vars/primary",
+            ["aws_networc_cidr", "99_mistake.yml", "aws_network_nat_gateways", "10.10.0.0/33", "availability_zones", "two"],
+        ),
         ("aws_network_cidr: 10.11.0.0/16", "group_vars/primary", ["aws_network_cidr", "overlap"]),
-        ("availability_zones: [a]", "group_vars/all", ["availability_zones", "two"]),
         ("aws_images_base_name: debian-99-*", "group_vars/all", ["debian-99-*", "aws_images_base_name"]),
         ("aws_account_id: '210987654321'", "group_vars/all", ["210987654321", "123456789012", "aws_account_id"]),
     ],
-    ids=["misspelt", "wrong type", "not a cidr", "overlapping", "one zone", "no such image", "wrong account"],
+    ids=["four faults", "overlapping", "no such image", "wrong account"],
 )
 def test_bad_input_is_refused_before_anything_is_written(site: Site, tmp_path: Path, text: str, where: str, expected: list[str]) -> None:
     before = site.version()
@@ -279,4 +280,4 @@ def test_down_leaves_nothing(site: Site) -> None:
     with pytest.raises(OSError):
         site.version()
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert not [line for line in processes.splitlines() if "-m sandbox" in line and str(ROOT) in line]
+    assert not [line for line in processes.splitlines() if "-m sandbox" in line and str(ROOT / ".sandbox") in line]
