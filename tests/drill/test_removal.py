@@ -17,14 +17,12 @@ import yaml
 
 from tests.drill.support.emulator import DrillEmulator, running
 from tests.drill.support.runs import ROOT, Project
-from tests.drill.support.snapshot import Snapshot, take
+from tests.drill.support.snapshot import Snapshot, remains, take
 from tests.integration.removal.world import TAGS, TRUST, tag_list, tagged
 
 pytestmark = pytest.mark.emulator
 
 REMOVER = "aws_removal"
-# Checked by their state, since AWS shows them for a while with the state that says so.
-SHOWN_AFTER_THEIR_END = ("instance", "NAT gateway", "VPC endpoint", "KMS key")
 
 
 @dataclass
@@ -138,12 +136,6 @@ def add_extras(emulator: DrillEmulator) -> set[tuple[str, str]]:
 
 def digest_of(result: Result) -> str:
     return str(result.plan["digest"])
-
-
-def remains(now: Snapshot, empty: Snapshot) -> dict[str, int]:
-    """How many resources of which type there are more than before the first apply, without those that are shown after their end."""
-    more = {kind: count - empty.counts.get(kind, 0) for kind, count in now.counts.items()}
-    return {kind: count for kind, count in more.items() if count > 0 and not kind.endswith(SHOWN_AFTER_THEIR_END)}
 
 
 def states(environment: Environment) -> set[str]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Provision the whole declaration of environments, each in an empty account of its own, and see that what was planned came true.
 
-    python -m tests.drill.topology [--environment NAME ...]     plan, apply, plan, apply again; build/topology/<environment>.json
-    python -m tests.drill.topology up --environment NAME        the same, and the account stays: its URL is printed last
+    python -m tests.drill.topology [--environment NAME ...]     plan, apply, plan, apply again, destroy; build/topology/<environment>.json
+    python -m tests.drill.topology up --environment NAME        the same, but nothing is destroyed: the account's URL is printed last
     python -m tests.drill.topology down --environment NAME      end that account
 
-Every environment must plan from empty exactly what apply then changes, plan nothing afterwards, and change nothing the second time.
+Every environment must plan from empty exactly what apply then changes, plan nothing afterwards, change nothing the second time, and when it
+is destroyed leave nothing but the final snapshots that it is told to leave.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report import load
+
 from tests.drill.plan.environments import Declaration, declarations
 from tests.drill.support.emulator import DrillEmulator, running, staying
 from tests.drill.support.judgement import told
 from tests.drill.support.runs import ROOT, Project, Run
+from tests.drill.support.snapshot import remains
 
 DIRECTORY = ROOT / "build" / "topology"
 PR_SET_CHILD_SUBREAPER = 36
@@ -40,6 +44,7 @@ class Drill:
         self._declaration = declaration
         self._emulator = emulator
         self._project: Project = declaration.prepare(emulator, state_dir)
+        self._empty = self._project.snapshot()
         self.runs: dict[str, dict[str, Any]] = {}
         self.problems: list[str] = []
 
@@ -52,6 +57,26 @@ class Drill:
         self.problems += [f"planned after the apply: {' / '.join(change)}" for change in sorted(again.planned if again.plan else set())]
         second = self._run("second apply")
         self.problems += [f"changed by the second apply: {' / '.join(change)}" for change in sorted(second.changes)]
+
+    def destroy(self) -> None:
+        """Take protection off as an operator would, destroy, and look at what remains."""
+        print(f"{self._declaration.name}: destroy ...", file=sys.stderr, flush=True)
+        for region in self._declaration.regions:
+            _unprotect(self._emulator, region)
+        people = {"destroy_environment": self._declaration.name, "destroy_confirmed_by": "Grace"}
+        planned = self._project.run_playbook("playbooks/destroy.yml", "--check", plan_directory=str(self._project.plan_directory))
+        approval = {"approved_plan": load(self._project.plan_file).digest} if self._declaration.needs_approval else {}
+        done = self._project.run_playbook("playbooks/destroy.yml", **people, **approval)
+        history = self._project.run_playbook("playbooks/remove_history.yml", **people)
+        for what, run, wanted in (("plan of the destruction", planned, 2), ("destroy", done, 0), ("remove_history", history, 0)):
+            if run.returncode != wanted:
+                self.problems.append(f"{what} ended with {run.returncode}: {run.stdout[-3000:]}")
+        left = remains(self._project.snapshot(), self._empty)  # which does not look for snapshots of databases
+        self.problems += [f"destroy left: {kind}: {count}" for kind, count in left.items()]
+        rds = self._emulator.client("rds", self._declaration.regions[0])
+        kept = rds.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+        if bool(kept) != (self._declaration.name != "sandbox"):
+            self.problems.append(f"destroy left {len(kept)} snapshots of databases")
 
     def _run(self, what: str, *options: str, check: bool = False) -> Run:
         print(f"{self._declaration.name}: {what} ...", file=sys.stderr, flush=True)
@@ -89,6 +114,18 @@ class Drill:
         }
 
 
+def _unprotect(emulator: DrillEmulator, region: str) -> None:
+    rds, elbv2 = emulator.client("rds", region), emulator.client("elbv2", region)
+    for database in rds.describe_db_instances()["DBInstances"]:
+        rds.modify_db_instance(DBInstanceIdentifier=database["DBInstanceIdentifier"], DeletionProtection=False, ApplyImmediately=True)
+    off = [{"Key": "deletion_protection.enabled", "Value": "false"}]
+    for balancer in elbv2.describe_load_balancers()["LoadBalancers"]:
+        elbv2.modify_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"], Attributes=off)
+    dynamodb = emulator.client("dynamodb", region)
+    for table in dynamodb.list_tables()["TableNames"]:
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+
+
 def _cpu_seconds() -> float:
     """Of all processes that have ended below this one; the emulator has not."""
     with suppress(ChildProcessError):
@@ -116,6 +153,8 @@ def drill(declaration: Declaration, *, stays: bool = False) -> bool:
         one = Drill(declaration, emulator, Path(directory))
         one.rounds()
         summary = one.summary()
+        if not stays:
+            one.destroy()
     file = DIRECTORY / f"{declaration.name}.json"
     file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     print(_table(summary), flush=True)

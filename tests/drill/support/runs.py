@@ -128,6 +128,10 @@ class Project:
     def plan_directory(self) -> Path:
         return self.state_dir / "plans"
 
+    @property
+    def plan_file(self) -> Path:
+        return self.plan_directory / self.environment / FILE_NAME
+
     def surroundings(self, record: Path) -> dict[str, str]:
         """The environment of a run: nothing of the caller's own AWS or Ansible settings."""
         return playbooks.surroundings(self.emulator.endpoint, self.state_dir) | {
@@ -161,14 +165,13 @@ class Project:
                 output.seek(0)
                 told = output.read()
             lines = record.read_text().splitlines()
-        file = self.plan_directory / self.environment / FILE_NAME
-        plan = load(file) if check and file.exists() else None
+        plan = load(self.plan_file) if check and self.plan_file.exists() else None
         return Run(process.returncode, told, [json.loads(line) for line in lines if line.endswith("}")], plan)
 
-    def run_playbook(self, playbook: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    def run_playbook(self, playbook: str, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
         """Run another playbook than site.yml, of which only the output is looked at."""
-        inventory = f"inventories/{self.environment}/hosts.yml"
-        command = [self.command()[0], playbook, "-i", inventory, "-e", json.dumps({**self.variables, **variables})]
+        inventory, given = f"inventories/{self.environment}/hosts.yml", {**self.variables, **variables}
+        command = [self.command()[0], playbook, "-i", inventory, "-e", json.dumps(given), *options]
         surroundings = self.surroundings(Path(os.devnull))
         return subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
 

@@ -23,6 +23,9 @@ REGIONS = ("us-east-1", "us-west-2")
 Client = Callable[[str, str], Any]  # service, region -> boto3 client
 Resource = dict[str, Any]
 
+# AWS shows them for a while after their end, with a state that says so.
+SHOWN_AFTER_THEIR_END = ("instance", "NAT gateway", "VPC endpoint", "KMS key")
+
 # Left out wherever they stand: times, counters, and what says who asked.
 _VOLATILE = re.compile(
     r"(?i).*(time|date|timestamp|lastmodified|created|launched|requestid|requester|fingerprint|clienttoken|versionid.*|etag)$"
@@ -70,6 +73,12 @@ class Snapshot:
                 lines += [line for line in ndiff(text.splitlines(), like.splitlines()) if line[0] in "+-" or '"Name' in line]
             lines += [f"+ {line}" for text in surplus for line in text.splitlines()]
         return lines
+
+
+def remains(now: Snapshot, empty: Snapshot) -> dict[str, int]:
+    """How many resources of which type there are more than in the empty account, without those that are shown after their end."""
+    more = {kind: count - empty.counts.get(kind, 0) for kind, count in now.counts.items()}
+    return {kind: count for kind, count in more.items() if count > 0 and not kind.endswith(SHOWN_AFTER_THEIR_END)}
 
 
 def _likeness(one: str, other: str) -> float:
