@@ -3,7 +3,7 @@
 """What a control demands of a host, kind by kind: what differs from it, and how to put that right.
 
 Every kind compares first and yields one difference per setting, path, package or unit. It is told before it is put right, so that its
-effect is noted whenever the run is killed; whole files alone, and packages, are told when they are there.
+effect is noted whenever the run is killed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.indivillage.infra.plugins.module_utils import host_files, host_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ansible.module_utils.basic import AnsibleModule
 
@@ -121,8 +121,10 @@ def keep_line(module: AnsibleModule, demand: Mapping[str, Any]) -> Iterator[Diff
 
 def keep_file(module: AnsibleModule, demand: dict[str, Any]) -> Iterator[Difference]:
     """One file or link, with its owner and mode."""
-    if diff := host_files.keep(module, demand):
+    if diff := host_files.difference(module, demand):
         yield Difference(str(demand["path"]), diff["before"], diff["after"], demand["effect"])
+        if not module.check_mode:
+            host_files.put(module, demand)
 
 
 def drop_files(module: AnsibleModule, patterns: Iterable[str]) -> Iterator[Difference]:
@@ -153,7 +155,8 @@ def keep_permissions(module: AnsibleModule, demand: Mapping[str, Any]) -> Iterat
         new_group = status.st_gid if not groups or status.st_gid in groups else groups[0]
         if (after, new_owner, new_group) == (before, status.st_uid, status.st_gid):
             continue
-        yield Difference(f"{path}: mode", _access(status.st_uid, status.st_gid, before), _access(new_owner, new_group, after))
+        found, wanted = host_files.access(status.st_uid, status.st_gid, before), host_files.access(new_owner, new_group, after)
+        yield Difference(f"{path}: mode", found, wanted)
         if not module.check_mode:
             os.chown(path, new_owner, new_group)
             path.chmod(after)
@@ -167,17 +170,6 @@ def _matching(patterns: Iterable[str], *, recursive: bool = False) -> list[Path]
     if recursive:
         found = [Path(folder, name) for path in found for folder, _folders, names in os.walk(path) for name in names]
     return sorted(set(found))
-
-
-def _access(owner: int, group: int, mode: int) -> str:
-    return f"{_name(pwd.getpwuid, owner)}:{_name(grp.getgrgid, group)} {mode:04o}"
-
-
-def _name(look_up: Callable[[int], Any], number: int) -> str:
-    try:
-        return str(look_up(number)[0])
-    except KeyError:
-        return str(number)
 
 
 # ---- the kernel ----
@@ -210,12 +202,12 @@ def keep_packages(module: AnsibleModule, present: Iterable[str], absent: Iterabl
     wanted, unwanted = sorted(set(present)), sorted(set(absent))
     found = host_packages.installed(module, [*wanted, *unwanted])
     missing, superfluous = [name for name in wanted if name not in found], [name for name in unwanted if name in found]
+    yield from (Difference(f"package {name}", "(missing)", "installed") for name in missing)
+    yield from (Difference(f"package {name}", "installed", "(removed)") for name in superfluous)
     if superfluous and not module.check_mode:
         host_packages.remove(module, superfluous)
     if missing and not module.check_mode:
         host_packages.install(module, missing)
-    yield from (Difference(f"package {name}", "(missing)", "installed") for name in missing)
-    yield from (Difference(f"package {name}", "installed", "(removed)") for name in superfluous)
 
 
 UNIT_VERBS = {"enabled": "enable", "disabled": "disable", "masked": "mask"}

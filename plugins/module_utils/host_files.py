@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.common.text.converters import to_native
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ansible.module_utils.basic import AnsibleModule
 
 # The options of one file, as modules take them.
@@ -63,26 +68,50 @@ def write_link(path: Path, target: str) -> None:
     new.replace(path)
 
 
-def keep(module: AnsibleModule, entry: dict[str, Any]) -> dict[str, Any] | None:
-    """Bring one path to what its entry says; return the difference, or None if there was none."""
-    path = Path(entry["path"])
+def difference(module: AnsibleModule, entry: dict[str, Any]) -> dict[str, str] | None:
+    """What of one path is not as its entry says, or None; nothing is written."""
+    path, is_link = Path(entry["path"]), entry["link"] is not None
     if path.is_dir() and not path.is_symlink():
         module.fail_json(msg=f"{path}: a directory is in the way of the file; remove it")
-    is_link = entry["link"] is not None
     before, after = read(path), entry["link"] if is_link else entry["content"]
-    changed = before != after or path.is_symlink() != is_link
-    if changed and not module.check_mode:
+    if before == after and path.is_symlink() == is_link:
         if is_link:
-            write_link(path, after)
-        else:
-            write_text(module, path, after, entry["validate"])
-    diff: dict[str, Any] = {"before_header": str(path), "after_header": str(path), "before": before or "", "after": after}
-    if not is_link and path.is_file() and not path.is_symlink():
-        attributes: dict[str, Any] = {}
-        wanted = {name: entry[name] for name in ("mode", "owner", "group")}
-        wanted.update(path=str(path), secontext=[None, None, None], attributes=None)
-        touched = module.set_fs_attributes_if_different(wanted, False, attributes)
-        if touched and not changed:
-            diff.update({when: f"{attributes[when]}\n" for when in ("before", "after")})
-        changed = changed or touched
-    return diff if changed else None
+            return None
+        status = path.stat()
+        before = f"{access(status.st_uid, status.st_gid, status.st_mode)}\n"
+        after = f"{entry['owner']}:{entry['group']} {int(entry['mode'], 8):04o}\n"
+        if before == after:
+            return None
+    return {"before_header": str(path), "after_header": str(path), "before": before or "", "after": after}
+
+
+def put(module: AnsibleModule, entry: dict[str, Any]) -> None:
+    """Bring one path to what its entry says."""
+    path = Path(entry["path"])
+    if entry["link"] is not None:
+        write_link(path, entry["link"])
+        return
+    if read(path) != entry["content"] or path.is_symlink():
+        write_text(module, path, entry["content"], entry["validate"])
+    wanted = {name: entry[name] for name in ("mode", "owner", "group")}
+    module.set_fs_attributes_if_different({**wanted, "path": str(path), "secontext": [None, None, None], "attributes": None}, changed=False)
+
+
+def keep(module: AnsibleModule, entry: dict[str, Any]) -> dict[str, str] | None:
+    """Bring one path to what its entry says; return the difference, or None if there was none."""
+    diff = difference(module, entry)
+    if diff and not module.check_mode:
+        put(module, entry)
+    return diff
+
+
+def access(owner: int, group: int, mode: int) -> str:
+    """Owner, group and mode of a path, as people read them."""
+    return f"{_name(pwd.getpwuid, owner)}:{_name(grp.getgrgid, group)} {stat.S_IMODE(mode):04o}"
+
+
+def _name(look_up: Callable[[int], Any], number: int) -> str:
+    try:
+        return str(look_up(number)[0])
+    except KeyError:
+        return str(number)

@@ -471,13 +471,13 @@ def bring(module: AnsibleModule) -> dict[str, Any]:
 
 def _diff(control: str, difference: Difference) -> dict[str, str]:
     where = f"{control} {difference.what}"
-    return {"before_header": where, "after_header": where, "before": f"{difference.before}\n", "after": f"{difference.after}\n"}
+    before, after = (f"{text.rstrip()}\n" if text else "" for text in (difference.before, difference.after))
+    return {"before_header": where, "after_header": where, "before": before, "after": after}
 
 
 def _told(difference: Difference) -> str:
-    if "\n" in difference.before or "\n" in difference.after:
-        return f"{difference.what}: new text"
-    return f"{difference.what}: {difference.before} -> {difference.after}"
+    before, after = difference.before.strip(), difference.after.strip()
+    return f"{difference.what}: " + ("new text" if "\n" in before + after else f"{before or '(nothing)'} -> {after or '(nothing)'}")
 
 
 def _state(control: dict[str, Any], excepted: set[str]) -> dict[str, str]:

@@ -33,6 +33,12 @@ class Host:
         self.log = folder / "log"
 
     def run(self, *controls: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
+        with pytest.raises(SystemExit):
+            self.start(*controls, check=check, **options)
+        result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        return result
+
+    def start(self, *controls: dict[str, Any], check: bool = False, **options: Any) -> None:
         effects = {name: f"echo {name} >> {self.log}" for name in EFFECTS}
         arguments = {
             "controls": [{"id": f"T {number}", "title": "a test", **control} for number, control in enumerate(controls, 1)],
@@ -40,10 +46,8 @@ class Host:
             "_ansible_check_mode": check,
             **options,
         }
-        with patch_module_args(arguments), pytest.raises(SystemExit):
+        with patch_module_args(arguments):
             host_controls.main()
-        result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
-        return result
 
     def file(self, text: str, mode: int = 0o644, name: str = "settings") -> Path:
         path = self.folder / name
@@ -167,6 +171,55 @@ def test_effects_run_once_in_their_own_order(host: Host) -> None:
 def owner() -> dict[str, str]:
     name, _, group = me().partition(":")
     return {"owner": name, "group": group}
+
+
+def test_a_plan_tells_whole_files_links_and_modes_and_writes_nothing(host: Host) -> None:
+    file, link, wide = host.folder / "new/file", host.folder / "new/link", host.file("x\n", 0o666, "wide")
+    files = [
+        {"path": str(file), "content": "one\ntwo\n"},
+        {"path": str(link), "link": "file"},
+        {"path": str(wide), "content": "x\n", "effect": "first"},
+    ]
+    control = {"files": [{**one, **owner()} for one in files]}
+    planned = host.run(control, check=True)
+    assert planned["changes"] == {
+        "T 1": [f"{file}: new text", f"{link}: (nothing) -> file", f"{wide}: {me()} 0666 -> {me()} 0644"],
+    }
+    assert [(diff["before"], diff["after"]) for diff in planned["diff"]] == [
+        ("", "one\ntwo\n"),
+        ("", "file\n"),
+        (f"{me()} 0666\n", f"{me()} 0644\n"),
+    ]
+    assert (planned["effects"], file.parent.exists(), stat.S_IMODE(wide.stat().st_mode)) == (["first"], False, 0o666)
+    assert host.run(control)["changes"] == planned["changes"]
+    assert not host.run(control)["changed"]
+
+
+def test_a_plan_tells_packages_and_changes_none(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(host_demands.host_packages, "installed", lambda _module, _names: {"telnet", "sudo"})
+    for verb in ("install", "remove"):
+        monkeypatch.setattr(host_demands.host_packages, verb, lambda _module, names, verb=verb: calls.append((verb, list(names))))
+    control = {"packages": ["auditd", "sudo"], "absent": ["telnet", "ftp"]}
+    planned = host.run(control, check=True)
+    assert planned["changes"] == {"T 1": ["package auditd: (missing) -> installed", "package telnet: installed -> (removed)"]}
+    assert calls == []
+    assert host.run(control)["changes"] == planned["changes"]
+    assert sorted(calls) == [("install", ["auditd"]), ("remove", ["telnet"])]
+
+
+def test_what_a_file_calls_for_is_noted_before_it_is_written(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed just then would otherwise never reload what reads the file."""
+    file = {"path": str(host.folder / "a"), "content": "x", **owner(), "effect": "second"}
+
+    def killed(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(host_demands.host_files, "put", killed)
+        host.start({"files": [file]})
+    assert json.loads(host_controls.PENDING.read_text()) == ["second"]
+    assert host.run({"files": [file]})["effects"] == ["second"]
 
 
 def test_what_a_killed_run_still_owed_is_made_up_for(host: Host) -> None:
