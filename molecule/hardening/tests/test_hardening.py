@@ -57,7 +57,7 @@ def test_ssh_takes_keys_of_the_named_group_only(host: Host) -> None:
         "authenticationmethods": "publickey",
         "disableforwarding": "yes",
         "kbdinteractiveauthentication": "no",
-        "maxauthtries": "4",
+        "maxauthtries": "3",
         "passwordauthentication": "no",
         "permitrootlogin": "no",
         "requiredrsasize": "3072",
