@@ -105,7 +105,7 @@ topology-up: setup ## The same for one, and leave its account running; the URL i
 topology-down: ## End that account: make topology-down ENV=<environment>
 	@$(VENV)/python -m tests.drill.topology down --environment $(call required,ENV)
 
-bench-hardening: setup ## Have OpenSCAP and Lynis judge hosts before and after the role hardening, on Debian 13 and 12
+bench-hardening: setup ## Have OpenSCAP, Lynis and ssh-audit judge hosts before and after the role hardening, on Debian 13 and 12
 	@$(VENV)/python -m tests.bench.hardening
 
 bench: setup ## Measure speed side by side: local connection, worker, direct boto3 calls

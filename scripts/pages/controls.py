@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/controls/README.md: what frameworks ask for, the task that does it, the test that proves it."""
+"""docs/controls: what frameworks ask for, the task that does it, the test that proves it; and the controls of hosts, one by one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ What this estate does that a framework asks for, the task that does it, and the 
 have all of a measure's roles; how far they go there is in [environments.md](../environments.md): only production has a second region.
 
 It is evidence for an auditor, no certificate: frameworks also ask for policies, people and habits, which no tool provides.
+The controls of hosts are listed one by one in [hosts.md](hosts.md).
+"""
+
+ROLE = ROOT / "roles/hardening"
+HOSTS_HEAD = """\
+# Controls of hosts
+
+Each control of the role [hardening](../../roles/hardening/README.md), with its number in the CIS benchmark for Debian 13, or one of our
+own (`IV`). Made from the role's `vars/main` by `python -m scripts.pages`; do not edit. By the same numbers a host's report names the
+state of each (`hardening_report`), a plan tells what it would change, and `hardening_exceptions` leaves it out. A container *shows* what
+needs no kernel of its own; of the others it has the files.
 """
 
 
@@ -54,6 +65,41 @@ def _data() -> dict[str, Any]:
 @functools.cache
 def _roles(environment: str) -> frozenset[str]:
     return frozenset(role for stack in stacks(environment) for role in stack.layers)
+
+
+@dataclass(frozen=True)
+class HostControl:
+    """One control of hosts. task, tags: what brings hosts to it."""
+
+    number: str
+    title: str
+    task: str
+    tags: tuple[str, ...]
+    needs_kernel: bool
+
+
+def host_controls() -> list[HostControl]:
+    """All controls of hosts, in the order of their numbers."""
+    data: dict[str, Any] = {}
+    for file in (ROLE / "vars/main").glob("*.yml"):
+        data |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    (block,) = yaml.safe_load((ROLE / "tasks/controls.yml").read_text(encoding="utf-8"))
+    found = [
+        HostControl(entry["id"], entry["title"], task["name"], tuple(task["tags"]), entry.get("needs_kernel", False))
+        for task in block["block"]
+        for entry in data[task["indivillage.infra.host_controls"]["controls"].strip("{} ")]
+    ]
+    return sorted(found, key=lambda control: (control.number.split()[0], _order(control.number.split()[1])))
+
+
+def hosts_page() -> str:
+    """The page of the controls of hosts."""
+    lines = [HOSTS_HEAD, "| control | what | done by | tags | a container |", "|---|---|---|---|---|"]
+    for control in host_controls():
+        tags = ", ".join(f"`{tag}`" for tag in control.tags)
+        shown = "has the files" if control.needs_kernel else "shows it"
+        lines.append(f"| {control.number} | {control.title} | {control.task} | {tags} | {shown} |")
+    return "\n".join(lines) + "\n"
 
 
 def measures() -> list[Measure]:

@@ -12,6 +12,7 @@ def pages() -> dict[str, str]:
     maps = {f"docs/topology/{environment}.svg": topology.drawing(environment) for environment in ENVIRONMENTS}
     return {
         "docs/controls/README.md": controls.page(),
+        "docs/controls/hosts.md": controls.hosts_page(),
         "docs/costs.md": costs.page(),
         "docs/environments.md": environments.page(),
         "docs/resources.md": resources.page(),

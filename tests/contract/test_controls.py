@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,3 +68,11 @@ def test_every_role_that_protects_or_watches_is_named() -> None:
         "aws_monitoring",
         "aws_security_groups",
     } <= named
+
+
+def test_every_control_of_hosts_is_listed_once_and_belongs_to_a_measure() -> None:
+    found = [control.number for control in controls.host_controls()]
+    written = "".join(file.read_text() for file in (controls.ROLE / "vars/main").glob("*.yml"))
+    assert sorted(found) == sorted(set(re.findall(r"^  - id: (.+)$", written, re.MULTILINE)))
+    told = [f"CIS {number}." for measure in MEASURES for number in measure.controls.get("CIS Debian", ())]
+    assert [number for number in found if number.startswith("CIS") and not f"{number}.".startswith(tuple(told))] == []

@@ -39,13 +39,13 @@ def test_galaxy_dependencies_equal_requirements() -> None:
     assert yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"] == required_collections()
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "tests/bench/hardening/requirements"])
 def test_locked_requirements_have_hashes_and_no_index_lines(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text()
     assert "://" not in text
     assert not re.search(r"^--(index|extra-index|find-links|trusted)", text, re.MULTILINE)
     pins = re.findall(r"^([a-z0-9][\w.-]*)==(\S+)(.*)$", text, re.MULTILINE | re.IGNORECASE)
-    assert len(pins) > 5
+    assert pins
     assert text.count("--hash=sha256:") >= len(pins)
 
 

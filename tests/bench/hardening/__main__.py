@@ -2,7 +2,7 @@
 """Have third parties judge a host before and after the role hardening: `make bench-hardening`, on Debian 13 and 12.
 
 Prints scores of all rules, of those that a container can show (host-only), and of those with the exceptions of exceptions.yml, each of
-which is named. Containers without systemd's own kernel get no marks for kernel settings: `judges.KERNEL_FAMILIES`.
+which is named. Containers get no marks for settings of the kernel, which is not theirs: `judges.KERNEL_FAMILIES`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import yaml
 
 from sandbox import engine
 from tests.bench.hardening import judges
-from tests.bench.hardening.judges import Score
+from tests.bench.hardening.judges import Lynis, Score, SshAudit
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "build" / "judges"
@@ -30,6 +30,8 @@ EXCEPTIONS = Path(__file__).with_name("exceptions.yml")
 # profile: all rules, host-only (per cent, at least); the best that peers reach is in the documentation
 PROFILES = {"cis_level1_server": (85, 93), "cis_level2_server": (0, 88), "anssi_bp28_intermediary": (0, 90)}
 LYNIS_AT_LEAST = 78
+# The one thing that ssh-audit may warn of: clients that know no key exchange of this decade.
+WARNS_OF = "does not provide protection against post-quantum attacks"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,13 @@ class Judged:
     """What the judges say of one host."""
 
     scores: dict[str, Score]
-    lynis: int
+    lynis: Lynis
+    ssh: SshAudit
+
+    def findings(self) -> list[str]:
+        """What OpenSCAP and Lynis find wrong, but for what the kernel would have to show."""
+        rules = {rule for score in self.scores.values() for rule in score.failed if not judges.KERNEL_FAMILIES.match(rule)}
+        return sorted(rules | self.lynis.suggested)
 
 
 @contextmanager
@@ -57,7 +65,8 @@ def host(release: str) -> Iterator[str]:
 
 def judged(name: str, release: str) -> Judged:
     """Have all judges look at a host."""
-    return Judged({profile: judges.openscap(name, release, profile) for profile in PROFILES}, judges.lynis(name))
+    scores = {profile: judges.openscap(name, release, profile) for profile in PROFILES}
+    return Judged(scores, judges.lynis(name), judges.ssh_audit(name))
 
 
 def harden(name: str, release: str) -> float:
@@ -86,24 +95,44 @@ def release(number: str, excepted: dict[str, str]) -> list[str]:
         seconds = [harden(name, number), harden(name, number)]
         judges.run(name, "systemctl", "start", "aidecheck.service")  # as every instance does a quarter of an hour after its boot
         after = judged(name, number)
-    missed = []
-    print(f"\nDebian {number}: first run {seconds[0]:.0f} s, second {seconds[1]:.0f} s; Lynis {before.lynis} -> {after.lynis}", flush=True)
-    print("| profile | before: all | host-only | after: all | host-only | with exceptions |\n|---|---|---|---|---|---|")
-    for profile, (least, least_of_host) in PROFILES.items():
+    print(f"\nDebian {number}: first run {seconds[0]:.0f} s, second {seconds[1]:.0f} s; Lynis {before.lynis.index} -> {after.lynis.index}")
+    print("| profile | before: all | host-only | after: all | host-only | all, with exceptions | host-only, with exceptions |")
+    print("|---|---|---|---|---|---|---|")
+    for profile in PROFILES:
         bare, hardened = before.scores[profile], after.scores[profile]
         figures = [bare.share(), bare.share(host_only=True), hardened.share(), hardened.share(host_only=True)]
-        with_exceptions = hardened.share(without=excepted, host_only=True)
-        print(f"| {profile} | {' | '.join(f'{figure:.1f} %' for figure in [*figures, with_exceptions])} |")
-        missed += [f"Debian {number}: {profile} {figures[2]:.1f} % of all rules, at least {least} %"] if figures[2] < least else []
-        missed += (
-            [f"Debian {number}: {profile} {figures[3]:.1f} % host-only, at least {least_of_host} %"] if figures[3] < least_of_host else []
-        )
-    missed += [f"Debian {number}: Lynis {after.lynis}, at least {LYNIS_AT_LEAST}"] if after.lynis < LYNIS_AT_LEAST else []
-    failing = sorted({rule for score in after.scores.values() for rule in score.failed if not judges.KERNEL_FAMILIES.match(rule)})
-    print("Fails, and why:")
-    for rule in failing:
-        print(f"  {rule}: {excepted.get(rule, 'NO REASON GIVEN')}")
-    return missed + [f"Debian {number}: {rule} fails without a reason in {EXCEPTIONS.name}" for rule in failing if rule not in excepted]
+        figures += [hardened.share(without=excepted), hardened.share(without=excepted, host_only=True)]
+        print(f"| {profile} | {' | '.join(f'{figure:.1f} %' for figure in figures)} |")
+    for when, said in (("before", before.ssh), ("after", after.ssh)):
+        departures = f"departs from our policy ({'; '.join(said.departures)})" if said.departures else "meets our policy"
+        print(f"ssh-audit {when}: {len(said.failures)} fail, {len(said.warnings)} warn; {departures}")
+    print("Found on the hardened host, and why it stays:")
+    for finding in after.findings():
+        print(f"  {finding}: {excepted.get(finding, 'NO REASON GIVEN')}")
+    return [f"Debian {number}: {line}" for line in missed(after, excepted)]
+
+
+def missed(after: Judged, excepted: dict[str, str]) -> Iterator[str]:
+    """The goals that a hardened host misses."""
+    for profile, (least, least_of_host) in PROFILES.items():
+        score = after.scores[profile]
+        for what, share, goal in (("all rules", score.share(), least), ("host-only rules", score.share(host_only=True), least_of_host)):
+            if share < goal:
+                yield f"{profile} {share:.1f} % of {what}, at least {goal} %"
+    if after.lynis.index < LYNIS_AT_LEAST:
+        yield f"Lynis {after.lynis.index}, at least {LYNIS_AT_LEAST}"
+    for note in sorted(after.ssh.failures | {note for note in after.ssh.warnings if not note.endswith(WARNS_OF)}):
+        yield f"ssh-audit: {note}"
+    for departure in after.ssh.departures:
+        yield f"ssh-audit: {judges.SSH_AUDIT_POLICY} does not know {departure}"
+    for finding in after.findings():
+        if finding not in excepted:
+            yield f"{finding} is found without a reason in {EXCEPTIONS.name}"
+
+
+def exceptions() -> dict[str, str]:
+    """What may be found, with the reason."""
+    return {finding: entry["why"] for entry in yaml.safe_load(EXCEPTIONS.read_text()) for finding in entry["findings"]}
 
 
 def main() -> int:
@@ -113,10 +142,9 @@ def main() -> int:
     options = parser.parse_args()
     versions = judges.fetch(FOLDER)
     print("Judges: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
-    excepted = yaml.safe_load(EXCEPTIONS.read_text())
-    missed = [line for number in options.release for line in release(number, excepted)]
-    print(*(["", "Missed:", *missed] if missed else ["", "All goals are met."]), sep="\n")
-    return 1 if missed else 0
+    lines = [line for number in options.release for line in release(number, exceptions())]
+    print(*(["", "Missed:", *lines] if lines else ["", "All goals are met."]), sep="\n")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

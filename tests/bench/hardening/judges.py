@@ -2,15 +2,18 @@
 """The judges of a hardened host, unpacked beside it: nothing is installed on the host that is judged.
 
 OpenSCAP with the datastreams of Debian's package ssg-debian, and Lynis, both from Debian unstable: the stable releases have no CIS
-profile for their own kind. The scores follow the packages' versions, which are printed with them.
+profile for their own kind. ssh-audit comes from requirements.txt: Debian's does not know yet which key exchanges a quantum computer
+breaks. The scores follow the versions, which are printed with them.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +23,8 @@ from sandbox import images
 
 PACKAGES = ("openscap-scanner", "openscap-common", "ssg-debian", "lynis")
 VERSIONS = ("openscap-scanner", "ssg-debian", "lynis")
+HERE = Path(__file__).parent
+SSH_AUDIT_POLICY = "ssh_audit_policy.txt"
 PLACE = "/judges"  # where a host finds them
 RULE = "xccdf_org.ssgproject.content_rule_"
 # The content calls a host with these no machine, and judges hardly any of its rules: a container would get marks for nothing.
@@ -72,7 +77,12 @@ def fetch(folder: Path) -> dict[str, str]:
                 raise AssertionError(f"ssg-debian{release}-ds.xml has no {before}: look how it tells containers now")
             text = text.replace(before, after)
         (folder / f"debian{release}.xml").write_text(text)
-    return {name: _version(root / f"usr/share/doc/{name}") for name in VERSIONS}
+    requirements = HERE / "requirements.txt"
+    install = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--target", str(folder / "ssh-audit")]
+    subprocess.run([sys.executable, "-m", "pip", *install, "-r", str(requirements)], check=True, capture_output=True)
+    shutil.copy(HERE / SSH_AUDIT_POLICY, folder)
+    versions = {name: _version(root / f"usr/share/doc/{name}") for name in VERSIONS}
+    return versions | dict(re.findall(r"^([\w-]+)==(\S+)", requirements.read_text(), re.MULTILINE))
 
 
 def _version(documents: Path) -> str:
@@ -106,15 +116,51 @@ def openscap(host: str, release: str, profile: str) -> Score:
     return Score(frozenset(results["pass"]), frozenset(results["fail"] | results["error"]))
 
 
-def lynis(host: str) -> int:
-    """Lynis' hardening index of a host, of 100."""
-    root = f"{PLACE}/root"
+@dataclass(frozen=True)
+class Lynis:
+    """What Lynis says of a host."""
+
+    index: int
+    """Its hardening index, of 100."""
+    suggested: frozenset[str]
+    """The tests that suggest or warn."""
+
+
+def lynis(host: str) -> Lynis:
+    """Have Lynis look at a host."""
+    root, report = f"{PLACE}/root", "/opt/lynis/report.dat"
     script = f"""
         rm -rf /opt/lynis; mkdir /opt/lynis; cp -r {root}/usr/share/lynis/. {root}/usr/sbin/lynis /opt/lynis; cd /opt/lynis
         cp -r {root}/etc/lynis/default.prf {root}/etc/lynis/plugins .
-        sh ./lynis audit system --quick --no-colors --profile ./default.prf; cd /; rm -rf /opt/lynis
+        sh ./lynis audit system --quick --quiet --profile ./default.prf --log-file ./log --report-file {report}
+        cat {report}; cd /; rm -rf /opt/lynis
     """
-    found = re.search(r"Hardening index : (\d+)", run(host, "sh", "-c", script))
+    said = run(host, "sh", "-c", script)
+    found = re.search(r"^hardening_index=(\d+)", said, re.MULTILINE)
     if not found:
         raise AssertionError(f"Lynis has judged nothing on {host}")
-    return int(found.group(1))
+    return Lynis(int(found.group(1)), frozenset(re.findall(r"^(?:suggestion|warning)\[\]=([A-Z]+-\d+)", said, re.MULTILINE)))
+
+
+@dataclass(frozen=True)
+class SshAudit:
+    """What ssh-audit says of a host's sshd: algorithms with their notes, and where it departs from our policy."""
+
+    failures: frozenset[str]
+    warnings: frozenset[str]
+    departures: tuple[str, ...]
+
+
+def ssh_audit(host: str) -> SshAudit:
+    """Have ssh-audit talk to a host's sshd. Without its test of rates: the sshd's own limits would shut it out."""
+    command = ["env", f"PYTHONPATH={PLACE}/ssh-audit", "python3", "-B", "-m", "ssh_audit.ssh_audit", "--json", "--skip-rate-test"]
+    found = json.loads(run(host, *command, "127.0.0.1"))
+    notes: dict[str, set[str]] = {"fail": set(), "warn": set()}
+    for algorithm in [one for kind in ("kex", "key", "enc", "mac") for one in found[kind]]:
+        for level, said in notes.items():
+            said |= {f"{algorithm['algorithm']} {note}" for note in algorithm.get("notes", {}).get(level, [])}
+    policy = json.loads(run(host, *command, "--policy", f"{PLACE}/{SSH_AUDIT_POLICY}", "127.0.0.1"))
+    departures = tuple(f"{error['mismatched_field']}: {', '.join(error['actual'])}" for error in policy["errors"])
+    if bool(departures) == policy["passed"]:
+        raise AssertionError(f"ssh-audit does not say whether {host} meets the policy: {policy}")
+    return SshAudit(frozenset(notes["fail"]), frozenset(notes["warn"]), departures)
