@@ -42,10 +42,7 @@ def test_the_unit_runs_as_its_own_user_and_is_enabled(host: Host) -> None:
 
 
 def test_the_unit_is_sandboxed_for_real(host: Host) -> None:
-    text = host.check_output("systemd-analyze security indivillage-app.service --no-pager")
-    level = re.search(r"exposure level for indivillage-app.service: ([\d.]+)", text)
-    assert level, text
-    assert float(level[1]) <= 3.0
+    host.check_output("systemd-analyze security --no-pager --threshold=20 indivillage-app.service")  # 2.0 of 10, or it fails
     pid = host.check_output("systemctl show --property MainPID --value indivillage-app")
     # through /proc/PID/root a path means what it means to the service
     inside = f"su indivillage -s /bin/sh -c 'touch /proc/{pid}/root"

@@ -34,6 +34,11 @@ def test_a_jump_to_ssh_works(host: Host) -> None:
     assert jump.stdout.startswith("SSH-2.0-"), jump
 
 
+def test_a_login_through_the_bastion_works(host: Host) -> None:
+    through = "-o ProxyCommand='" + SSH.replace(" admin@", " -W %h:%p admin@") + "'"
+    assert host.check_output(SSH.replace(" admin@", f" {through} admin@") + " sudo id -un 2>/dev/null") == "root"
+
+
 def test_a_forward_to_another_port_is_refused(host: Host) -> None:
     jump = host.run(f"timeout 5 {SSH} -W 127.0.0.1:80 </dev/null")
     assert "administratively prohibited" in jump.stderr, jump

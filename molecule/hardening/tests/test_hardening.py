@@ -12,7 +12,10 @@ from testinfra.host import Host
 
 SSH = "ssh -i /home/admin/.ssh/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes"
 
-UNITS = ["ssh.service", "chrony.service", "nftables.service", "auditd.service", "apparmor.service", "aidecheck.timer"]
+UNITS = [
+    *("acct.service", "apparmor.service", "auditd.service", "chrony.service", "nftables.service", "ssh.service", "sysstat.service"),
+    *("aidecheck.timer", "sysstat-collect.timer"),
+]
 MODES = {
     "/etc/cron.daily": 0o700,
     "/etc/shadow": 0o640,
@@ -48,6 +51,20 @@ def test_what_must_run_is_enabled(host: Host, unit: str) -> None:
 @pytest.mark.parametrize("package", ["telnet", "rsync", "ufw", "systemd-timesyncd", "rpcbind"])
 def test_what_nobody_needs_is_not_there(host: Host, package: str) -> None:
     assert not host.package(package).is_installed
+
+
+@pytest.mark.parametrize(("unit", "exposure"), [("aidecheck.service", 20), ("hardening-take-back.service", 25)])
+def test_its_own_units_are_sandboxed(host: Host, unit: str, exposure: int) -> None:
+    """Tenths, of 10; or systemd-analyze fails."""
+    host.check_output(f"systemd-analyze security --no-pager --threshold={exposure} {unit}")
+
+
+def test_files_are_compared_with_the_database(host: Host) -> None:
+    host.check_output("systemctl start aidecheck.service")  # makes it
+    host.check_output("touch /etc/changed-behind-its-back")
+    assert host.run("systemctl start aidecheck.service").rc != 0
+    assert "/etc/changed-behind-its-back" in host.check_output("journalctl --unit aidecheck.service --output cat")
+    host.check_output("rm /etc/changed-behind-its-back && systemctl reset-failed aidecheck.service")
 
 
 def test_ssh_takes_keys_of_the_named_group_only(host: Host) -> None:
@@ -97,9 +114,49 @@ def test_the_firewall_lets_in_what_the_tier_serves(host: Host) -> None:
     assert re.search(r'169\.254\.169\.254 tcp dport 80 meta skuid != ("root"|0) reject', rules)
 
 
+@pytest.fixture
+def neighbour(host: Host) -> Host:
+    """The other host of this scenario."""
+    return testinfra.get_host(f"podman://molecule-hardening-{'12' if host.backend.get_pytest_id().endswith('13') else '13'}")
+
+
+def test_each_port_of_the_table_answers_and_no_other(host: Host, neighbour: Host) -> None:
+    address = host.interface("eth0").addresses[0]
+    for port in (443, 8443):
+        unit = f"probe-{port}.service"
+        host.check_output(f"systemctl is-active --quiet {unit} || systemd-run --quiet --unit {unit} python3 -m http.server {port}")
+        host.check_output(f"timeout 10 sh -c 'until ss -tln | grep -q :{port}; do sleep 0.1; done'")
+    reached = {port: neighbour.run(f"timeout 3 bash -c '</dev/tcp/{address}/{port}'").rc == 0 for port in (22, 443, 8443, 9100)}
+    assert reached == {22: True, 443: True, 8443: False, 9100: False}
+
+
 def test_packages_still_install(host: Host) -> None:
-    host.check_output("apt-get --quiet --quiet --yes install --no-install-recommends file >/dev/null 2>&1")
+    """As administrators and Ansible install them: over ssh, by sudo, with temporary folders of their own."""
+    install = "sudo -n apt-get --quiet --quiet --yes install --no-install-recommends file"
+    host.check_output(f"{SSH} admin@127.0.0.1 {install} >/dev/null 2>&1")
     assert host.check_output("file --brief /etc/hostname").startswith("ASCII")
+
+
+def test_security_updates_install_themselves_and_nothing_unsigned_does(host: Host) -> None:
+    allowed = host.check_output("unattended-upgrade --dry-run --debug 2>&1 | grep '^Allowed origins are'")
+    assert re.fullmatch(r"Allowed origins are: origin=Debian,codename=\w+-security,label=Debian-Security", allowed)
+    assert host.check_output("systemctl is-enabled apt-daily-upgrade.timer") == "enabled"
+    settings = host.check_output("apt-config dump").splitlines()
+    for setting in ('APT::Get::AllowUnauthenticated "false";', 'APT::Periodic::Unattended-Upgrade "1";'):
+        assert setting in settings, setting
+
+
+def test_a_session_has_its_own_temporary_folder(host: Host) -> None:
+    folder, mode = host.check_output(f"{SSH} admin@127.0.0.1 'echo $TMPDIR; stat --format %a $TMPDIR' 2>/dev/null").splitlines()
+    assert folder.endswith(f"/user/{host.user('admin').uid}")
+    assert mode == "700"
+
+
+def test_the_load_is_recorded_and_not_for_everybody(host: Host) -> None:
+    host.check_output("systemctl start sysstat-collect.service")
+    record = host.file(host.check_output("ls /var/log/sysstat/sa[0-9]*").split()[-1])
+    assert record.size > 0
+    assert record.mode == 0o640
 
 
 def test_who_fails_too_often_is_locked_out_for_a_while(host: Host) -> None:

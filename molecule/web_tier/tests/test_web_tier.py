@@ -45,10 +45,7 @@ def test_nginx_runs_without_root_and_is_enabled(host: Host) -> None:
 
 
 def test_the_unit_is_sandboxed_for_real(host: Host) -> None:
-    text = host.check_output("systemd-analyze security nginx.service --no-pager")
-    level = re.search(r"exposure level for nginx.service: ([\d.]+)", text)
-    assert level, text
-    assert float(level[1]) <= 3.0
+    host.check_output("systemd-analyze security --no-pager --threshold=20 nginx.service")  # 2.0 of 10, or it fails
     pid = host.check_output("systemctl show --property MainPID --value nginx")
     # Through /proc/PID/root a path means what it means to the service; only a process with all its rights may look there.
     same = "setpriv --reuid www-data --regid www-data --clear-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service"
