@@ -144,11 +144,11 @@ def lynis(host: str) -> Lynis:
 
 @dataclass(frozen=True)
 class SshAudit:
-    """What ssh-audit says of a host's sshd: algorithms with their notes, and where it departs from our policy."""
+    """What ssh-audit says of a host's sshd: algorithms with their notes, and the fields in which it departs from our policy."""
 
     failures: frozenset[str]
     warnings: frozenset[str]
-    departures: tuple[str, ...]
+    departures: dict[str, list[str]]
 
 
 def ssh_audit(host: str) -> SshAudit:
@@ -160,7 +160,7 @@ def ssh_audit(host: str) -> SshAudit:
         for level, said in notes.items():
             said |= {f"{algorithm['algorithm']} {note}" for note in algorithm.get("notes", {}).get(level, [])}
     policy = json.loads(run(host, *command, "--policy", f"{PLACE}/{SSH_AUDIT_POLICY}", "127.0.0.1"))
-    departures = tuple(f"{error['mismatched_field']}: {', '.join(error['actual'])}" for error in policy["errors"])
+    departures = {error["mismatched_field"]: error["actual"] for error in policy["errors"]}
     if bool(departures) == policy["passed"]:
         raise AssertionError(f"ssh-audit does not say whether {host} meets the policy: {policy}")
     return SshAudit(frozenset(notes["fail"]), frozenset(notes["warn"]), departures)
