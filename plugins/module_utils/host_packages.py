@@ -26,10 +26,17 @@ def installed(module: AnsibleModule, names: Iterable[str]) -> set[str]:
     return {line.split()[0] for line in out.splitlines() if line.endswith(" installed")}
 
 
-def install(module: AnsibleModule, names: Iterable[str]) -> None:
-    """Install packages, with the package index of this moment."""
+def version(module: AnsibleModule, name: str) -> str | None:
+    """Return the version of a package that dpkg knows as installed, None of others."""
+    _code, out, _err = module.run_command(["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Version}", name])
+    status, _space, number = out.partition(" ")
+    return number.strip() if status == "installed" else None
+
+
+def install(module: AnsibleModule, names: Iterable[str], *options: str) -> None:
+    """Install packages, or files of packages by their paths, with the package index of this moment."""
     _apt_get(module, "update")
-    _apt_get(module, "install", "--yes", "--no-install-recommends", *KEEP_SETTINGS, *names)
+    _apt_get(module, "install", "--yes", "--no-install-recommends", *KEEP_SETTINGS, *options, *names)
 
 
 def remove(module: AnsibleModule, names: Iterable[str]) -> None:
