@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.indivillage.infra.plugins.plugin_utils.cloudwatch_agent import agent_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import account_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_audit import audit_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
@@ -133,6 +134,7 @@ def _all_problems(
         sound = {name: value for name, value in stack.values.items() if name not in {problem.variable for problem in problems}}
         if "aws_monitoring" in stack.layers:
             problems += monitoring_problems(sound, catalogue.roles)
+        problems += agent_problems(sound)
         if "aws_cost" in stack.layers:
             problems += cost_problems(sound)
         known = {name: value for name, value in stack.defaults.items() if value is not None} | sound
