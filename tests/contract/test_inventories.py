@@ -77,14 +77,22 @@ def test_all_faults_are_told_at_once_with_file_and_line(tmp_path: Path) -> None:
     subprocess.run(["cp", "-a", str(base), str(tmp_path)], check=True)  # links inside stay relative
     environment = inventory / "group_vars" / "all" / "10_environment.yml"
     environment.write_text(
-        environment.read_text() + "aws_netwrk_cidr: 10.0.0.0/16\navailability_zones: [a]\naws_storage_noncurrent_days: many\n"
+        environment.read_text()
+        + "cloudwatch_agent_metrics: {mem: {measurment: [used]}}\n"
+        + "aws_netwrk_cidr: 10.0.0.0/16\navailability_zones: [a]\naws_storage_noncurrent_days: many\n"
     )
     lines = len(environment.read_text().splitlines())
 
     problems = validate(inventory / "hosts.yml", tmp_path)
 
-    assert len(problems) == 3
-    for line, words in ((lines - 2, "Did you mean aws_network_cidr?"), (lines - 1, "1 of at least 2 zones"), (lines, "convert to int")):
+    assert len(problems) == 5
+    for line, words in (
+        (lines - 3, "mem.measurment is no key that the agent knows there. Did you mean measurement?"),
+        (lines - 3, "mem.measurement is missing"),
+        (lines - 2, "Did you mean aws_network_cidr?"),
+        (lines - 1, "1 of at least 2 zones"),
+        (lines, "convert to int"),
+    ):
         assert any(f"10_environment.yml:{line}: " in text and words in text for text in problems), words
 
 

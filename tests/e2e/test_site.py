@@ -56,6 +56,17 @@ def test_status_shows_every_part(site: Site) -> None:
     assert "healthy" in table
 
 
+@pytest.mark.parametrize("role", ["bastion", "web", "app"])
+def test_every_host_has_metrics_for_who_has_a_password_and_says_what_it_lacks(site: Site, role: str) -> None:
+    for instance in site.instances(role):
+        host = ("podman", "exec", f"indivillage-{instance['InstanceId']}")
+        answer = site.must(*host, "curl", "--silent", "--insecure", "--write-out", "%{http_code}", "https://127.0.0.1:9100/metrics")
+        assert answer.endswith("401")
+        for package in ("amazon-cloudwatch-agent", "amazon-ssm-agent"):
+            report = json.loads(site.must(*host, "cat", f"/var/lib/indivillage/packages/{package}.json"))
+            assert report["state"] == "skipped", report
+
+
 def test_second_run_changes_nothing(site: Site) -> None:
     before = site.version()
     result = site.play("site.yml")
