@@ -54,7 +54,7 @@ class Measure:
 
 
 # Run by playbooks of their own, whatever an environment consists of.
-NOT_OF_A_STACK = frozenset({"aws_operations", "aws_removal", "hardening"})
+NOT_OF_A_STACK = frozenset({"aws_operations", "aws_removal", "cloudwatch_agent", "hardening", "ssm_agent"})
 
 
 @functools.cache
