@@ -14,6 +14,7 @@ description:
     watches all of them to their ends; rolls back what does not end well or in time.
   - The new version is given to the refresh as its desired configuration. AWS writes it into the group only when the refresh has succeeded,
     so that a group whose rollout failed goes on launching the version that worked.
+  - A version that AWS has rolled back is deleted, so that the template's newest version, and its default one, is again the one that runs.
   - An instance refresh towards the same version that is already running is watched, one towards another version is cancelled first.
 options:
   names:
@@ -32,6 +33,14 @@ options:
   instance_warmup_seconds:
     description: How long a new instance must be in service before the next are replaced. The group's own value when left out.
     type: int
+  alarms:
+    description: Names of CloudWatch alarms. A refresh during which one of them is in alarm is rolled back.
+    type: list
+    elements: str
+    default: []
+  progress_file:
+    description: File on the control node to which each step of a refresh is added as a line. The action plugin of the same name shows them.
+    type: path
   wait_timeout_seconds:
     description: How long a refresh may take before it is rolled back, and how long the rollback may take.
     type: int
@@ -64,8 +73,15 @@ groups:
       version: 7
       outdated: [i-0123456789abcdef0]
       refresh: {instance_refresh_id: 08b91cf7-8fa6-48af-b6a6-d227f40f1b9b, status: Successful, percentage_complete: 100}
+refused:
+  description: The groups that went back to their former version, by name.
+  returned: when a rollout has failed
+  type: dict
+  sample:
+    indivillage-production-web: {image_id: ami-0123456789abcdef0, former_image_id: ami-0fedcba9876543210, version: 8, former_version: 7}
 """
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
@@ -85,6 +101,7 @@ class Rollout:
         self.autoscaling = autoscaling
         self.ec2 = ec2
         self.refresh_id = ""
+        self.told = ""
 
         group = self._group()
         template = _template(group)
@@ -92,8 +109,8 @@ class Rollout:
             raise ResourceError("the group has no launch template; only groups with one can be rolled out.")
         self.policy: dict[str, Any] | None = group.get("MixedInstancesPolicy")
         self.template_id: str = template["LaunchTemplateId"]
-        self.version = self._resolve("$Latest")
-        self.current_version = self._resolve(template.get("Version", "$Default"))
+        self.version, self.image_id = self._resolve("$Latest")
+        self.current_version, self.current_image_id = self._resolve(template.get("Version", "$Default"))
         self.outdated: list[str] = sorted(
             instance["InstanceId"]
             for instance in group["Instances"]
@@ -106,10 +123,11 @@ class Rollout:
             raise ResourceError("there is no Auto Scaling group of that name in this region.")
         return groups[0]
 
-    def _resolve(self, version: str) -> int:
+    def _resolve(self, version: str) -> tuple[int, str]:
+        """Number and image of a version. AWS refuses to look for one that is not there; a template that is only planned has none."""
         answer = self.ec2.describe_launch_template_versions(LaunchTemplateId=self.template_id, Versions=[version])
-        # AWS refuses to look for a version that does not exist; a template that is only planned has none, and no instances of it.
-        return max((int(found["VersionNumber"]) for found in answer["LaunchTemplateVersions"]), default=0)
+        numbers = {int(found["VersionNumber"]): found["LaunchTemplateData"].get("ImageId", "") for found in answer["LaunchTemplateVersions"]}
+        return max(numbers.items(), default=(0, ""))
 
     def _is_new(self, instance: dict[str, Any]) -> bool:
         template = instance.get("LaunchTemplate", {})
@@ -138,6 +156,7 @@ class Rollout:
                 "MaxHealthyPercentage": self.params["max_healthy_percentage"],
                 "SkipMatching": True,
                 "AutoRollback": True,
+                **({"AlarmSpecification": {"Alarms": self.params["alarms"]}} if self.params["alarms"] else {}),
                 **({} if self.params["instance_warmup_seconds"] is None else {"InstanceWarmup": self.params["instance_warmup_seconds"]}),
             },
         )["InstanceRefreshId"]
@@ -159,6 +178,19 @@ class Rollout:
             raise ResourceError(f"the refresh ended as {refresh['Status']}. {self._reason()}")
         return refresh
 
+    def withdraw(self) -> dict[str, Any]:
+        """Delete the version that was rolled back; what was refused, nothing when there is no former version or somebody has cancelled."""
+        if self.version == self.current_version or self._refresh()["Status"] == "Cancelled":
+            return {}
+        self.ec2.modify_launch_template(LaunchTemplateId=self.template_id, DefaultVersion=str(self.current_version))
+        self.ec2.delete_launch_template_versions(LaunchTemplateId=self.template_id, Versions=[str(self.version)])
+        return {
+            "version": self.version,
+            "image_id": self.image_id,
+            "former_version": self.current_version,
+            "former_image_id": self.current_image_id,
+        }
+
     def _desired(self) -> dict[str, Any]:
         template = {"LaunchTemplateId": self.template_id, "Version": str(self.version)}
         if self.policy is None:
@@ -172,7 +204,16 @@ class Rollout:
         return refresh
 
     def _await(self, what: str) -> None:
-        wait_until(lambda: self._refresh()["Status"] not in RUNNING, what, self.params["wait_timeout_seconds"], self.params["poll_seconds"])
+        wait_until(self._ended, what, self.params["wait_timeout_seconds"], self.params["poll_seconds"])
+
+    def _ended(self) -> bool:
+        refresh = self._refresh()
+        line = f"{self.name}: version {self.version}, {refresh['Status']}, {refresh.get('PercentageComplete', 0)} % of the instances replaced"
+        if self.params["progress_file"] and line != self.told:
+            self.told = line
+            with Path(self.params["progress_file"]).open("a", encoding="utf-8") as stream:
+                stream.write(f"{line}\n")
+        return refresh["Status"] not in RUNNING
 
     def _reason(self) -> str:
         refresh = self._refresh()
@@ -194,18 +235,27 @@ def _template(holder: dict[str, Any]) -> dict[str, Any]:
     return dict(holder.get("LaunchTemplate", {}))
 
 
+class RefusedError(ResourceError):
+    """Rollouts that failed; C(refused) tells of each group that has gone back what it went back from and to."""
+
+    def __init__(self, text: str, refused: dict[str, dict[str, Any]]) -> None:
+        super().__init__(text)
+        self.refused = refused
+
+
 def roll_out(rollouts: list[Rollout]) -> dict[str, dict[str, Any]]:
-    """Refresh the groups side by side; the finished refreshes by group. ResourceError names every group that failed."""
+    """Refresh the groups side by side; the finished refreshes by group. RefusedError names every group that failed."""
     for rollout in rollouts:
         rollout.start()
-    refreshes, failures = {}, []
+    refreshes, failures, refused = {}, [], {}
     for rollout in rollouts:
         try:
             refreshes[rollout.name] = camel_dict_to_snake_dict(rollout.finish())
         except ResourceError as error:
             failures.append(f"{rollout.name}, version {rollout.version}: {error}")
+            refused[rollout.name] = rollout.withdraw()
     if failures:
-        raise ResourceError(" ".join(failures))
+        raise RefusedError(" ".join(failures), {name: told for name, told in refused.items() if told})
     return refreshes
 
 
@@ -216,6 +266,8 @@ def main() -> None:
             "min_healthy_percentage": {"type": "int", "default": 100},
             "max_healthy_percentage": {"type": "int", "default": 200},
             "instance_warmup_seconds": {"type": "int"},
+            "alarms": {"type": "list", "elements": "str", "default": []},
+            "progress_file": {"type": "path"},
             "wait_timeout_seconds": {"type": "int", "default": 1800},
             "poll_seconds": {"type": "int", "default": 5},
         },
@@ -230,7 +282,10 @@ def main() -> None:
     refreshes: dict[str, dict[str, Any]] = {}
     if not module.check_mode:
         with reporting(module, "roll out the newest launch templates"):
-            refreshes = roll_out(needed)
+            try:
+                refreshes = roll_out(needed)
+            except RefusedError as error:
+                module.fail_json(msg=f"Could not roll out the newest launch templates: {error}", refused=error.refused)
     module.exit_json(
         changed=bool(needed),
         groups={

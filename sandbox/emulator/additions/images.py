@@ -75,6 +75,18 @@ def _keep_root_device(image: Any, source: Any) -> Any:
     return image
 
 
+def _volumes(instance: Any) -> list[Any]:
+    volumes = instance.ec2_backend.volumes
+    return [volumes[device.volume_id] for device in instance.block_device_mapping.values() if device.volume_id in volumes]
+
+
+def _encrypt_as(image: Any, volume: Any | None) -> None:
+    """A snapshot of an encrypted volume is encrypted with the volume's key."""
+    if volume is not None:
+        key = kms_backends[image.ec2_backend.account_id][image.ec2_backend.region_name].describe_key(volume.kms_key_id or "alias/aws/ebs")
+        image.ebs_snapshot.encrypted, image.ebs_snapshot.kms_key_id = True, key.arn
+
+
 def _devices(image: Any) -> list[dict[str, Any]]:
     disk = {"SnapshotId": image.ebs_snapshot.id, "VolumeSize": 15, "DeleteOnTermination": False, "VolumeType": "standard"}
     return [{"DeviceName": image.root_device_name, "Ebs": disk | {"Encrypted": bool(image.ebs_snapshot.encrypted)}}]
@@ -89,6 +101,7 @@ def install() -> None:
         _refuse_duplicate(self, name)
         image = original(self, instance_id, name, description, [spec for spec in tag_specifications if spec["ResourceType"] != "snapshot"])
         image.ebs_snapshot.add_tags(convert_tag_spec(tag_specifications).get("snapshot", {}))
+        _encrypt_as(image, next((volume for volume in _volumes(image.instance) if volume.encrypted), None))
         if not runtime.standalone:
             image.state = "pending"  # until the container has been committed
         return _keep_root_device(image, self.amis.get(image.instance.image_id))

@@ -4,7 +4,7 @@
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-overview.html
 https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_StartInstanceRefresh.html
 moto 5.2.5 has none of these calls. Supported here: MinHealthyPercentage, MaxHealthyPercentage, InstanceWarmup,
-SkipMatching, AutoRollback and a desired configuration. Not supported: checkpoints, standby and protected instances, alarms.
+SkipMatching, AutoRollback, alarms and a desired configuration. Not supported: checkpoints, standby and protected instances.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 
@@ -84,6 +85,8 @@ class InstanceRefresh:
             self._end("Cancelled", "Cancelled by a user")
             return False
         members = {state.instance.id: state for state in self.group.active_instances()}
+        if self.status == "InProgress" and (ringing := self._ringing()):
+            return self._fail(f"the alarm {ringing[0]} is in alarm")
         lost = self.launched - members.keys()
         if lost:
             return self._fail(f"the new instance {min(lost)} failed its health checks and was replaced")
@@ -120,6 +123,11 @@ class InstanceRefresh:
         self.launched = set()
         self.total = len(self.outdated)
         self.progress_time = utcnow()
+
+    def _ringing(self) -> list[str]:
+        names = self.preferences.get("AlarmSpecification", {}).get("Alarms", [])
+        alarms = cloudwatch_backends[ACCOUNT_ID][self.group.region].alarms
+        return [name for name in names if name in alarms and alarms[name].state_value == "ALARM"]
 
     def _matches(self, state: Any) -> bool:
         rolling_back = self.status == "RollbackInProgress"
