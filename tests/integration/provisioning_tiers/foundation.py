@@ -34,13 +34,17 @@ class Foundation:
 
     def lay(self) -> Foundation:
         """Make everything."""
+        self.lay_base()
+        for tier in ("web", "app"):
+            self.publish_image(tier, "one")
+        return self
+
+    def lay_base(self) -> None:
+        """Make everything but images."""
         self.lay_network()
         self.lay_keys()
         self._identities()
         self._logs_bucket()
-        for tier in ("web", "app"):
-            self.publish_image(tier, "one")
-        return self
 
     def publish_image(self, tier: str, name: str) -> str:
         """Register an image and make it the tier's current one, as baking does."""
@@ -48,6 +52,9 @@ class Foundation:
         (base,) = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [BASE_IMAGE]}])["Images"]
         copy = ec2.copy_image(SourceImageId=base["ImageId"], SourceRegion="us-east-1", Name=f"{PREFIX}-{tier}-{name}")["ImageId"]
         self.emulator.control("PUT", f"images/us-east-1/{copy}", {"state": "available"})
+        own = {"Project": "indivillage", "Environment": "sandbox", "Stack": "sandbox-us-east-1", "ManagedBy": "ansible"}
+        marks = own | {"Name": f"{PREFIX}-{tier}-{name}", "Role": tier, "Proof": "passed"}
+        ec2.create_tags(Resources=[copy], Tags=[{"Key": key, "Value": value} for key, value in marks.items()])
         parameter = f"/indivillage/sandbox/images/{tier}"
         self.emulator.client("ssm").put_parameter(Name=parameter, Value=copy, Type="String", Overwrite=True)
         self.images[tier] = copy
