@@ -23,9 +23,14 @@ NO_MUTATIONS = {
     f"{OWN}asg_rollout": "follows each mutation of a launch template",
     f"{OWN}lease_release": "makes nothing: it is an operator's to run",
     f"{OWN}owned_resource": "makes nothing: [test_removal](../tests/drill/test_removal.py) removes all by it",
-    "amazon.aws.ec2_ami": "by the bake alone: [test_permissions](../tests/drill/plan/test_permissions.py)",
-    "community.aws.ec2_ami_copy": "by the bake alone: [test_images](../tests/drill/roles/standby/test_images.py)",
-    "community.aws.ssm_parameter": "by the bake alone: [test_images](../tests/drill/roles/standby/test_images.py)",
+    f"{OWN}image_proof": "makes nothing: it proves an instance of an image",
+    f"{OWN}image_retention": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
+    f"{OWN}package_sbom": "makes nothing: it lists a host's packages",
+    f"{OWN}secret_scan": "makes nothing: it reads a host's files",
+    "amazon.aws.ec2_ami": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
+    "amazon.aws.s3_object": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
+    "community.aws.ec2_ami_copy": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
+    "community.aws.ssm_parameter": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
 }
 
 HEAD = """\

@@ -186,6 +186,71 @@ def test_a_new_image_reaches_its_tier_and_no_other(site: Site) -> None:
     assert site.run("provision_compute.yml").changed == 0
 
 
+def rolled_out(site: Site, *options: str) -> Result:
+    """Roll an image of the web tier out by hand."""
+    return site.run("roll_out_image.yml", "-e", "tier=web", "-e", "aws_compute_rollout_warmup_seconds=1", *options)
+
+
+def proof(site: Site, image: str) -> str:
+    """How an image is marked."""
+    (found,) = site.client("ec2").describe_images(ImageIds=[image])["Images"]
+    return next((tag["Value"] for tag in found["Tags"] if tag["Key"] == "Proof"), "")
+
+
+def parameter(site: Site) -> str:
+    return str(site.client("ssm").get_parameter(Name="/indivillage/sandbox/images/web")["Parameter"]["Value"])
+
+
+def test_the_former_image_comes_back_and_the_other_one_by_its_id(site: Site) -> None:
+    current = parameter(site)
+    version = site.emulator.version
+    plan = rolled_out(site, "-e", "image=previous", "--check")
+    assert (plan.returncode, site.emulator.version) == (2, version), plan.output
+
+    result = rolled_out(site, "-e", "image=previous")
+    assert result.returncode == 0, result.output
+    assert "Successful, 100 % of the instances replaced" in result.told
+    former = parameter(site)
+    assert former != current
+    assert {instance["ImageId"] for instance in members(site, "web").values()} == {former}
+    assert (proof(site, former), proof(site, current)) == ("passed", "refused")
+    assert site.run("provision_compute.yml").changed == 0, "what is promoted and what runs agree"
+
+    assert rolled_out(site, "-e", f"image={current}").returncode == 0
+    assert (parameter(site), proof(site, current), proof(site, former)) == (current, "passed", "passed")
+    assert rolled_out(site, "-e", "image=current").changed == 0
+
+
+def test_a_rollout_during_an_alarm_is_taken_back(site: Site) -> None:
+    cloudwatch, current = site.client("cloudwatch"), parameter(site)
+    metric = {"MetricName": "errors", "Namespace": "test", "Period": 60, "EvaluationPeriods": 1, "Statistic": "Sum"}
+    cloudwatch.put_metric_alarm(AlarmName=f"{PREFIX}-errors", ComparisonOperator="GreaterThanThreshold", Threshold=1, **metric)
+    cloudwatch.set_alarm_state(AlarmName=f"{PREFIX}-errors", StateValue="ALARM", StateReason="a test")
+    alarms = json.dumps({"aws_compute_rollout_alarms": [f"{PREFIX}-errors"], "aws_compute_poll_seconds": 1})
+    result = rolled_out(site, "-e", "image=previous", "-e", alarms)
+    assert result.returncode == 2, result.output
+    assert f"the alarm {PREFIX}-errors is in alarm" in result.told
+    assert parameter(site) == current
+    assert {instance["ImageId"] for instance in members(site, "web").values()} == {current}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("-e", "tier=database", "-e", "image=current"), "tier is 'database' and image is 'current': give tier as one of web, app"),
+        (("-e", "image=newest"), "image is 'newest'"),
+        (("-e", "image=ami-00000000000000000"), "image=ami-00000000000000000 is no proven image of the web tier. There are, newest first: ami-"),
+    ],
+    ids=["no tier", "no word", "no image"],
+)
+def test_an_image_that_cannot_be_meant_is_refused_before_anything_is_written(site: Site, options: tuple[str, ...], expected: str) -> None:
+    version = site.emulator.version
+    result = rolled_out(site, *options)
+    assert result.returncode == 2
+    assert expected in result.told, result.output
+    assert site.emulator.version - version < 10, "the lease and the record alone"
+
+
 def members(site: Site, tier: str) -> dict[str, dict[str, Any]]:
     """The running instances of a tier by id."""
     filters = [{"Name": "tag:Role", "Values": [tier]}, {"Name": "instance-state-name", "Values": ["running"]}]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -24,6 +25,7 @@ class Refreshes:
         self.client = boto3.client("autoscaling")
         self.calls: list[str] = []
         self.started: dict[str, Any] = {}
+        self.withdrawn: list[Any] = []  # template, its default version by then, versions
         self.refreshes = [running] if running else []
 
     def __getattr__(self, operation: str) -> Any:
@@ -58,11 +60,29 @@ class Refreshes:
         self.script = ["RollbackSuccessful"]
 
 
+class Templates:
+    """Launch templates of moto, which has no call that deletes a version."""
+
+    def __init__(self, refreshes: Refreshes) -> None:
+        self.client = boto3.client("ec2")
+        self.refreshes = refreshes
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self.client, operation)
+
+    def delete_launch_template_versions(self, **arguments: Any) -> None:
+        validate_parameters(
+            arguments, botocore.session.get_session().get_service_model("ec2").operation_model("DeleteLaunchTemplateVersions").input_shape
+        )
+        (template,) = self.client.describe_launch_templates(LaunchTemplateIds=[arguments["LaunchTemplateId"]])["LaunchTemplates"]
+        self.refreshes.withdrawn = [arguments["LaunchTemplateId"], str(template["DefaultVersionNumber"]), arguments["Versions"]]
+
+
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Refreshes]:
     def install(*script: str, running: dict[str, Any] | None = None) -> Refreshes:
         refreshes = Refreshes(*script, running=running)
-        clients = {"autoscaling": refreshes, "ec2": boto3.client("ec2")}
+        clients = {"autoscaling": refreshes, "ec2": Templates(refreshes)}
         monkeypatch.setattr(asg_rollout, "aws_client", lambda _module, service: clients[service])
         return refreshes
 
@@ -150,10 +170,18 @@ def test_a_group_with_several_instance_types_keeps_its_policy(run: Run, play: Ca
 @pytest.mark.parametrize("end", ["Failed", "RollbackSuccessful", "RollbackFailed", "Cancelled"])
 def test_a_refresh_that_does_not_succeed_fails(run: Run, play: Callable[..., Refreshes], group: str, end: str) -> None:
     new_version(group)
-    play("InProgress", end)
+    refreshes = play("InProgress", end)
     result = run(asg_rollout, names=[NAME], poll_seconds=0)
     assert result["failed"]
     assert f"{NAME}, version 2: the refresh ended as {end}. AWS says: a reason." in result["msg"]
+    (left,) = boto3.client("ec2").describe_launch_templates(LaunchTemplateIds=[group])["LaunchTemplates"]
+    if end == "Cancelled":  # somebody's wish, which says nothing against the version
+        assert (left["LatestVersionNumber"], result["refused"]) == (2, {})
+    else:
+        assert refreshes.withdrawn == [group, "1", ["2"]]
+        refused = result["refused"][NAME]
+        assert (refused["version"], refused["former_version"], refused["image_id"]) == (2, 1, "ami-1")
+        assert refused["former_image_id"].startswith("ami-")
 
 
 def test_a_refresh_that_takes_too_long_is_rolled_back(run: Run, play: Callable[..., Refreshes], group: str) -> None:
@@ -164,6 +192,20 @@ def test_a_refresh_that_takes_too_long_is_rolled_back(run: Run, play: Callable[.
     assert refreshes.calls == ["StartInstanceRefresh", "RollbackInstanceRefresh"]
     assert "Waited 0 seconds for the refresh to end" in result["msg"]
     assert result["msg"].endswith("The rollback ended as RollbackSuccessful.")
+
+
+def test_alarms_are_given_to_the_refresh_and_progress_is_told(
+    run: Run, play: Callable[..., Refreshes], group: str, tmp_path: Path
+) -> None:
+    new_version(group)
+    refreshes = play("InProgress", "InProgress", "Successful")
+    progress = tmp_path / "progress"
+    run(asg_rollout, names=[NAME], poll_seconds=0, alarms=["errors"], progress_file=str(progress))
+    assert refreshes.started["Preferences"]["AlarmSpecification"] == {"Alarms": ["errors"]}
+    assert progress.read_text().splitlines() == [
+        f"{NAME}: version 2, InProgress, 50 % of the instances replaced",
+        f"{NAME}: version 2, Successful, 50 % of the instances replaced",
+    ]
 
 
 def test_a_running_refresh_to_the_same_version_is_watched(run: Run, play: Callable[..., Refreshes], group: str) -> None:

@@ -40,7 +40,8 @@ def test_an_image_that_never_becomes_healthy_is_rolled_back(bare_site: Site) -> 
     assert bare_site.emulator.control("PUT", "target-health", health)[0] == 200
     assert bare_site.run("provision_compute.yml", *quick).returncode == 0
 
-    bare_site.foundation.publish_image("web", "broken")
+    former = bare_site.foundation.images["web"]
+    broken = bare_site.foundation.publish_image("web", "broken")
     result = bare_site.run("provision_compute.yml", *quick)
     assert result.returncode != 0
     assert f"{PREFIX}-web, version 2: Waited 10 seconds for the refresh to end" in result.told, result.output
@@ -48,3 +49,9 @@ def test_an_image_that_never_becomes_healthy_is_rolled_back(bare_site: Site) -> 
     assert members(bare_site, "web").keys() == working["web"].keys()
     (group,) = bare_site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-web"])["AutoScalingGroups"]
     assert group["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"]["Version"] == "1"
+    ssm, ec2 = bare_site.client("ssm"), bare_site.client("ec2")
+    assert ssm.get_parameter(Name="/indivillage/sandbox/images/web")["Parameter"]["Value"] == former
+    (image,) = ec2.describe_images(ImageIds=[broken])["Images"]
+    assert {"Key": "Proof", "Value": "refused"} in image["Tags"]
+    again = bare_site.run("provision_compute.yml", *quick)
+    assert (again.returncode, again.changed) == (0, 0), "what is promoted and what runs agree"

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images baked, proved and rolled out under load, on real hosts. Run on a site that serves: make site && make drill-images.
+
+The tests run in this order, each on the state the former left. The numbers are printed; those that are promised are asserted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.drill.support.load import Load, steady_load
+from tests.e2e.driver import Site, wait
+
+PREFIX = "indivillage-sandbox"
+TIERS = ("web", "app")
+PER_SECOND = 50
+OWN = {"Project": "indivillage", "Environment": "sandbox", "Stack": "sandbox-us-east-1", "ManagedBy": "ansible"}
+# The declared minute of warming up would only make the drill longer.
+QUICK = ("-e", "aws_compute_rollout_warmup_seconds=2", "-e", "aws_compute_rollout_timeout_seconds=150", "-e", "aws_compute_poll_seconds=1")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """The site that runs, without a mark of what these tests have rolled out."""
+    site = Site()
+    if site.run("podman", "ps", "--quiet", "--filter", "label=indivillage.sandbox").stdout.strip() == "":
+        pytest.fail("no sandbox runs: `make site` first")
+    yield site
+    assert leftovers(site) == []
+
+
+def leftovers(site: Site) -> list[str]:
+    """Builders and probes that live."""
+    return [instance["InstanceId"] for role in ("builder", "probe") for instance in site.instances(role)]
+
+
+def promoted(site: Site) -> dict[str, str]:
+    """Tier -> the image that its parameter names."""
+    found = site.client("ssm").get_parameters_by_path(Path="/indivillage/sandbox/images")["Parameters"]
+    return {parameter["Name"].rpartition("/")[2]: parameter["Value"] for parameter in found}
+
+
+def running(site: Site, tier: str) -> set[str]:
+    """The images that a tier's instances run."""
+    return {instance["ImageId"] for instance in site.instances(tier)}
+
+
+def marks(site: Site, image_id: str) -> dict[str, str]:
+    """The tags of an image."""
+    (image,) = site.client("ec2").describe_images(ImageIds=[image_id])["Images"]
+    return {tag["Key"]: tag["Value"] for tag in image["Tags"]}
+
+
+def under_load(site: Site, playbook: str, *options: str) -> tuple[Any, Load]:
+    """Run a playbook while visitors come, and a little longer; its result and what they saw."""
+    began = time.monotonic()
+    with steady_load(site.url, site.ca, PER_SECOND) as load:
+        result = site.play(playbook, *QUICK, *options)
+        time.sleep(5)
+    print(f"{playbook} {' '.join(options)}: {time.monotonic() - began:.0f} s; {load}")
+    return result, load
+
+
+def test_images_are_baked_and_proved_within_four_minutes(site: Site) -> None:
+    before, began = promoted(site), time.monotonic()
+    result = site.play("playbooks/bake_images.yml", "-e", f"base_of_a_drill={began}")
+    seconds = time.monotonic() - began
+    print(f"\nbake of two images, judged and proved: {seconds:.0f} s")
+    assert result.returncode == 0, result.stdout[-6000:]
+    after = promoted(site)
+    assert all(after[tier] != before[tier] for tier in TIERS)
+    for tier in TIERS:
+        tags = marks(site, after[tier])
+        assert tags["Proof"] == "passed"
+        report = json.load(
+            site.client("s3").get_object(Bucket=f"{PREFIX}-operations", Key=f"images/{tags['Name']}/report.json")["Body"]
+        )
+        states = [control["state"] for control in report["hardening"]["controls"]]
+        print(f"{tier}: {len(states)} controls, {states.count('met')} met, {report['packages']['count']} packages")
+        assert set(states) <= {"met", "excepted", "unshown"}
+    assert leftovers(site) == []
+    assert seconds <= 240
+
+
+def test_an_image_with_an_expired_exception_is_refused_and_nothing_is_left(site: Site) -> None:
+    before = promoted(site)
+    exception = {"control": "CIS 5.1.4", "reason": "a drill", "owner": "nobody", "expires": "2020-01-01"}
+    result = site.play("playbooks/bake_images.yml", "-e", json.dumps({"hardening_exceptions": [exception], "base_of_a_drill": "expired"}))
+    assert result.returncode == 2
+    assert "CIS 5.1.4 have expired" in " ".join(result.stdout.partition("PLAY RECAP")[0].split())
+    assert (promoted(site), leftovers(site)) == (before, [])
+
+
+def test_new_images_reach_all_instances_without_a_failed_request(site: Site) -> None:
+    before = {tier: set(site.healthy(tier)) for tier in TIERS}
+    result, load = under_load(site, "playbooks/provision_compute.yml")
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert "InProgress" in result.stdout, "a rollout tells how far it has come"
+    for tier in TIERS:
+        assert running(site, tier) == {promoted(site)[tier]}
+        assert not before[tier] & set(site.healthy(tier))
+    assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_instance_serves_within_half_a_minute(site: Site, tier: str) -> None:
+    scaling, group, before = site.client("autoscaling"), f"{PREFIX}-{tier}", set(site.healthy(tier))
+    scaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=len(before) + 1)
+    seconds = wait("one more healthy target", lambda: len(site.healthy(tier)) > len(before), 120, every=0.5)
+    scaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=len(before))
+    print(f"\n{tier}: a healthy target {seconds:.1f} s after its instance was asked for")
+    wait("the former capacity", lambda: len(site.instances(tier)) == len(before), 60)
+    assert seconds <= 30
+
+
+@pytest.fixture
+def poisoned(site: Site) -> str:
+    """An image of the app tier whose application does not start, made past all judges."""
+    ec2, current = site.client("ec2"), promoted(site)["app"]
+    (member, *_others) = site.instances("app")
+    marked = [{"Key": key, "Value": value} for key, value in (OWN | {"Role": "builder", "Tier": "app"}).items()]
+    (builder,) = ec2.run_instances(
+        ImageId=current,
+        MinCount=1,
+        MaxCount=1,
+        InstanceType="t3.medium",
+        SubnetId=member["SubnetId"],
+        SecurityGroupIds=[group["GroupId"] for group in member["SecurityGroups"]],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": marked}],
+    )["Instances"]
+    name = f"indivillage-{builder['InstanceId']}"
+    wait("the builder", lambda: site.run("podman", "exec", name, "systemctl", "is-active", "ssh.service").returncode == 0, 60)
+    site.must("podman", "exec", name, "systemctl", "mask", "--now", "indivillage-app.service")
+    image = str(ec2.create_image(InstanceId=builder["InstanceId"], Name=f"{PREFIX}-app-{time.time():.0f}")["ImageId"])
+    wait("the image", lambda: ec2.describe_images(ImageIds=[image])["Images"][0]["State"] == "available", 60)
+    ec2.terminate_instances(InstanceIds=[builder["InstanceId"]])
+    marked = [{"Key": key, "Value": value} for key, value in (OWN | {"Role": "app", "Proof": "passed"}).items()]
+    ec2.create_tags(Resources=[image], Tags=marked)
+    return image
+
+
+def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, poisoned: str) -> None:
+    before = promoted(site)["app"]
+    options = ("-e", "tier=app", "-e", f"image={poisoned}", "-e", "aws_compute_rollout_timeout_seconds=45")
+    result, load = under_load(site, "playbooks/roll_out_image.yml", *options)
+    assert result.returncode == 2, result.stdout[-6000:]
+    assert f"{poisoned} is marked as refused" in " ".join(result.stdout.split())
+    assert (promoted(site)["app"], running(site, "app")) == (before, {before})
+    assert marks(site, poisoned)["Proof"] == "refused"
+    assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
+    again = site.play("playbooks/provision_compute.yml", *QUICK)
+    assert again.returncode == 0, again.stdout[-6000:]
+    assert running(site, "app") == {before}
+
+
+def test_the_former_image_comes_back_without_a_failed_request(site: Site) -> None:
+    before = promoted(site)["web"]
+    result, load = under_load(site, "playbooks/roll_out_image.yml", "-e", "tier=web", "-e", "image=previous")
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert promoted(site)["web"] != before
+    assert running(site, "web") == {promoted(site)["web"]}
+    assert marks(site, before)["Proof"] == "refused"
+    assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
