@@ -126,8 +126,8 @@ class Rollout:
     def _resolve(self, version: str) -> tuple[int, str]:
         """Number and image of a version. AWS refuses to look for one that is not there; a template that is only planned has none."""
         answer = self.ec2.describe_launch_template_versions(LaunchTemplateId=self.template_id, Versions=[version])
-        numbers = {int(found["VersionNumber"]): found["LaunchTemplateData"].get("ImageId", "") for found in answer["LaunchTemplateVersions"]}
-        return max(numbers.items(), default=(0, ""))
+        found = [(int(one["VersionNumber"]), one["LaunchTemplateData"].get("ImageId", "")) for one in answer["LaunchTemplateVersions"]]
+        return max(found, default=(0, ""))
 
     def _is_new(self, instance: dict[str, Any]) -> bool:
         template = instance.get("LaunchTemplate", {})
@@ -208,7 +208,8 @@ class Rollout:
 
     def _ended(self) -> bool:
         refresh = self._refresh()
-        line = f"{self.name}: version {self.version}, {refresh['Status']}, {refresh.get('PercentageComplete', 0)} % of the instances replaced"
+        replaced = refresh.get("PercentageComplete", 0)
+        line = f"{self.name}: version {self.version}, {refresh['Status']}, {replaced} % of the instances replaced"
         if self.params["progress_file"] and line != self.told:
             self.told = line
             with Path(self.params["progress_file"]).open("a", encoding="utf-8") as stream:

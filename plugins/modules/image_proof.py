@@ -70,7 +70,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -80,12 +80,13 @@ HOST_KEY = Path("/etc/ssh/ssh_host_ed25519_key.pub")
 SECONDS_PER_REQUEST = 5
 
 
-def request(url: str, method: str = "GET", **headers: str) -> tuple[int, str]:
+def request(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Status and body of a page, whoever signed its certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    wanted = urllib.request.Request(url, method=method, headers={key.replace("_", "-"): value for key, value in headers.items()})
-    with urllib.request.urlopen(wanted, timeout=SECONDS_PER_REQUEST, context=context) as answer:
+    # The pages are those of the task and of the metadata service.
+    wanted = urllib.request.Request(url, method=method, headers=dict(headers or {}))  # noqa: S310
+    with urllib.request.urlopen(wanted, timeout=SECONDS_PER_REQUEST, context=context) as answer:  # noqa: S310
         return answer.status, answer.read().decode()
 
 
@@ -116,8 +117,8 @@ def fingerprint(public_key: str) -> str:
 
 def key_of_instance() -> str:
     """The public key with which the instance was launched."""
-    _, token = request(f"{METADATA}/api/token", "PUT", X_aws_ec2_metadata_token_ttl_seconds="60")
-    return request(f"{METADATA}/meta-data/public-keys/0/openssh-key", X_aws_ec2_metadata_token=token)[1]
+    _, token = request(f"{METADATA}/api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+    return request(f"{METADATA}/meta-data/public-keys/0/openssh-key", headers={"X-aws-ec2-metadata-token": token})[1]
 
 
 def login_keys(root: Path = Path("/")) -> Iterator[tuple[Path, str]]:

@@ -10,7 +10,8 @@ module: image_retention
 version_added: 0.3.0
 short_description: Remove our machine images that nothing uses any more
 description:
-  - Looks at the images that carry all of O(tags), and in their tag C(Role) one of O(roles). No other image, and no other account's, is touched.
+  - Looks at the images that carry all of O(tags), and in their tag C(Role) one of O(roles). No other image is touched, nor another
+    account's.
   - "Stays: the last O(keep) of each role, what O(in_use) names, what an instance runs that is not terminated, and what any version of any
     launch template of the region names."
   - "Of the templates in O(templates), which get a version with each image, only those versions hold an image that are the latest, the

@@ -63,7 +63,8 @@ def component(package: Mapping[str, str], release: Mapping[str, str]) -> dict[st
     """One package as CycloneDX has it; its address follows the purl specification for Debian packages."""
     distribution, version = release["ID"], release.get("VERSION_ID", "")
     qualifiers = {"arch": package["Architecture"], "distro": f"{distribution}-{version}" if version else distribution}
-    purl = f"pkg:deb/{quote(distribution)}/{quote(package['Package'], safe='')}@{quote(package['Version'], safe='')}?{urlencode(qualifiers)}"
+    named = f"{quote(package['Package'], safe='')}@{quote(package['Version'], safe='')}"
+    purl = f"pkg:deb/{quote(distribution)}/{named}?{urlencode(qualifiers)}"
     return {
         "type": "library",
         "bom-ref": purl,

@@ -90,10 +90,10 @@ files:
 import fnmatch
 import os
 import re
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -159,10 +159,10 @@ def search(path: str, content: bytes) -> Iterator[dict[str, Any]]:
 
 
 def read(path: str, limit: int) -> bytes:
-    """The file's beginning; nothing of one that went away, or that is no longer a file."""
+    """The file's beginning; nothing of one that went away meanwhile."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
-            return stream.read(limit) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else b""
+        with Path(path).open("rb") as stream:
+            return stream.read(limit)
     except FileNotFoundError:
         return b""
 

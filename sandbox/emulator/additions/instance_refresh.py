@@ -85,11 +85,8 @@ class InstanceRefresh:
             self._end("Cancelled", "Cancelled by a user")
             return False
         members = {state.instance.id: state for state in self.group.active_instances()}
-        if self.status == "InProgress" and (ringing := self._ringing()):
-            return self._fail(f"the alarm {ringing[0]} is in alarm")
-        lost = self.launched - members.keys()
-        if lost:
-            return self._fail(f"the new instance {min(lost)} failed its health checks and was replaced")
+        if reason := self._reason_to_fail(members):
+            return self._fail(reason)
         self.outdated &= members.keys()
         if not all(self._healthy(members[name]) for name in members.keys() - self.outdated):
             if (utcnow() - self.progress_time).total_seconds() > STALL_SECONDS:
@@ -124,10 +121,14 @@ class InstanceRefresh:
         self.total = len(self.outdated)
         self.progress_time = utcnow()
 
-    def _ringing(self) -> list[str]:
-        names = self.preferences.get("AlarmSpecification", {}).get("Alarms", [])
+    def _reason_to_fail(self, members: dict[str, Any]) -> str:
+        lost = self.launched - members.keys()
+        if lost:
+            return f"the new instance {min(lost)} failed its health checks and was replaced"
+        names = self.preferences.get("AlarmSpecification", {}).get("Alarms", []) if self.status == "InProgress" else []
         alarms = cloudwatch_backends[ACCOUNT_ID][self.group.region].alarms
-        return [name for name in names if name in alarms and alarms[name].state_value == "ALARM"]
+        ringing = [name for name in names if name in alarms and alarms[name].state_value == "ALARM"]
+        return f"the alarm {ringing[0]} is in alarm" if ringing else ""
 
     def _matches(self, state: Any) -> bool:
         rolling_back = self.status == "RollbackInProgress"

@@ -77,9 +77,7 @@ def test_images_are_baked_and_proved_within_four_minutes(site: Site) -> None:
     for tier in TIERS:
         tags = marks(site, after[tier])
         assert tags["Proof"] == "passed"
-        report = json.load(
-            site.client("s3").get_object(Bucket=f"{PREFIX}-operations", Key=f"images/{tags['Name']}/report.json")["Body"]
-        )
+        report = json.load(site.client("s3").get_object(Bucket=f"{PREFIX}-operations", Key=f"images/{tags['Name']}/report.json")["Body"])
         states = [control["state"] for control in report["hardening"]["controls"]]
         print(f"{tier}: {len(states)} controls, {states.count('met')} met, {report['packages']['count']} packages")
         assert set(states) <= {"met", "excepted", "unshown"}

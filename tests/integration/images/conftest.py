@@ -37,7 +37,7 @@ class Factory:
 
     def bake(self, *options: str, limit: str = "primary:dr", **variables: Any) -> PlaybookRun:
         """Bake, promote, copy and retain. Variables that begin with base_ change the content of the images."""
-        given = ("-i", "inventories/sandbox/instances.yml", "--limit", f"{limit}:instances", "-e", json.dumps(LAYERS | variables), *options)
+        given = ("--limit", limit, "-e", json.dumps(LAYERS | variables), *options)
         return playbooks.run(self.emulator.endpoint, self.state_dir, BAKE, *given)
 
     def images(self, region: str = PRIMARY) -> dict[str, dict[str, Any]]:

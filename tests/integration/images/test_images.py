@@ -17,6 +17,11 @@ TIERS = ("web", "app")
 OWN = {"Project": "indivillage", "Environment": "sandbox", "Stack": "sandbox-us-east-1", "ManagedBy": "ansible"}
 
 
+def pairs(named: dict[str, str]) -> list[dict[str, str]]:
+    """Tags as the API takes them."""
+    return [{"Key": key, "Value": value} for key, value in named.items()]
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
@@ -55,14 +60,14 @@ def test_a_plan_names_the_images_and_starts_nothing(factory: Factory) -> None:
 def test_a_builder_with_a_secret_becomes_no_image(factory: Factory) -> None:
     run = factory.bake(refused="web")
     assert run.returncode == 2
-    assert "Refuse to go on without every image: web: Refuse secrets: /etc/app.env line 3 (password)" in told(run), run.output
+    assert "Refuse to go on without every image: web: Look closely: a reason" in told(run), run.output
     assert (set(factory.images()), factory.promoted(), factory.instances()) == ({"app"}, {}, [])
 
 
 def test_an_image_whose_proof_fails_is_removed_and_none_is_promoted(factory: Factory) -> None:
     run = factory.bake(disproved="app")
     assert run.returncode == 2
-    assert "no image was promoted. Refuse images that were not proven: app: Refuse a host that does not meet them: CIS 5.1.20" in told(run)
+    assert "no image was promoted. Refuse images that were not proven: app: Look closely: a reason" in told(run)
     assert (set(factory.images()), factory.promoted(), factory.instances()) == ({"web"}, {}, [])
     assert tags(factory.images()["web"]).get("Proof") is None
     snapshots = factory.client("ec2").describe_snapshots(OwnerIds=["self"], Filters=[{"Name": "tag:Role", "Values": ["app"]}])["Snapshots"]
@@ -86,16 +91,19 @@ def test_an_image_tells_what_it_was_made_of_and_is_encrypted(factory: Factory, t
     ec2, s3 = factory.client("ec2"), factory.client("s3")
     report = s3.get_object(Bucket=BUCKET, Key=f"images/{image['Name']}/report.json")["Body"].read()
     base = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": ["debian-13-amd64-sandbox"]}])["Images"][0]
-    assert tags(image).items() >= (
-        OWN
-        | {
-            "Role": tier,
-            "BaseImage": base["ImageId"],
-            "ContentDigest": image["Name"].rpartition("-")[2],
-            "ReportDigest": f"sha256:{hashlib.sha256(report).hexdigest()}",
-            "BuilderHostKey": "SHA256:of-the-builder",
-        }
-    ).items()
+    assert (
+        tags(image).items()
+        >= (
+            OWN
+            | {
+                "Role": tier,
+                "BaseImage": base["ImageId"],
+                "ContentDigest": image["Name"].rpartition("-")[2],
+                "ReportDigest": f"sha256:{hashlib.sha256(report).hexdigest()}",
+                "BuilderHostKey": "SHA256:of-the-builder",
+            }
+        ).items()
+    )
     assert {"Commit", "Builder"} <= set(tags(image))
     assert s3.head_object(Bucket=BUCKET, Key=f"images/{image['Name']}/sbom.cdx.json")["ContentLength"] > 0
     (snapshot,) = ec2.describe_snapshots(SnapshotIds=[image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]])["Snapshots"]
@@ -123,9 +131,7 @@ def test_the_same_content_is_baked_once_and_what_a_killed_run_left_goes(factory:
             ImageId=factory.images()["web"]["ImageId"],
             MinCount=1,
             MaxCount=1,
-            TagSpecifications=[
-                {"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in (OWN | {"Role": role, "Tier": "web"}).items()]}
-            ],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": pairs(OWN | {"Role": role, "Tier": "web"})}],
         )
     assert len(factory.instances()) == 2
     run = factory.bake()
@@ -163,7 +169,7 @@ def test_images_that_nothing_uses_go_and_others_stay(factory: Factory) -> None:
     def register(name: str, **marks: str) -> str:
         source = ec2.describe_images(ImageIds=[used["web"]])["Images"][0]["ImageId"]
         image = str(ec2.copy_image(SourceImageId=source, SourceRegion=PRIMARY, Name=f"{PREFIX}-web-{name}")["ImageId"])
-        ec2.create_tags(Resources=[image], Tags=[{"Key": key, "Value": value} for key, value in (OWN | {"Role": "web"} | marks).items()])
+        ec2.create_tags(Resources=[image], Tags=pairs(OWN | {"Role": "web"} | marks))
         return image
 
     held = register("0")
@@ -178,9 +184,7 @@ def test_images_that_nothing_uses_go_and_others_stay(factory: Factory) -> None:
     ec2.run_instances(ImageId=running, MinCount=1, MaxCount=1)
     own = {"LaunchTemplateName": f"{PREFIX}-web", "LaunchTemplateData": {"ImageId": held}}
     ec2.create_launch_template(**own)
-    ec2.create_launch_template_version(
-        LaunchTemplateName=f"{PREFIX}-web", SourceVersion="1", LaunchTemplateData={"ImageId": used["web"]}
-    )
+    ec2.create_launch_template_version(LaunchTemplateName=f"{PREFIX}-web", SourceVersion="1", LaunchTemplateData={"ImageId": used["web"]})
     ec2.modify_launch_template(LaunchTemplateName=f"{PREFIX}-web", DefaultVersion="2")
     time.sleep(1.1)  # images tell the second of their making
     latest = [register(str(number)) for number in range(4, 7)]

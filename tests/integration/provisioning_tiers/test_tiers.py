@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.provisioning_tiers.conftest import Site
+from tests.integration.provisioning_tiers.conftest import Result, Site
 from tests.integration.provisioning_tiers.foundation import PREFIX
 
 pytestmark = pytest.mark.emulator
@@ -239,7 +239,10 @@ def test_a_rollout_during_an_alarm_is_taken_back(site: Site) -> None:
     [
         (("-e", "tier=database", "-e", "image=current"), "tier is 'database' and image is 'current': give tier as one of web, app"),
         (("-e", "image=newest"), "image is 'newest'"),
-        (("-e", "image=ami-00000000000000000"), "image=ami-00000000000000000 is no proven image of the web tier. There are, newest first: ami-"),
+        (
+            ("-e", "image=ami-00000000000000000"),
+            "is no proven image of the web tier. There are, newest first: ami-",
+        ),
     ],
     ids=["no tier", "no word", "no image"],
 )

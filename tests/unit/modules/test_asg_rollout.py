@@ -194,9 +194,7 @@ def test_a_refresh_that_takes_too_long_is_rolled_back(run: Run, play: Callable[.
     assert result["msg"].endswith("The rollback ended as RollbackSuccessful.")
 
 
-def test_alarms_are_given_to_the_refresh_and_progress_is_told(
-    run: Run, play: Callable[..., Refreshes], group: str, tmp_path: Path
-) -> None:
+def test_alarms_are_given_to_the_refresh_and_progress_is_told(run: Run, play: Callable[..., Refreshes], group: str, tmp_path: Path) -> None:
     new_version(group)
     refreshes = play("InProgress", "InProgress", "Successful")
     progress = tmp_path / "progress"
