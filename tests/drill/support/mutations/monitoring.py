@@ -105,7 +105,7 @@ def filter_pattern_changed(account: Account) -> None:
 @mutation("metric filter", "counts otherwise", FILTERS, "application-errors", operation="PutMetricFilter", argument="metric_transformation",
           host=DR)  # fmt: skip
 def filter_value_changed(account: Account) -> None:
-    _set_filter(account, '{ $.level = "ERROR" }', "0")
+    _set_filter(account, '{ $.level = "error" }', "0")
 
 
 # --- alarms ---
