@@ -202,6 +202,15 @@ def bootstrap_command(recipe: Recipe, sources: Sequence[str], apt_options: Seque
     return [*command, recipe.suite, "-", *sources]
 
 
+def extract(packages: Sequence[str], suite: str, root: Path) -> None:
+    """Unpack packages and what they need into a folder: none of their scripts runs, and nothing is installed on this machine."""
+    recipe = Recipe("extracted", suite, tuple(packages), variant="extract")
+    command = bootstrap_command(recipe, machine_sources(suite), machine_apt_options())
+    command = [part for part in command if "-hook=" not in part]  # they would run in the new root
+    command[command.index("-")] = str(root)
+    subprocess.run(command, check=True, capture_output=True)
+
+
 def label(image: str) -> str:
     """Digest of the recipe that an image was built from, empty when there is no such image."""
     command = ["podman", "image", "inspect", "--format", f'{{{{index .Labels "{DIGEST_LABEL}"}}}}', image]

@@ -61,15 +61,7 @@ def fetch(folder: Path) -> dict[str, str]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     root = folder / "root"
-    command = images.bootstrap_command(
-        images.Recipe("judges", images.UNSTABLE, PACKAGES, variant="extract"),
-        images.machine_sources(images.UNSTABLE),
-        images.machine_apt_options(),
-    )
-    # Only unpacked: no script of the packages runs, so there is nothing for the recipe's hooks to do.
-    command = [part for part in command if "-hook=" not in part]
-    command[command.index("-")] = str(root)
-    subprocess.run(command, check=True, capture_output=True)
+    images.extract(PACKAGES, images.UNSTABLE, root)
     for release in ("12", "13"):
         text = (root / f"usr/share/xml/scap/ssg/content/ssg-debian{release}-ds.xml").read_text()
         for before, after in APPLICABILITY.items():
