@@ -1,27 +1,40 @@
 # Copyright (c) IndiVillage platform team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The filters of the monitoring role; the work is done by plugin_utils/monitoring.py."""
+"""The filters of the roles that watch; the work is done by plugin_utils/monitoring.py, prometheus.py and alertmanager.py."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.indivillage.infra.plugins.plugin_utils import monitoring
+from ansible_collections.indivillage.infra.plugins.plugin_utils import alertmanager, monitoring, prometheus
+
+FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    alertmanager.alertmanager_configuration,
+    monitoring.cloudwatch_alarms,
+    monitoring.cloudwatch_dashboard,
+    prometheus.prometheus_rules,
+)
 
 
-def cloudwatch_alarms(*arguments: Any) -> list[dict[str, Any]]:
-    """See cloudwatch_alarms.yml."""
-    try:
-        return monitoring.cloudwatch_alarms(*arguments)
-    except monitoring.MonitoringError as error:
-        raise AnsibleFilterError(str(error)) from error
+def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose faults of the catalogue become errors of the filter."""
+
+    @functools.wraps(function)
+    def told(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except monitoring.MonitoringError as error:
+            raise AnsibleFilterError(str(error)) from error
+
+    return told
 
 
 class FilterModule:
-    """Makes the functions of plugin_utils/monitoring.py filters, under the same names."""
+    """Makes the functions filters, under the same names."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"cloudwatch_alarms": cloudwatch_alarms, "cloudwatch_dashboard": monitoring.cloudwatch_dashboard}
+        return {function.__name__: _telling(function) for function in FUNCTIONS}

@@ -19,6 +19,7 @@ PLAIN = (
     *("datapoints_to_alarm", "treat_missing_data"),
 )
 COMBINATIONS = {"all_of": " AND ", "any_of": " OR "}
+WATCHED = ("metric", "metrics", *COMBINATIONS)
 WIDGET_WIDTH, WIDGET_HEIGHT, COLUMNS = 8, 6, 3
 PERIOD_SECONDS = 300
 
@@ -29,18 +30,23 @@ class MonitoringError(Exception):
 
 def instances(entry: Entry) -> list[str]:
     """The names of the alarms that an entry stands for: one for each element of C(of), or its own."""
-    return [f"{one}-{entry['name']}" for one in entry["of"]] if entry.get("of") else [str(entry["name"])]
+    return [str(entry["name"])] if entry.get("of") is None else [f"{one}-{entry['name']}" for one in entry["of"]]
+
+
+def is_of_cloudwatch(entry: Entry) -> bool:
+    """Whether CloudWatch watches it; what only Prometheus measures is not for it."""
+    return any(entry.get(key) for key in WATCHED)
 
 
 def cloudwatch_alarms(catalogue: Sequence[Entry], layers: Collection[str], prefix: str, names: Names) -> list[dict[str, Any]]:
     """The alarms of the layers that a stack has: C(name), C(severity) and the module's arguments; those over others come last."""
-    chosen = [entry for entry in catalogue if entry["layer"] in layers]
+    chosen = [entry for entry in catalogue if entry["layer"] in layers and is_of_cloudwatch(entry)]
     found = [alarm for entry in chosen for alarm in _alarms(entry, prefix, names)]
     return sorted(found, key=lambda alarm: "rule" in alarm["arguments"])
 
 
 def _alarms(entry: Entry, prefix: str, names: Names) -> Iterator[dict[str, Any]]:
-    for one, name in zip(entry.get("of") or [""], instances(entry), strict=True):
+    for one, name in zip([""] if entry.get("of") is None else entry["of"], instances(entry), strict=True):
         arguments = {key: entry[key] for key in PLAIN if entry.get(key) is not None}
         if entry.get("metric"):
             arguments["metric"] = _metric(entry, entry["metric"], one, prefix, names)

@@ -18,6 +18,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.indivillage.infra.plugins.plugin_utils.cloudwatch_agent import agent_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_account import account_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_alerting import alerting_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_audit import audit_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_capacity import capacity_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_containers import container_problems
@@ -135,6 +136,7 @@ def _all_problems(
         if "aws_monitoring" in stack.layers:
             problems += monitoring_problems(sound, catalogue.roles)
         problems += agent_problems(sound)
+        problems += alerting_problems(sound)
         if "aws_cost" in stack.layers:
             problems += cost_problems(sound)
         known = {name: value for name, value in stack.defaults.items() if value is not None} | sound

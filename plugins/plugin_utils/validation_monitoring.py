@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import ANY, COMBINATIONS, instances
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import ANY, COMBINATIONS, WATCHED, instances, is_of_cloudwatch
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 
 Entry = Mapping[str, Any]
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 RETENTION_DAYS = (*(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),)
-WATCHED = ("metric", "metrics", *COMBINATIONS)
 TOPICS = ("critical", "high", "medium", "low", "security")
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 DAY_SECONDS = 86400  # the longest time that an alarm looks back with periods of less than an hour
@@ -30,7 +29,7 @@ FILTERS, DASHBOARDS, SUBSCRIPTIONS = "aws_monitoring_metric_filters", "aws_monit
 
 def monitoring_problems(values: Mapping[str, Any], roles: Collection[str]) -> Iterator[Problem]:
     """Yield what is wrong with the monitoring of a stack; roles are those that a layer may name."""
-    alarms: Sequence[Entry] = values.get(ALARMS) or []
+    alarms: Sequence[Entry] = [alarm for alarm in values.get(ALARMS) or [] if is_of_cloudwatch(alarm) or not alarm.get("prometheus")]
     yield from _name_problems(alarms)
     for alarm in alarms:
         for text, fix in _alarm_faults(alarm, {name for other in alarms for name in instances(other)}, roles):
@@ -78,7 +77,7 @@ def _value_faults(alarm: Entry) -> Iterator[tuple[str, str]]:
             yield f"has no {key}", "Say when its value is bad."
     if (alarm.get("datapoints_to_alarm") or 1) > (alarm.get("evaluation_periods") or 1):
         yield "wants more bad periods than it looks at", "Let datapoints_to_alarm be at most evaluation_periods."
-    if bool(alarm.get("of")) != any(ANY in (metric.get("dimensions") or {}).values() for metric in metrics):
+    if (alarm.get("of") is not None) != any(ANY in (metric.get("dimensions") or {}).values() for metric in metrics):
         yield f"has only one of a list 'of' and a dimension '{ANY}'", f"Let '{ANY}' stand for the elements of 'of', or leave both out."
     for seconds in (metric.get("period_seconds", 300) for metric in metrics):
         if seconds not in (10, 30) and (seconds < 60 or seconds % 60):

@@ -23,6 +23,8 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import (
     price,
     table,
 )
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import instances as instances_of
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import is_of_cloudwatch
 
 from scripts.pages.environments import REAL
 from scripts.pages.inventory import Stack, stacks
@@ -115,7 +117,8 @@ def _edge(stack: Stack) -> Iterator[Item]:
 
 
 def _monitoring(stack: Stack) -> Iterator[Item]:
-    yield Thing("alarm", "", len(stack.value("aws_monitoring_alarms")))
+    made = [entry for entry in stack.value("aws_monitoring_alarms") if is_of_cloudwatch(entry) and entry["layer"] in stack.layers]
+    yield Thing("alarm", "", sum(len(instances_of(entry)) for entry in made))
     yield Thing("dashboard", "", len(stack.value("aws_monitoring_dashboards")))
 
 

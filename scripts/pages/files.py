@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from scripts.pages import controls, costs, environments, resources, topology
+from scripts.pages import alerts, controls, costs, environments, resources, topology
 from scripts.pages.inventory import ENVIRONMENTS
 
 
@@ -11,6 +11,7 @@ def pages() -> dict[str, str]:
     """Path below the repository -> text."""
     maps = {f"docs/topology/{environment}.svg": topology.drawing(environment) for environment in ENVIRONMENTS}
     return {
+        "docs/alerts.md": alerts.page(),
         "docs/controls/README.md": controls.page(),
         "docs/controls/hosts.md": controls.hosts_page(),
         "docs/costs.md": costs.page(),

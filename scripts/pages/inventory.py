@@ -19,11 +19,16 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("development", "staging", "production", "sandbox")
 # Options that every role takes over from the environment: they are told once, not once a role.
 TAKEN_OVER = ("name_prefix", "account_id", "region", "tags", "zones", "ports")
+# Of no stack, and told by the same inventory.
+WATCHERS = ("prometheus", "alertmanager")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One environment in one region; `layers` are its roles, `options` their variables with the values that apply to it."""
+    """One environment in one region; `layers` are its roles, `options` their variables with the values that apply to it.
+
+    `options` knows the roles of the monitoring host as well.
+    """
 
     environment: str
     name: str
@@ -35,7 +40,7 @@ class Stack:
 
     def value(self, name: str) -> Any:
         """A shared variable, or a role's option; None when the stack has no such role."""
-        role = next((role for role in self.layers if name.startswith(f"{role}_")), "")
+        role = next((role for role in self.options if name.startswith(f"{role}_")), "")
         return self.options.get(role, self.shared).get(name)
 
 
@@ -83,7 +88,7 @@ def stacks(environment: str) -> tuple[Stack, ...]:
 def _stack(environment: str, name: str, variables: dict[str, Any], loader: DataLoader) -> Stack:
     layers = tuple(Templar(loader, variables).template(variables["stack_layers"]))
     defaults: dict[str, Any] = {}
-    for role in layers:
+    for role in (*layers, *WATCHERS):
         defaults |= loader.load_from_file(str(ROOT / "roles" / role / "defaults/main.yml"), trusted_as_template=True) or {}
     templar = Templar(loader, {**defaults, **variables})
 
@@ -98,5 +103,5 @@ def _stack(environment: str, name: str, variables: dict[str, Any], loader: DataL
         return values
 
     shared = evaluated(shared_options())
-    options = {role: evaluated(role_options(role)) for role in layers}
+    options = {role: evaluated(role_options(role)) for role in (*layers, *WATCHERS)}
     return Stack(environment, name, str(variables["stack_kind"]), str(shared["stack_region"]), layers, shared, options)

@@ -104,7 +104,11 @@ CHANGED: dict[str, Any] = WHOLE | {
     "aws_load_balancing_tls_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
     "aws_messaging_wait_seconds": 10,
     "aws_monitoring_log_retention_days": 60,
-    "aws_monitoring_thresholds": {"database_cpu_percentage": 60, "database_connections": 70, "database_free_storage_gib": 6},
+    "aws_monitoring_thresholds": {
+        **{"database_cpu_percentage": 60, "database_connections": 70, "database_free_storage_gib": 6},
+        **{"site_availability_percentage": 98, "site_latency_percentage": 60},
+        **{"api_availability_percentage": 98, "api_latency_percentage": 80},
+    },
     "aws_network_flow_log_retention_days": 60,
     "aws_patching_rejected_patches": ["nginx"],
     "aws_patching_session_idle_minutes": 10,
