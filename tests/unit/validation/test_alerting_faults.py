@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.indivillage.infra.plugins.action.validate_environment import read_catalogue
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation import Stack, find_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_alerting import alerting_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import Declaration
 
 MEMORY: dict[str, Any] = {
     **{"name": "host-memory", "layer": "aws_compute", "severity": "high", "owner": "platform", "description": "Little memory"},
@@ -101,3 +105,17 @@ def test_what_does_not_fit_together_is_told(variable: str, value: Any, words: st
 
     assert problem[0] == variable
     assert words in problem[1]
+
+
+def test_a_threshold_that_an_environment_lacks_is_told_with_its_file() -> None:
+    catalogue = read_catalogue()
+    thresholds = dict.fromkeys(catalogue.shared["aws_monitoring_thresholds"]["options"], 90)
+    del thresholds["api_latency_percentage"]
+    file = Path("/inventories/staging/group_vars/all/10_environment.yml")
+    stack = Stack("staging-us-east-1", ("stacks",), (), {"aws_monitoring_thresholds": thresholds})
+
+    found = find_problems([stack], catalogue, [Declaration("aws_monitoring_thresholds", "stacks", file, 39)])
+
+    (problem,) = (one for one in found if one.variable == "aws_monitoring_thresholds")
+    assert f"{file}:39: aws_monitoring_thresholds" in str(problem)
+    assert "api_latency_percentage" in problem.text

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What rules rest on is there: real exporters expose each metric that rules may name, and Prometheus finds instances by asking EC2."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.indivillage.infra.plugins.plugin_utils.prometheus import exposed
+
+from scripts.pages.inventory import ROOT
+from tests.integration.emulator.support import RunningEmulator, base_image, make_network, start, wait_until
+from tests.support.monitoring_tools import programs, run, write
+from tests.support.servers import free_port
+
+pytestmark = pytest.mark.emulator
+
+# Of roles/node_exporter: what the rules need of its collectors.
+COLLECTORS = ("cpu", "filesystem", "meminfo", "systemd", "timex", "vmstat")
+ENVIRONMENT = "staging"
+
+
+@contextmanager
+def running(program: str, port: int, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[str]:
+    """A real program on loopback: its address, once it answers."""
+    command = [str(programs() / program), f"--web.listen-address=127.0.0.1:{port}", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        wait_until(lambda: process.poll() is not None or listens(port), seconds=60)
+        assert process.poll() is None, f"{program} has ended"
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def read(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_the_node_exporter_exposes_what_rules_name() -> None:
+    """But for units, which need systemd: what exposes those is looked at on a host that runs it."""
+    wanted = exposed()["node_exporter"] - {"node_systemd_unit_state"}
+    collectors = [f"--collector.{name}" for name in COLLECTORS if name != "systemd"]
+    with running("prometheus-node-exporter", free_port(), "--collector.disable-defaults", *collectors) as address:
+        text = read(f"{address}/metrics")
+    assert sorted(name for name in wanted if not re.search(rf"^{name}[{{ ]", text, re.MULTILINE)) == []
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[RunningEmulator]:
+    yield from start("--standalone")
+
+
+def configuration(**options: Any) -> dict[str, Any]:
+    """What the role prometheus writes, with these options."""
+    loader = DataLoader()
+    role = ROOT / "roles/prometheus"
+    variables = loader.load_from_file(str(role / "defaults/main.yml"), trusted_as_template=True)
+    variables |= loader.load_from_file(str(role / "vars/main.yml"), trusted_as_template=True)
+    found: dict[str, Any] = Templar(loader, variables | options).template(variables["__prometheus_configuration"])
+    return found
+
+
+def test_promtool_accepts_the_whole_configuration(tmp_path: Path) -> None:
+    options = {
+        "prometheus_environment": ENVIRONMENT,
+        "prometheus_regions": ["us-east-1", "us-west-2"],
+        "prometheus_probes": {"site": ["https://example.com/"], "api": ["https://example.com/api/health"]},
+        "prometheus_remote_write": [{"url": "https://aps.example.com/api/v1/remote_write", "sigv4": {"region": "us-east-1"}}],
+    }
+    file = write(tmp_path / "prometheus.yml", json.loads(json.dumps(configuration(**options))))
+
+    result = run("promtool", "check", "config", "--syntax-only", file)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    written = yaml.safe_load(file.read_text())
+    assert all(job["scheme"] == "https" and job["basic_auth"]["password_file"] for job in written["scrape_configs"])
+    assert not any("static_configs" in job for job in written["scrape_configs"] if job["job_name"] == "node")
+
+
+def test_instances_come_and_go_as_ec2_tells(emulator: RunningEmulator, tmp_path: Path) -> None:
+    options = {
+        "prometheus_environment": ENVIRONMENT,
+        "prometheus_regions": ["us-east-1"],
+        "prometheus_aws_endpoint_url": emulator.endpoint,
+        "prometheus_discovery_interval_seconds": 1,
+    }
+    written = json.loads(json.dumps(configuration(**options)))
+    written |= {"rule_files": [], "alerting": {}}
+    (written["scrape_configs"],) = ([job] for job in written["scrape_configs"] if job["job_name"] == "node")
+    written["scrape_configs"][0]["basic_auth"]["password_file"] = "/dev/null"
+    file = write(tmp_path / "prometheus.yml", written)
+    keys = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox", "AWS_EC2_METADATA_DISABLED": "true"}
+    with running(
+        *("prometheus", free_port(), f"--config.file={file}", f"--storage.tsdb.path={tmp_path}/metrics"), environment=keys
+    ) as address:
+
+        def targets() -> dict[str, dict[str, str]]:
+            found = json.loads(read(f"{address}/api/v1/targets?state=active"))["data"]["activeTargets"]
+            return {target["scrapeUrl"]: target["labels"] for target in found}
+
+        assert targets() == {}
+        ours, _foreign = launch(emulator, ENVIRONMENT), launch(emulator, "production")
+        began = time.monotonic()
+        (found,) = wait_until(lambda: targets().items(), seconds=60)
+        assert time.monotonic() - began <= 60
+
+        url, labels = found
+        assert url == f"https://{ours['PrivateIpAddress']}:9100/metrics"
+        assert labels == {"instance": ours["InstanceId"], "job": "node", "name": "web-1", "tier": "web", "region": "us-east-1"}
+        assert '"node"' in read(f"{address}/metrics").partition("prometheus_sd_discovered_targets{")[2][:80]
+
+        emulator.client("ec2").terminate_instances(InstanceIds=[ours["InstanceId"]])
+        wait_until(lambda: targets() == {}, seconds=60)
+
+
+def launch(emulator: RunningEmulator, environment: str) -> dict[str, Any]:
+    tags = [{"Key": key, "Value": value} for key, value in {"Environment": environment, "Name": "web-1", "Role": "web"}.items()]
+    (instance,) = emulator.client("ec2").run_instances(
+        ImageId=base_image(emulator),
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=make_network(emulator).subnet_ids[0],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )["Instances"]
+    found: dict[str, Any] = instance
+    return found
