@@ -21,7 +21,7 @@ ZONES = """<DescribeAvailabilityZonesResponse xmlns="http://ec2.amazonaws.com/do
 <zoneName>us-east-1a</zoneName><zoneId>use1-az1</zoneId></item></availabilityZoneInfo></DescribeAvailabilityZonesResponse>"""
 INSTANCES = """<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><reservationSet><item><ownerId>1</ownerId>
 <instancesSet><item><instanceId>i-0123456789abcdef0</instanceId><privateIpAddress>127.0.0.1</privateIpAddress><instanceType>t3.medium</instanceType>
-<instanceState><code>16</code><name>running</name></instanceState><placement><availabilityZone>us-east-1a</availabilityZone></placement>
+<imageId>ami-1</imageId><architecture>x86_64</architecture><privateDnsName>web</privateDnsName><instanceState><code>16</code><name>running</name></instanceState><placement><availabilityZone>us-east-1a</availabilityZone></placement>
 <tagSet><item><key>Role</key><value>web</value></item></tagSet></item></instancesSet></item></reservationSet></DescribeInstancesResponse>"""
 LOCK = threading.Lock()
 
