@@ -8,6 +8,8 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -96,8 +98,8 @@ def test_what_runs_on_the_host_is_read_and_instances_are_found_by_asking_ec2(hos
 
 
 def test_every_metric_that_rules_may_name_is_exposed(host: Host) -> None:
-    with open("plugins/plugin_utils/metrics.yml", encoding="utf-8") as file:  # noqa: PTH123
-        said = yaml.safe_load(file)["prometheus"]
+    metrics = Path(__file__).resolve().parents[3] / "plugins/plugin_utils/metrics.yml"
+    said = yaml.safe_load(metrics.read_text(encoding="utf-8"))["prometheus"]
     for source, port, path in (("prometheus", 9090, "/metrics"), ("alertmanager", 9093, "/metrics")):
         text = host.check_output(f"{CURL} --user prometheus:{PASSWORD} https://127.0.0.1:{port}{path}")
         missing = [name for name in said[source] if not re.search(rf"^(?:# TYPE )?{name}\b", text, re.MULTILINE)]
@@ -120,14 +122,12 @@ def patient(host: Host) -> Iterator[Callable[[str], None]]:
     before = host.file(ALERTMANAGER).content_string
 
     def business_day(name: str) -> None:
-        text = re.sub(r"group_(wait|interval): \w+", r"group_\1: 1s", before)
-        text = (
-            text.replace("monday:friday", name)
-            .replace("start_time: 09:00", "start_time: 00:00")
-            .replace("end_time: '18:00'", "end_time: '24:00'")
-        )
-        text = text.replace("end_time: 18:00", "end_time: '24:00'").replace("Asia/Kolkata", "UTC")
-        write(host, text)
+        settings = yaml.safe_load(before)
+        for route in (settings["route"], *settings["route"]["routes"]):
+            route |= {"group_wait": "1s", "group_interval": "1s"}
+        whole_day = {"weekdays": [name], "times": [{"start_time": "00:00", "end_time": "24:00"}], "location": "UTC"}
+        settings["time_intervals"] = [{"name": "business", "time_intervals": [whole_day]}]
+        write(host, yaml.safe_dump(settings))
 
     yield business_day
     write(host, before)
@@ -214,7 +214,7 @@ def test_what_can_wait_is_held_until_business_hours(host: Host, patient: Callabl
     patient(day(0))
 
     for receiver in channels:
-        assert soon(lambda receiver=receiver: told(host, receiver, f"late-{severity}")), receiver
+        assert soon(partial(told, host, receiver, f"late-{severity}")), receiver
     assert [receiver for receiver in ("pagerduty", "slack", "mail") if told(host, receiver, f"late-{severity}")] == channels
 
 
