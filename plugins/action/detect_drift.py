@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.indivillage.infra.plugins.plugin_utils import drift, plan_report, run_approval
-from ansible_collections.indivillage.infra.plugins.plugin_utils.site_command import site_command
+from ansible_collections.indivillage.infra.plugins.plugin_utils.own_command import SITE, own_command
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "environment_name": {"type": "str", "required": True},
@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
         with suppress(plan_report.PlanError):
             before = plan_report.load(run_approval.plan_path(directory, environment))
         try:
-            plan = run_approval.replan(site_command(), environment, directory, os.environ)
+            plan = run_approval.replan(own_command(SITE), environment, directory, os.environ)
         except run_approval.ReplanError as problem:
             return {
                 "changed": False,

@@ -12,7 +12,7 @@ from ansible import constants, context
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.indivillage.infra.plugins.plugin_utils import plan_report, removal_choice, run_approval
-from ansible_collections.indivillage.infra.plugins.plugin_utils.site_command import site_command
+from ansible_collections.indivillage.infra.plugins.plugin_utils.own_command import SITE, own_command
 
 # What makes AWS resources; hosts declare none.
 PROVISIONING = ("--tags", "preflight,provision,images")
@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
     def _undeclared(self, arguments: dict[str, Any]) -> dict[str, list[Any]]:
         """Plan the environment, and choose what the plan has not seen."""
         directory = Path(constants.DEFAULT_LOCAL_TMP) / "declared"
-        plan = run_approval.replan(site_command(*PROVISIONING), arguments["environment_name"], directory, os.environ)
+        plan = run_approval.replan(own_command(SITE, *PROVISIONING), arguments["environment_name"], directory, os.environ)
         removal_choice.require_whole(plan, arguments["layers"])
         kept = arguments["kept_kinds"]
         return {host: removal_choice.undeclared(found, plan.declared, kept) for host, found in arguments["resources"].items()}

@@ -9,37 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
+from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import FOREIGN, ROOT, read_catalogue
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation import Catalogue, Stack, find_problems, plain
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import report
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration, read_declarations
 
-ROOT = Path(__file__).resolve().parents[2]
 # Ansible's own variables that do not begin with ansible_.
 MAGIC = {
     *("groups", "group_names", "hostvars", "inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"),
     *("omit", "playbook_dir", "play_hosts", "role_names"),
 }
-# Not declared by anybody here: private names, Ansible's own, and what AWX gives each of its jobs.
-FOREIGN = ("__", "ansible_", "awx_", "tower_")
-
-
-def read_catalogue(root: Path = ROOT) -> Catalogue:
-    """Read every name an inventory may set: the shared schema, and the argument specifications of all roles."""
-    roles: dict[str, dict[str, Any]] = {}
-    for path in sorted((root / "roles").glob("*/meta/argument_specs.yml")):
-        entries = _load(path)["argument_specs"].values()
-        roles[path.parts[-3]] = {name: option for entry in entries for name, option in (entry.get("options") or {}).items()}
-    schema = _load(root / "inventories" / "_base" / "schema.yml")
-    connection = frozenset(constants.COMMON_CONNECTION_VARS) | {"ansible_python_interpreter"}
-    return Catalogue(schema["shared_variables"], roles, schema["host_variables"], connection)
-
-
-def _load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 class ActionModule(ActionBase):
@@ -89,7 +71,7 @@ class ActionModule(ActionBase):
         defaults: dict[str, Any] = {}
         for layer in layers:
             path = ROOT / "roles" / layer / "defaults" / "main.yml"
-            content = _load(path) if path.is_file() else None
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
             defaults.update({key: None if isinstance(value, str) and "{{" in value else value for key, value in (content or {}).items()})
         return defaults
 

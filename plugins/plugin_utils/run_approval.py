@@ -14,6 +14,8 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.plan_report impo
 REPLAN_SECONDS = 1800
 PREFIX = "sha256:"
 _SHOWN_LINES = 30
+# With these ansible-runner, and so AWX, listens to a run; it would take the events of a plan within the run for the run's own.
+RUNNER_SETTINGS = frozenset({"ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACK_PLUGINS", "AWX_ISOLATED_DATA_DIR"})
 
 
 class ReplanError(Exception):
@@ -29,7 +31,7 @@ def replan(command: Sequence[str], environment: str, directory: Path, system: Ma
     try:
         done = subprocess.run(
             plan_command,
-            env={**system, "ANSIBLE_NOCOLOR": "1"},
+            env={name: value for name, value in system.items() if name not in RUNNER_SETTINGS} | {"ANSIBLE_NOCOLOR": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

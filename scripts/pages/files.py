@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from scripts.pages import alerts, controls, costs, environments, resources, topology
+from scripts.pages import alerts, controls, costs, environments, resources, runbooks, topology
 from scripts.pages.inventory import ENVIRONMENTS
 
 
@@ -17,5 +17,6 @@ def pages() -> dict[str, str]:
         "docs/costs.md": costs.page(),
         "docs/environments.md": environments.page(),
         "docs/resources.md": resources.page(),
+        "docs/runbooks.md": runbooks.page(),
         **maps,
     }
