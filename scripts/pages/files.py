@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from scripts.pages import alerts, controls, costs, environments, resources, runbooks, topology
+from scripts.pages import alerts, awx, controls, costs, environments, resources, runbooks, topology
 from scripts.pages.inventory import ENVIRONMENTS
 
 
@@ -19,4 +19,5 @@ def pages() -> dict[str, str]:
         "docs/resources.md": resources.page(),
         "docs/runbooks.md": runbooks.page(),
         **maps,
+        **awx.files(),
     }
