@@ -36,6 +36,7 @@ KEYS: Mapping[str, tuple[type, bool]] = {  # key -> its type, and whether every 
     "verify": (bool, False),
     "approval": (list, False),
     "on_failure": (str, False),
+    "connects": (bool, False),
     "slices": (int, False),
     "objectives": (dict, False),
     "schedules": (list, False),
@@ -121,7 +122,7 @@ class Runbook:
     """One manifest.
 
     approval: where a person decides between plan and apply. verify: prove the site after an apply. on_failure: the runbook that then
-    shows what was left.
+    shows what was left. connects: it logs in to instances.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Runbook:
     verify: bool = False
     approval: tuple[str, ...] = ()
     on_failure: str = ""
+    connects: bool = False
     slices: int = 1
     objectives: Mapping[str, int] = field(default_factory=dict)
     schedules: tuple[Schedule, ...] = ()

@@ -75,6 +75,7 @@ def _job_templates() -> Iterator[dict[str, Any]]:
 def _job_template(environment: str, runbook: Runbook, part: str) -> dict[str, Any]:
     planning = part == "plan"
     writes = runbook.writes and not planning
+    connects = runbook.connects and not planning
     severity = _settings()["awx_notifications"][runbook.severity]
     return {
         "name": _name(environment, runbook.name, part),
@@ -85,7 +86,7 @@ def _job_template(environment: str, runbook: Runbook, part: str) -> dict[str, An
         "playbook": PLAN if planning else runbook.playbook,
         "inventory": environment,
         "execution_environment": _settings()["awx_execution_environment"],
-        "credentials": [_name(environment, "apply" if writes else "plan")],
+        "credentials": [_name(environment, "apply" if writes else "plan"), *([_name(environment, "hosts")] if connects else [])],
         "extra_vars": {"planned_runbook": runbook.name} if planning else {},
         "allow_simultaneous": not writes,
         "timeout": runbook.timeout_minutes * 60,
@@ -114,7 +115,7 @@ def _question(given: Input, required: bool, approval: bool) -> dict[str, Any]:
     kind = "multiplechoice" if choices else QUESTIONS[given.type]
     question: dict[str, Any] = {
         "question_name": given.name.replace("_", " ").capitalize(),
-        "question_description": given.description + (f" It is {given.pattern_help}." if given.pattern_help else ""),
+        "question_description": given.description + (f" It is {given.pattern_help.rstrip('.')}." if given.pattern_help else ""),
         "required": required or (given.name == APPROVED_PLAN and approval),
         "type": "password" if given.secret else kind,
         "variable": given.name,
