@@ -217,7 +217,7 @@ class _Step:
         }
         if different:
             self.state.note("update", self.kind.name, self.name, {name: self._told(found, name, pair) for name, pair in different.items()})
-            data = {name: wanted[name] for name in different}
+            data = {name: _with_secrets(wanted[name], found[name]) for name in different}
             found.update(self.state.patch(f"{self.kind.path}{found['id']}/", data))
         return found
 
@@ -405,6 +405,13 @@ def _without_secrets(value: Any, shown: Any) -> Any:
     """Data less what the server does not show: whether that is equal nobody can say."""
     if isinstance(value, dict) and isinstance(shown, dict):
         return {name: _without_secrets(part, shown.get(name)) for name, part in value.items() if shown.get(name) != ENCRYPTED}
+    return value
+
+
+def _with_secrets(value: Any, shown: Any) -> Any:
+    """Data to write over what the server shows: what it does not show is sent as it shows it, which leaves it as it is."""
+    if isinstance(value, dict) and isinstance(shown, dict):
+        return {**{name: ENCRYPTED for name, part in shown.items() if part == ENCRYPTED}, **_without_secrets(value, shown)}
     return value
 
 

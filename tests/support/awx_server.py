@@ -124,6 +124,8 @@ KINDS: dict[str, Kind] = {
 }
 BUILT_IN = {"Amazon Web Services": "cloud", "Machine": "ssh", "Source Control": "scm"}
 ROLE_NAMES = {"admin_role": "Admin", "execute_role": "Execute", "read_role": "Read", "approval_role": "Approve"}
+MAIL = ("host", "port", "username", "password", "use_tls", "use_ssl", "sender", "recipients")
+SECRETS = {"password", "secret_key", "token"}
 SURVEY_TYPES = {"text", "textarea", "password", "integer", "float", "multiplechoice", "multiselect"}
 UNIFIED = {"job_templates": "job", "workflow_job_templates": "workflow_job", "workflow_approval_templates": "workflow_approval"}
 
@@ -228,6 +230,13 @@ class Awx:
                 values["organization"] = project["organization"]
             if values["inventory"] is None:
                 errors["inventory"] = ["You must either set a default value or ask to prompt on launch."]
+        if values.get("notification_type") == "email":
+            settings = values["notification_configuration"]
+            if missing := [key for key in MAIL if key not in settings]:
+                errors["notification_configuration"] = [f"Missing required fields for Notification Configuration: {', '.join(missing)}."]
+            stored = self.objects[name].get(own, {}).get("notification_configuration", {})
+            kept = {key: stored.get(key, "") for key, value in settings.items() if value == ENCRYPTED}
+            values["notification_configuration"] = {**settings, **kept}
         if name == "schedules" and not errors:
             errors |= self._schedule_errors(values)
         if errors:
@@ -288,10 +297,7 @@ class Awx:
             answer |= {edge: sorted(self.links.get((kind, found["id"], edge), set())) for edge in KINDS[kind].associations}
         for key in ("inputs", "notification_configuration"):
             if kind in {"credentials", "notification_templates"} and key in answer:
-                answer[key] = {
-                    name: ENCRYPTED if name in {"password", "secret_key", "token"} and value else value
-                    for name, value in answer[key].items()
-                }
+                answer[key] = {name: ENCRYPTED if name in SECRETS and value else value for name, value in answer[key].items()}
         return {**answer, "type": kind[:-1], "url": f"/api/v2/{kind}/{found['id']}/", "summary_fields": summary}
 
     def authenticate(self, header: str) -> None:

@@ -163,12 +163,28 @@ def test_what_was_changed_behind_its_back_is_named_and_put_right(awx: Awx) -> No
     told = {
         line.strip()
         for line in planned.stdout.splitlines()
-        if re.match(r"[-+ ] +(job_template|workflow|team|schedule|project|inventory)", line)
+        if re.match(r"[-+ ] +'?(job_template|workflow|team|schedule|project|inventory)", line)
     }
     wanted = {f"job_template {OURS}:", "'workflow node production - prune: plan':", "team developers:"}
     assert {line.lstrip("-+ ") for line in told if line.endswith(":")} == wanted, planned.stdout
     mended = configure(awx)
     assert changed(mended) == 1
+    assert awx.snapshot() == right
+
+
+def test_a_secret_that_was_typed_into_awx_stays_and_is_never_shown(awx: Awx) -> None:
+    right = awx.snapshot()
+    settings = awx.named("notification_templates", "operations")["notification_configuration"]
+    settings["password"] = "a-password-of-the-relay"
+    assert changed(configure(awx)) == 0
+    settings["sender"] = "somebody@example.com"
+    done = configure(awx, "--diff", "-vvv")
+    assert changed(done) == 1
+    assert "somebody@example.com" in done.stdout
+    assert "a-password-of-the-relay" not in done.stdout
+    now = awx.named("notification_templates", "operations")["notification_configuration"]
+    assert (now["sender"], now["password"]) == ("awx@indivillage.com", "a-password-of-the-relay")
+    now["password"] = ""
     assert awx.snapshot() == right
 
 
