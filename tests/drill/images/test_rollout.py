@@ -149,7 +149,7 @@ def poisoned(site: Site) -> str:
 
 def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, poisoned: str) -> None:
     before = promoted(site)["app"]
-    options = ("-e", "tier=app", "-e", f"image={poisoned}", "-e", "aws_compute_rollout_timeout_seconds=45")
+    options = ("-e", "rollout_tier=app", "-e", f"rollout_image={poisoned}", "-e", "aws_compute_rollout_timeout_seconds=45")
     result, load = under_load(site, "playbooks/roll_out_image.yml", *options)
     assert result.returncode == 2, result.stdout[-6000:]
     assert f"{poisoned} is marked as refused" in " ".join(result.stdout.split())
@@ -163,7 +163,7 @@ def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, poi
 
 def test_the_former_image_comes_back_without_a_failed_request(site: Site) -> None:
     before = promoted(site)["web"]
-    result, load = under_load(site, "playbooks/roll_out_image.yml", "-e", "tier=web", "-e", "image=previous")
+    result, load = under_load(site, "playbooks/roll_out_image.yml", "-e", "rollout_tier=web", "-e", "rollout_image=previous")
     assert result.returncode == 0, result.stdout[-6000:]
     assert promoted(site)["web"] != before
     assert running(site, "web") == {promoted(site)["web"]}

@@ -188,7 +188,7 @@ def test_a_new_image_reaches_its_tier_and_no_other(site: Site) -> None:
 
 def rolled_out(site: Site, *options: str) -> Result:
     """Roll an image of the web tier out by hand."""
-    return site.run("roll_out_image.yml", "-e", "tier=web", "-e", "aws_compute_rollout_warmup_seconds=1", *options)
+    return site.run("roll_out_image.yml", "-e", "rollout_tier=web", "-e", "aws_compute_rollout_warmup_seconds=1", *options)
 
 
 def proof(site: Site, image: str) -> str:
@@ -204,10 +204,10 @@ def parameter(site: Site) -> str:
 def test_the_former_image_comes_back_and_the_other_one_by_its_id(site: Site) -> None:
     current = parameter(site)
     version = site.emulator.version
-    plan = rolled_out(site, "-e", "image=previous", "--check")
+    plan = rolled_out(site, "-e", "rollout_image=previous", "--check")
     assert (plan.returncode, site.emulator.version) == (2, version), plan.output
 
-    result = rolled_out(site, "-e", "image=previous")
+    result = rolled_out(site, "-e", "rollout_image=previous")
     assert result.returncode == 0, result.output
     assert "Successful, 100 % of the instances replaced" in result.told
     former = parameter(site)
@@ -216,9 +216,9 @@ def test_the_former_image_comes_back_and_the_other_one_by_its_id(site: Site) -> 
     assert (proof(site, former), proof(site, current)) == ("passed", "refused")
     assert site.run("provision_compute.yml").changed == 0, "what is promoted and what runs agree"
 
-    assert rolled_out(site, "-e", f"image={current}").returncode == 0
+    assert rolled_out(site, "-e", f"rollout_image={current}").returncode == 0
     assert (parameter(site), proof(site, current), proof(site, former)) == (current, "passed", "passed")
-    assert rolled_out(site, "-e", "image=current").changed == 0
+    assert rolled_out(site, "-e", "rollout_image=current").changed == 0
 
 
 def test_a_rollout_during_an_alarm_is_taken_back(site: Site) -> None:
@@ -227,7 +227,7 @@ def test_a_rollout_during_an_alarm_is_taken_back(site: Site) -> None:
     cloudwatch.put_metric_alarm(AlarmName=f"{PREFIX}-errors", ComparisonOperator="GreaterThanThreshold", Threshold=1, **metric)
     cloudwatch.set_alarm_state(AlarmName=f"{PREFIX}-errors", StateValue="ALARM", StateReason="a test")
     alarms = json.dumps({"aws_compute_rollout_alarms": [f"{PREFIX}-errors"], "aws_compute_poll_seconds": 1})
-    result = rolled_out(site, "-e", "image=previous", "-e", alarms)
+    result = rolled_out(site, "-e", "rollout_image=previous", "-e", alarms)
     assert result.returncode == 2, result.output
     assert f"the alarm {PREFIX}-errors is in alarm" in result.told
     assert parameter(site) == current
@@ -237,10 +237,10 @@ def test_a_rollout_during_an_alarm_is_taken_back(site: Site) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("-e", "tier=database", "-e", "image=current"), "tier is 'database' and image is 'current': give tier as one of web, app"),
-        (("-e", "image=newest"), "image is 'newest'"),
+        (("-e", "rollout_tier=database", "-e", "rollout_image=current"), "and not one of web, app."),
+        (("-e", "rollout_image=newest"), "and not current, previous, or the id of an image."),
         (
-            ("-e", "image=ami-00000000000000000"),
+            ("-e", "rollout_image=ami-00000000000000000"),
             "is no proven image of the web tier. There are, newest first: ami-",
         ),
     ],
