@@ -107,6 +107,14 @@ def test_every_metric_that_rules_may_name_is_exposed(host: Host) -> None:
     target = "https%3A%2F%2Flocalhost%3A8443%2F"
     text = host.check_output(f"{CURL} --user prometheus:{PASSWORD} 'https://127.0.0.1:9115/probe?module=page&target={target}'")
     assert [name for name in said["blackbox_exporter"] if not re.search(rf"^{name} ", text, re.MULTILINE)] == []
+    exporter = "prometheus-node-exporter --web.listen-address=127.0.0.1:9199 --collector.systemd"
+    host.check_output(f"systemd-run --unit exporter-of-the-test {exporter}")
+    try:
+        address = "http://127.0.0.1:9199/metrics"
+        text = soon(lambda: host.run(f"{CURL} {address}").stdout)
+        assert [name for name in said["node_exporter"] if not re.search(rf"^{name}[{{ ]", text, re.MULTILINE)] == []
+    finally:
+        host.check_output("systemctl stop exporter-of-the-test")
 
 
 def test_the_objective_is_recorded(host: Host) -> None:

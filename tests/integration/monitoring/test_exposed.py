@@ -57,7 +57,7 @@ def read(address: str) -> str:
 
 
 def test_the_node_exporter_exposes_what_rules_name() -> None:
-    """But for units, which need systemd: what exposes those is looked at on a host that runs it."""
+    """But for units, which need systemd: those are looked at in Molecule's scenario monitoring."""
     wanted = exposed()["node_exporter"] - {"node_systemd_unit_state"}
     collectors = [f"--collector.{name}" for name in COLLECTORS if name != "systemd"]
     with running("prometheus-node-exporter", free_port(), "--collector.disable-defaults", *collectors) as address:
