@@ -23,6 +23,8 @@ from typing import Any
 from sandbox.model import Container, ContainerSpec, EngineError, Vpc
 from sandbox.settings import DIGEST_LABEL, IMAGE_REPOSITORY, LABEL, VPC_LABEL, bridge_name, network_name
 
+# Podman's name server misses questions while it learns of new machines: ask again soon.
+RESOLVER = "timeout:1 attempts:3"
 CAP_SYS_RESOURCE = 24
 STOP_SECONDS = 10
 REMOVE_SECONDS = 2
@@ -80,7 +82,8 @@ class Podman:
         if spec.files:
             self._podman("cp", "-", f"{spec.name}:/", data=_tar(spec.files))
         if spec.resolver:
-            self._podman("cp", "-", f"{spec.name}:/", data=_tar({"/etc/resolv.conf": f"nameserver {spec.resolver}\n"}, mode=0o644))
+            resolver = f"nameserver {spec.resolver}\noptions {RESOLVER}\n"
+            self._podman("cp", "-", f"{spec.name}:/", data=_tar({"/etc/resolv.conf": resolver}, mode=0o644))
         self.start(spec.name)
 
     def start(self, name: str) -> None:
@@ -161,7 +164,7 @@ def create_options(spec: ContainerSpec) -> list[str]:
     options += [part for alias in spec.aliases for part in ("--network-alias", alias)]
     options += [part for key, value in spec.environment.items() for part in ("--env", f"{key}={value}")]
     # Podman would add this machine's own name servers, which no instance may reach: whoever asks them waits.
-    options += ["--dns", "none"] if spec.resolver else []
+    options += ["--dns", "none"] if spec.resolver else [f"--dns-option={option}" for option in RESOLVER.split()]
     options += [part for host, port in spec.published for part in ("--publish", f"127.0.0.1:{host}:{port}")]
     return options
 

@@ -93,7 +93,9 @@ class InstanceRefresh:
                 return self._fail("no instance became healthy for an hour")
             return False
         if not self.outdated:
-            self._succeed()
+            # A replaced member may still finish its requests.
+            if all(state.lifecycle_state != "Terminating" for state in self.group.instance_states):
+                self._succeed()
             return False
         self.progress_time = utcnow()
         self._replace_batch(members)

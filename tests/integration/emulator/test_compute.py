@@ -60,6 +60,8 @@ def target_group(emulator: RunningEmulator, network: Network) -> str:
         Port=80,
         DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
     )
+    delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "3"}
+    elbv2.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
     return arn
 
 
@@ -331,9 +333,7 @@ def test_updates_keep_what_they_do_not_name(emulator: RunningEmulator, network: 
 def test_a_leaving_member_runs_until_its_requests_are_done(
     emulator: RunningEmulator, network: Network, template: str, target_group: str
 ) -> None:
-    elbv2, autoscaling = emulator.client("elbv2"), emulator.client("autoscaling")
-    delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "3"}
-    elbv2.modify_target_group_attributes(TargetGroupArn=target_group, Attributes=[delay])
+    autoscaling = emulator.client("autoscaling")
     name = create_group(emulator, network, template, DesiredCapacity=2, TargetGroupARNs=[target_group])
     leaving, staying = members(emulator, name)
     report(emulator, target_group, {leaving: "healthy", staying: "healthy"})
@@ -427,10 +427,14 @@ def test_a_refresh_may_launch_before_it_terminates(emulator: RunningEmulator, re
         Preferences={"MinHealthyPercentage": 100, "MaxHealthyPercentage": 200, "InstanceWarmup": 0},
     )
     wait_until(lambda: versions(emulator, name) == {"1": 2, "2": 2})
-    report(emulator, target_group, dict.fromkeys(members(emulator, name), "healthy"))
-    wait_until(lambda: refresh(emulator, name)["Status"] == "Successful")
+
+    def finished() -> bool:
+        report(emulator, target_group, dict.fromkeys(members(emulator, name), "healthy"))
+        return refresh(emulator, name)["Status"] == "Successful"
+
+    wait_until(finished)
     assert versions(emulator, name) == {"2": 2}
-    assert {name for name, state in targets(emulator, target_group).items() if state != "draining"} == set(members(emulator, name))
+    assert set(targets(emulator, target_group)) == set(members(emulator, name)), "replaced members have ended"
 
 
 def test_a_failing_refresh_rolls_back(emulator: RunningEmulator, refreshable: tuple[str, dict[str, Any], str]) -> None:

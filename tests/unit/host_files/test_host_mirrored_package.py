@@ -53,7 +53,7 @@ class Commands:
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Commands:
     fake = Commands()
     monkeypatch.setattr(AnsibleModule, "run_command", fake)
-    monkeypatch.setattr(AnsibleModule, "set_fs_attributes_if_different", lambda *_arguments: False)
+    monkeypatch.setattr(AnsibleModule, "set_fs_attributes_if_different", lambda *_arguments, **_named: False)
     monkeypatch.setattr(mirrored_package, "FOLDER", tmp_path / "folder")
     monkeypatch.setattr(host_files, "read", lambda path: path.read_text() if path.exists() else None)
     return fake

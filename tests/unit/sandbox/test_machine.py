@@ -98,7 +98,8 @@ def test_a_spec_becomes_options() -> None:
     assert engine.create_options(spec) == [
         *("--name", "indivillage-lb", "--hostname", "lb", "--network", "indivillage-vpc-1", "--ip", "10.10.0.250"),
         *("--label", "indivillage.sandbox=load_balancer", "--label", "indivillage.vpc=vpc-1", "--label", "indivillage.digest="),
-        *("--network-alias", "a", "--network-alias", "b", "--env", "K=v", "--publish", "127.0.0.1:8443:443"),
+        *("--network-alias", "a", "--network-alias", "b", "--env", "K=v"),
+        *("--dns-option=timeout:1", "--dns-option=attempts:3", "--publish", "127.0.0.1:8443:443"),
     ]
 
 
