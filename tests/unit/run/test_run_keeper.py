@@ -128,11 +128,19 @@ def test_a_run_that_dies_is_recorded_with_what_it_had_done(run: Run) -> None:
     assert run.leases.holder("staging") is None
 
 
-def test_a_lease_that_was_taken_stops_the_run(run: Run) -> None:
+def test_a_lease_that_was_taken_stops_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     holder = run.leases.holder("staging")
     assert holder
-    run.leases.release("staging", holder)
-    successor = run.leases.acquire("staging", Claim("theirs", "bob@desk", "", "a repair")).holder
+    renew, exchange = LeaseTable.renew, threading.Lock()
+
+    def renew_before_or_after(*arguments: Any) -> Any:
+        with exchange:
+            return renew(*arguments)
+
+    monkeypatch.setattr(LeaseTable, "renew", renew_before_or_after)
+    with exchange:
+        run.leases.release("staging", holder)
+        successor = run.leases.acquire("staging", Claim("theirs", "bob@desk", "", "a repair")).holder
 
     assert run.process.wait(10) == -signal.SIGINT
     kept = run.over()
