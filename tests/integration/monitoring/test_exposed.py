@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,14 @@ def running(program: str, port: int, *arguments: str, environment: dict[str, str
 def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_ready(address: str) -> bool:
+    """Whether Prometheus answers questions, which it does some time after it listens."""
+    try:
+        return bool(read(f"{address}/-/ready"))
+    except urllib.error.HTTPError:
+        return False
 
 
 def read(address: str) -> str:
@@ -118,6 +127,7 @@ def test_instances_come_and_go_as_ec2_tells(emulator: RunningEmulator, tmp_path:
             found = json.loads(read(f"{address}/api/v1/targets?state=active"))["data"]["activeTargets"]
             return {target["scrapeUrl"]: target["labels"] for target in found}
 
+        wait_until(lambda: is_ready(address), seconds=60)
         assert targets() == {}
         ours, _foreign = launch(emulator, ENVIRONMENT), launch(emulator, "production")
         began = time.monotonic()
