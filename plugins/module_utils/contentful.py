@@ -10,7 +10,6 @@ of its own, so that the same content makes the same archive, byte for byte.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import tarfile
@@ -33,7 +32,6 @@ TOO_BIG = "response size too big"  # with 400: the API sends no more than 7 MB a
 TOO_MANY = 429
 RESET_HEADER = "X-Contentful-RateLimit-Reset"  # seconds until the next request is taken
 LONGEST_WAIT_SECONDS = 60.0
-CHUNK_BYTES = 1 << 20
 # Key in export.json -> path below the space, or below its environment.
 OF_THE_ENVIRONMENT = {
     "contentTypes": "content_types",
@@ -159,7 +157,7 @@ def _seconds(text: str | None) -> float:
 
 def files(export: Document) -> Iterator[tuple[str, str, int | None]]:
     """What the assets name, in all their languages: path in the archive, URL, size in bytes. Raises ContentfulError."""
-    urls: dict[str, str] = {}
+    found: dict[str, tuple[str, int | None]] = {}
     for asset in export["assets"]:
         for described in (asset.get("fields") or {}).get("file", {}).values():
             if not (url := described.get("url")):
@@ -167,50 +165,21 @@ def files(export: Document) -> Iterator[tuple[str, str, int | None]]:
             path = PurePosixPath("assets") / urlsplit(url).path.lstrip("/")
             if ".." in path.parts:
                 raise ContentfulError(f"Asset {asset['sys']['id']}: its file {url} leads out of the archive.")
-            if url not in urls.values():
-                if str(path) in urls:
-                    raise ContentfulError(f"{url} and {urls[str(path)]} are two files of the same path.")
-                urls[str(path)] = url
-                yield str(path), url, described.get("details", {}).get("size")
+            known, _size = found.setdefault(str(path), (url, described.get("details", {}).get("size")))
+            if known != url:
+                raise ContentfulError(f"{url} and {known} are two files of the same path.")
+    yield from ((path, url, size) for path, (url, size) in sorted(found.items()))
 
 
-def write_archive(target: IO[bytes], space: Space, export: Document) -> str:
-    """Write the archive; its SHA-256 in hexadecimal. Raises ContentfulError."""
-    counted = _Counted(target)
-    with gzip.GzipFile(filename="", mode="wb", fileobj=counted, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w|") as archive:
+def write_archive(target: IO[bytes], space: Space, export: Document) -> None:
+    """Write the archive. Raises ContentfulError."""
+    with gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w|") as archive:
         _add(archive, "export.json", json.dumps(export, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n")
-        for path, url, size in sorted(files(export), key=lambda file: file[0]):
+        for path, url, size in files(export):
             _add(archive, path, space.file(url, size))
-    return counted.digest.hexdigest()
 
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes) -> None:
     entry = tarfile.TarInfo(path)
     entry.size, entry.mode = len(content), 0o600
     archive.addfile(entry, io.BytesIO(content))
-
-
-class _Counted:
-    """A file that is written, and the digest of what was."""
-
-    def __init__(self, target: IO[bytes]) -> None:
-        self._target, self.digest = target, hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.digest.update(data)
-        return self._target.write(data)
-
-    def flush(self) -> None:
-        self._target.flush()
-
-
-def digest(path: str) -> str:
-    """SHA-256 of a file, empty when there is none."""
-    found = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123  # a module's argument is a string
-            while chunk := file.read(CHUNK_BYTES):
-                found.update(chunk)
-    except FileNotFoundError:
-        return ""
-    return found.hexdigest()

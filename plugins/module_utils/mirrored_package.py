@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 import shutil
 from contextlib import contextmanager
@@ -84,8 +83,7 @@ def _fetch(module: AnsibleModule, url: str, path: Path) -> None:
 
 
 def _check_sum(module: AnsibleModule, package: Path, mirror: Mapping[str, str], source: str) -> None:
-    with package.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = module.sha256(str(package))
     if digest != mirror["sha256"]:
         text = f"{mirror['url']} has the checksum {digest}, and {source}.sha256 says {mirror['sha256']}"
         _refuse(module, text, "Find out which of them is right.")

@@ -77,7 +77,7 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.indivillage.infra.plugins.module_utils.contentful import ContentfulError, Space, digest, files, write_archive
+from ansible_collections.indivillage.infra.plugins.module_utils.contentful import ContentfulError, Space, files, write_archive
 
 
 def main() -> None:
@@ -101,9 +101,9 @@ def main() -> None:
     try:
         with os.fdopen(descriptor, "wb") as archive:
             export = space.export()
-            sha256 = write_archive(archive, space, export)
-        size = Path(name).stat().st_size
-        changed = sha256 != digest(str(dest))
+            write_archive(archive, space, export)
+        sha256, size = module.sha256(name), Path(name).stat().st_size
+        changed = sha256 != module.sha256(str(dest))
         if changed and not module.check_mode:
             Path(name).replace(dest)
     except ContentfulError as error:
