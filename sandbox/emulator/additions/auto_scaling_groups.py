@@ -29,6 +29,7 @@ from sandbox.emulator.additions.connection_draining import is_draining
 from sandbox.emulator.additions.patching import add, replace_property, wrap
 
 GROUP_NAME_TAG = "aws:autoscaling:groupName"
+_LEAVING = "Terminating"
 _MOST_ACTIVITIES = 200  # AWS keeps six weeks of them
 _EXTRA_ATTRIBUTES = {  # parameter -> attribute: stored and returned, without effect here
     "CapacityRebalance": "capacity_rebalance",
@@ -144,18 +145,22 @@ def launch_member(group: Any) -> None:
 
 def discharge(group: Any, state: Any, cause: str) -> None:
     """Take one member out of service and end it when its target groups have finished with it; the caller decides about a replacement."""
-    state.lifecycle_state = "Terminating"
+    state.lifecycle_state = _LEAVING
     record(group, f"Terminating EC2 instance: {state.instance.id}", cause)
     group.autoscaling_backend.update_attached_target_groups(group.name)
     end_drained(group)
 
 
+def leaving(group: Any) -> list[Any]:
+    """Members that get no new requests and may still finish those that they have."""
+    return [state for state in group.instance_states if state.lifecycle_state == _LEAVING]
+
+
 def end_drained(group: Any) -> bool:
     """Terminate the leaving members that no target group waits for; True when there were any."""
-    leaving = [state for state in group.instance_states if state.lifecycle_state == "Terminating"]
     known = group.autoscaling_backend.elbv2_backend.target_groups
     target_groups = [known[arn] for arn in group.target_group_arns if arn in known]
-    ended = [state for state in leaving if not is_draining(target_groups, state.instance.id)]
+    ended = [state for state in leaving(group) if not is_draining(target_groups, state.instance.id)]
     group.instance_states = [state for state in group.instance_states if state not in ended]
     if ended:
         group.ec2_backend.terminate_instances([state.instance.id for state in ended])

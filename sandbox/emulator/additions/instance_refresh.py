@@ -24,7 +24,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 
-from sandbox.emulator.additions.auto_scaling_groups import discharge, launch_member, launch_settings
+from sandbox.emulator.additions.auto_scaling_groups import discharge, launch_member, launch_settings, leaving
 from sandbox.emulator.additions.auto_scaling_health import age_seconds, target_states
 from sandbox.emulator.additions.patching import add
 from sandbox.emulator.clock import every_second
@@ -93,8 +93,7 @@ class InstanceRefresh:
                 return self._fail("no instance became healthy for an hour")
             return False
         if not self.outdated:
-            # A replaced member may still finish its requests.
-            if all(state.lifecycle_state != "Terminating" for state in self.group.instance_states):
+            if not leaving(self.group):
                 self._succeed()
             return False
         self.progress_time = utcnow()
