@@ -24,7 +24,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import
     read_catalogue,
     read_runbooks,
 )
-from ansible_collections.indivillage.infra.plugins.plugin_utils.runbooks import (  # noqa: E402
+from ansible_collections.indivillage.infra.plugins.plugin_utils.runbooks import (  # noqa: E402  # as above
     Runbook,
     RunbookError,
     answer_problems,

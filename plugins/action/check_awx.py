@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.indivillage.infra.plugins.plugin_utils import awx_checks
-from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import ROOT, read_catalogue, read_runbooks
-from ansible_collections.indivillage.infra.plugins.plugin_utils.runbooks import RunbookError
+from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import ROOT, read_catalogue, usable_runbooks
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import report
 
 
 class ActionModule(ActionBase):
@@ -26,14 +25,9 @@ class ActionModule(ActionBase):
         self.validate_argument_spec({})
         settings = yaml.safe_load((ROOT / awx_checks.FOLDER / awx_checks.SETTINGS).read_text(encoding="utf-8"))
         declaration = awx_checks.read(ROOT)
-        try:
-            problems = awx_checks.find_problems(declaration, read_runbooks(read_catalogue()), ROOT, settings["awx_label"])
-        except RunbookError as error:
-            raise AnsibleActionFail(f"The manifests of the runbooks cannot be used:\n{error}") from error
+        problems = awx_checks.find_problems(declaration, usable_runbooks(read_catalogue()), ROOT, settings["awx_label"])
         if problems:
-            count = "One problem" if len(problems) == 1 else f"{len(problems)} problems"
-            lines = [f"{number}. {problem}" for number, problem in enumerate(problems, start=1)]
-            return {"failed": True, "msg": "\n".join([f"{count} in the declaration of AWX; nothing was changed.", *lines])}
+            return {"failed": True, "msg": report(problems, "AWX")}
         return {
             "changed": False,
             "configuration": declaration.lists,

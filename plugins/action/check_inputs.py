@@ -9,8 +9,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import FOREIGN, read_catalogue, read_runbooks
-from ansible_collections.indivillage.infra.plugins.plugin_utils.runbooks import RunbookError, answer_problems, unknown_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import FOREIGN, read_catalogue, usable_runbooks
+from ansible_collections.indivillage.infra.plugins.plugin_utils.runbooks import answer_problems, unknown_problems
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import report
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "runbook": {"type": "str", "required": True},
@@ -30,10 +31,7 @@ class ActionModule(ActionBase):
         _validation, arguments = self.validate_argument_spec(ARGUMENTS)
         name = arguments["runbook"]
         catalogue = read_catalogue()
-        try:
-            runbooks = read_runbooks(catalogue)
-        except RunbookError as error:
-            raise AnsibleActionFail(f"The manifests of the runbooks cannot be used:\n{error}") from error
+        runbooks = usable_runbooks(catalogue)
         if name not in runbooks:
             raise AnsibleActionFail(f"There is no runbooks/{name}.yml. Runbooks are {', '.join(runbooks)}.")
         runbook = runbooks[name]
@@ -44,7 +42,5 @@ class ActionModule(ActionBase):
             *unknown_problems(runbook, extra, catalogue.names() | catalogue.connection),
         ]
         if problems:
-            count = "One problem" if len(problems) == 1 else f"{len(problems)} problems"
-            lines = [f"{number}. {problem}" for number, problem in enumerate(problems, start=1)]
-            return {"failed": True, "msg": "\n".join([f"{count} with the inputs of {name}; nothing was changed.", *lines])}
+            return {"failed": True, "msg": report(problems, name, where="with the inputs of")}
         return {"changed": False, "msg": f"Checked {len(runbook.inputs)} inputs of {name}."}

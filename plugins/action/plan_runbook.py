@@ -11,9 +11,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.indivillage.infra.plugins.plugin_utils import plan_text, run_approval
-from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import read_catalogue, read_runbooks
+from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import read_catalogue, usable_runbooks
 from ansible_collections.indivillage.infra.plugins.plugin_utils.own_command import own_command
-from ansible_collections.indivillage.infra.plugins.plugin_utils.runbooks import RunbookError
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "runbook": {"type": "str", "required": True},
@@ -32,10 +31,7 @@ class ActionModule(ActionBase):
         """Return the plan for people, and its digest for the run that carries it out."""
         super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(ARGUMENTS)
-        try:
-            planned = {name: runbook for name, runbook in read_runbooks(read_catalogue()).items() if runbook.plan}
-        except RunbookError as error:
-            raise AnsibleActionFail(f"The manifests of the runbooks cannot be used:\n{error}") from error
+        planned = {name: runbook for name, runbook in usable_runbooks(read_catalogue()).items() if runbook.plan}
         name = arguments["runbook"]
         if name not in planned:
             raise AnsibleActionFail(f"{name} is no runbook with a plan. Those are {', '.join(planned)}.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from ansible import constants
+from ansible.errors import AnsibleActionFail
 from ansible_collections.indivillage.infra.plugins.plugin_utils import runbooks
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation import Catalogue
 
@@ -38,6 +39,14 @@ def read_runbooks(catalogue: Catalogue, root: Path = ROOT) -> dict[str, runbooks
     """Every runbook; an input without a body is the variable of that name."""
     known = {name: found for name in catalogue.names() if (found := catalogue.find(name)) is not None}
     return runbooks.read(root, known)
+
+
+def usable_runbooks(catalogue: Catalogue) -> dict[str, runbooks.Runbook]:
+    """Every runbook, for a task: manifests that cannot be used end it with all their faults."""
+    try:
+        return read_runbooks(catalogue)
+    except runbooks.RunbookError as error:
+        raise AnsibleActionFail(f"The manifests of the runbooks cannot be used:\n{error}") from error
 
 
 def _load(path: Path) -> Any:

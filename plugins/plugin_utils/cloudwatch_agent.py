@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.cloudwatch_agent
     METRICS_COLLECTED,
     Schema,
 )
-from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem, suggest
 
 TYPES: Mapping[str, tuple[type, str]] = {
     "object": (Mapping, "a dictionary"),
@@ -61,7 +60,7 @@ def _faults_of_table(value: Mapping[str, Any], schema: Schema, path: str) -> Ite
         elif schema["additionalProperties"]:
             yield from faults(part, schema["additionalProperties"], start + key)
         else:
-            yield start + key, f"is no key that the agent knows there. {_suggest(key, known)}"
+            yield start + key, f"is no key that the agent knows there. {suggest(key, known, 'Known')}"
     for key in schema.get("required", []):
         if key not in value:
             yield start + key, "is missing"
@@ -71,17 +70,11 @@ def _faults_of_table(value: Mapping[str, Any], schema: Schema, path: str) -> Ite
 
 def _faults_of_value(value: Any, schema: Schema, path: str) -> Iterator[tuple[str, str]]:
     if value not in schema.get("enum", [value]):
-        yield path, f"cannot be {value!r}. {_suggest(value, schema['enum'])}"
+        yield path, f"cannot be {value!r}. {suggest(str(value), [str(one) for one in schema['enum']], 'Known')}"
     elif "pattern" in schema and not re.search(schema["pattern"], value):
         yield path, f"cannot be {value!r}, it must match {schema['pattern']}"
     elif not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield path, f"cannot be {value!r}, it must be {schema['minimum']} or more" + f", up to {schema['maximum']}" * ("maximum" in schema)
-
-
-def _suggest(word: Any, known: Any) -> str:
-    names = [str(name) for name in known]
-    close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.75)
-    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(sorted(names))}."
 
 
 def agent_problems(values: Mapping[str, Any]) -> Iterator[Problem]:

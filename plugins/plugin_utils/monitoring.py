@@ -33,6 +33,11 @@ def instances(entry: Entry) -> list[str]:
     return [str(entry["name"])] if entry.get("of") is None else [f"{one}-{entry['name']}" for one in entry["of"]]
 
 
+def metrics_of(entry: Entry) -> list[Entry]:
+    """The metrics of CloudWatch that an entry watches, by itself or in its queries."""
+    return [entry["metric"]] if entry.get("metric") else [query["metric"] for query in entry.get("metrics") or [] if query.get("metric")]
+
+
 def is_of_cloudwatch(entry: Entry) -> bool:
     """Whether CloudWatch watches it; what only Prometheus measures is not for it."""
     return any(entry.get(key) for key in WATCHED)

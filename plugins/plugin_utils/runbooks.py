@@ -21,7 +21,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_probl
 FOLDER = "runbooks"
 SEVERITIES = ("critical", "high", "medium", "low")
 EFFECTS = ("reads", "writes")
-# How a survey asks for each type is the business of awx_surveys.
+# How a survey of AWX asks for each type is the business of scripts/pages/awx.py.
 TYPES = ("str", "int", "float", "bool", "list")
 KEYS: Mapping[str, tuple[type, bool]] = {  # key -> its type, and whether every manifest has it
     "title": (str, True),

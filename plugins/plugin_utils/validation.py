@@ -27,7 +27,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_funct
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_identity import identity_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_monitoring import monitoring_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_network import network_problems
-from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
+from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import SUGGESTION_CUTOFF, Problem, suggest
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_sources import COMMAND_LINE, Declaration
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_storage import storage_problems
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_upkeep import backup_problems, cost_problems, patching_problems
@@ -48,7 +48,6 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Problem]]] = {
 UNSET = "CHANGE_ME"
 NUMBERS = ("int", "float")
 UNSUPPORTED = re.compile(r"(?P<key>\S+)\. Supported parameters include: (?P<keys>.+)\.")
-SUGGESTION_CUTOFF = 0.75
 CONNECTION_CUTOFF = 0.9  # a fact or a plugin's own variable may look like a connection variable
 
 
@@ -174,7 +173,7 @@ def _value_problems(stack: Stack, catalogue: Catalogue) -> Iterator[Problem]:
     concerned = {**catalogue.shared}
     for layer in stack.layers:
         if layer not in catalogue.roles:
-            yield Problem("stack_layers", f"names {layer!r}, which is no role.", _suggest(layer, catalogue.roles, "Roles"))
+            yield Problem("stack_layers", f"names {layer!r}, which is no role.", suggest(layer, catalogue.roles, "Roles"))
         concerned.update(catalogue.roles.get(layer, {}))
     for name, reason in stack.failures.items():
         if name in concerned:
@@ -210,7 +209,7 @@ def _type_problems(name: str, value: Any, specification: Specification) -> Itera
         unknown = UNSUPPORTED.fullmatch(message)
         if unknown:
             keys = unknown["keys"].split(", ")
-            yield Problem(name, f"has the unknown key {unknown['key']}.", _suggest(unknown["key"].rpartition(".")[2], keys, "Keys"))
+            yield Problem(name, f"has the unknown key {unknown['key']}.", suggest(unknown["key"].rpartition(".")[2], keys, "Keys"))
         else:
             text = "has the wrong type or content." if specification.get("no_log") else f"is not what it should be: {message.rstrip('.')}."
             yield Problem(name, text, f"Give it a value of type {specification.get('type', 'str')}. {description}")
@@ -258,11 +257,6 @@ def _unset_paths(path: str, value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
             yield from _unset_paths(f"{path}[{index}]", part)
-
-
-def _suggest(name: str, known: Iterable[str], kind: str) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=SUGGESTION_CUTOFF)
-    return f"Did you mean {close[0]}?" if close else f"{kind} are: {', '.join(sorted(known))}."
 
 
 def _first(description: Any) -> str:

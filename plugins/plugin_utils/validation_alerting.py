@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.indivillage.infra.plugins.plugin_utils.alertmanager import route_faults
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import metrics_of
 from ansible_collections.indivillage.infra.plugins.plugin_utils.prometheus import (
     COMPARISONS,
     alert_names,
@@ -60,8 +61,7 @@ def _alarm_faults(alarm: Entry, slos: Sequence[Entry], own: Collection[str]) -> 
         yield f"sends people to the runbook {page}, which is not there", f"Write docs/runbooks/{page}.md, or name one that is there."
     if slos and alarm.get("slo") and alarm["slo"] not in {slo["name"] for slo in slos}:
         yield f"protects the objective {alarm['slo']}, which nobody declares", f"Name one of {SLOS}."
-    metrics = [alarm["metric"]] if alarm.get("metric") else [query["metric"] for query in alarm.get("metrics") or [] if query.get("metric")]
-    for metric in metrics:
+    for metric in metrics_of(alarm):
         known = published().get(metric["namespace"], frozenset()) if metric["namespace"].startswith("AWS/") else own
         if metric["name"] not in known:
             yield (

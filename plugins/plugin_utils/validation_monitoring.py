@@ -12,7 +12,14 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import ANY, COMBINATIONS, WATCHED, instances, is_of_cloudwatch
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import (
+    ANY,
+    COMBINATIONS,
+    WATCHED,
+    instances,
+    is_of_cloudwatch,
+    metrics_of,
+)
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import Problem
 
 Entry = Mapping[str, Any]
@@ -63,7 +70,7 @@ def _alarm_faults(alarm: Entry, known: set[str], roles: Collection[str]) -> Iter
 
 
 def _value_faults(alarm: Entry) -> Iterator[tuple[str, str]]:
-    metrics = [alarm["metric"]] if alarm.get("metric") else [query["metric"] for query in alarm["metrics"] if query.get("metric")]
+    metrics = metrics_of(alarm)
     ids = {query["id"] for query in alarm.get("metrics") or []}
     if (alarm.get("threshold") is None) == (alarm.get("threshold_metric_id") is None):
         yield "has no threshold or two", "Give it threshold, or threshold_metric_id for a band."

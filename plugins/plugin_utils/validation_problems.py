@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+
+SUGGESTION_CUTOFF = 0.75
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,14 @@ def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return first + tuple(item for item in second if item not in first)
 
 
-def report(problems: Sequence[Problem], environment: str) -> str:
+def suggest(name: str, known: Collection[str], kind: str) -> str:
+    """Return what may have been meant, or all that there is."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=SUGGESTION_CUTOFF)
+    return f"Did you mean {close[0]}?" if close else f"{kind} are: {', '.join(sorted(known))}."
+
+
+def report(problems: Sequence[Problem], name: str, where: str = "in the declaration of") -> str:
     """Return the one message that names every problem, numbered; nothing was changed when it is shown."""
     count = "One problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = [f"{number}. {problem}" for number, problem in enumerate(problems, start=1)]
-    return "\n".join([f"{count} in the declaration of {environment}; nothing was changed.", *lines])
+    return "\n".join([f"{count} {where} {name}; nothing was changed.", *lines])

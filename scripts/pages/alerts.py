@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import is_of_cloudwatch
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import PERIOD_SECONDS, is_of_cloudwatch, metrics_of
 from ansible_collections.indivillage.infra.plugins.plugin_utils.prometheus import budget, burn_rates, minutes_of, number, runbook_of
 
 from scripts.pages.environments import REAL
@@ -65,8 +65,7 @@ def _condition(entry: Mapping[str, Any], everywhere: list[Mapping[str, Any]]) ->
 
 
 def _cloudwatch_minutes(entry: Mapping[str, Any]) -> float:
-    metrics = [entry["metric"]] if entry.get("metric") else [query["metric"] for query in entry["metrics"] if query.get("metric")]
-    return float(metrics[0].get("period_seconds", 300) * entry["evaluation_periods"] / 60)
+    return float(metrics_of(entry)[0].get("period_seconds", PERIOD_SECONDS) * entry["evaluation_periods"] / 60)
 
 
 def _routes(said: Mapping[str, Any]) -> Iterator[str]:
