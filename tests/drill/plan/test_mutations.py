@@ -18,14 +18,13 @@ pytestmark = pytest.mark.emulator
 
 SEEN = [mutation for mutation in mutations() if not mutation.reason]
 UNSEEN = [mutation for mutation in mutations() if mutation.reason]
-TOGETHER = [*batches(), *([mutation] for mutation in SEEN if mutation.alone)]
 
 
 def names(batch: list[Mutation]) -> str:
     return batch[0].id if len(batch) == 1 else f"{batch[0].id}-and-{len(batch) - 1}-more"
 
 
-@pytest.mark.parametrize("batch", TOGETHER, ids=names)
+@pytest.mark.parametrize("batch", batches(), ids=names)
 def test_a_plan_names_what_was_changed_and_a_run_puts_it_right(clean: Clean, batch: list[Mutation]) -> None:
     project = clean.project.copy()
     try:

@@ -23,8 +23,8 @@ REGIONS = ("us-east-1", "us-west-2")
 Client = Callable[[str, str], Any]  # service, region -> boto3 client
 Resource = dict[str, Any]
 
-# AWS shows them for a while after their end, with a state that says so.
-SHOWN_AFTER_THEIR_END = ("instance", "NAT gateway", "VPC endpoint", "KMS key")
+# AWS shows them for a while after their end, with a state that says so; a tag that was ever seen on a bill stays listed for good.
+SHOWN_AFTER_THEIR_END = ("instance", "NAT gateway", "VPC endpoint", "KMS key", "ECS cluster", "cost allocation tag")
 
 # Left out wherever they stand: times, counters, and what says who asked.
 _VOLATILE = re.compile(

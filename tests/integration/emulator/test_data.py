@@ -295,10 +295,12 @@ def test_the_key_of_a_log_group_changes(emulator: RunningEmulator) -> None:
         logs.associate_kms_key(logGroupName="absent", kmsKeyId="arn:aws:kms:us-east-1:123456789012:key/one")
 
 
-def test_a_metric_filter_that_is_put_again_replaces_the_former(emulator: RunningEmulator) -> None:
+def test_a_metric_filter_that_is_put_again_replaces_the_former_and_ends_with_its_group(emulator: RunningEmulator) -> None:
     logs, name = emulator.client("logs"), f"/tests/{uuid.uuid4().hex[:8]}"
     logs.create_log_group(logGroupName=name)
     for pattern in ("ERROR", "FATAL"):
         counted = [{"metricName": "Errors", "metricNamespace": "tests", "metricValue": "1"}]
         logs.put_metric_filter(logGroupName=name, filterName="errors", filterPattern=pattern, metricTransformations=counted)
     assert [one["filterPattern"] for one in logs.describe_metric_filters(logGroupName=name)["metricFilters"]] == ["FATAL"]
+    logs.delete_log_group(logGroupName=name)
+    assert logs.describe_metric_filters(filterNamePrefix="errors")["metricFilters"] == []

@@ -77,6 +77,4 @@ def test_mutations_of_a_batch_can_be_told_apart() -> None:
         places = [(mutation.host, place, mutation.field) for mutation in batch for place in mutation.plan]
         assert len(set(places)) == len(places)
     tried = {mutation.id for batch in batches() for mutation in batch}
-    assert tried | {mutation.id for mutation in mutations() if mutation.alone or mutation.reason} == {
-        mutation.id for mutation in mutations()
-    }
+    assert tried | {mutation.id for mutation in mutations() if mutation.reason} == {mutation.id for mutation in mutations()}

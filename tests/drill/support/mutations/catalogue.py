@@ -21,11 +21,11 @@ def mutations() -> list[Mutation]:
 def batches() -> list[list[Mutation]]:
     """Groups of mutations that do not meet: no two of a group are planned in the same task and item, or they name different fields of it.
 
-    Those that must be alone, and those that a plan does not see, are no part of it.
+    Those that a plan does not see are no part of it.
     """
     groups: list[list[Mutation]] = []
     for mutation in ALL:
-        if mutation.alone or mutation.reason:
+        if mutation.reason:
             continue
         for group in groups:
             if not any(_meet(mutation, other) for other in group):
@@ -37,6 +37,8 @@ def batches() -> list[list[Mutation]]:
 
 
 def _meet(one: Mutation, other: Mutation) -> bool:
+    if one.alone or other.alone:
+        return not (one.alone and other.alone) or one.resource == other.resource
     if one.host != other.host or not one.plan.keys() & other.plan.keys():
         return False
     return not (one.field and other.field and one.field != other.field)

@@ -134,7 +134,7 @@ def mutation(
 
     `resource` is the type of what is changed and `what` the change in words. `task`, `item` and `operation` say where the plan must show
     it and with which API operation, `field` names a field that must be among the changes; `also` has further tasks that must follow.
-    `argument` names the arguments of the task that this proves. `alone`: it cannot share an account with others.
+    `argument` names the arguments of the task that this proves. `alone`: it shares an account only with such ones of other resources.
     """
 
     def register(function: Callable[[Account], None]) -> Callable[[Account], None]:
