@@ -28,10 +28,13 @@ class ActionModule(ActionBase):
             teller = threading.Thread(target=tell, args=(Path(progress.name), ended), daemon=True)
             teller.start()
             try:
-                return dict(self._execute_module(module_args={**self._task.args, "progress_file": progress.name}, task_vars=task_vars))
+                result = dict(self._execute_module(module_args={**self._task.args, "progress_file": progress.name}, task_vars=task_vars))
             finally:
                 ended.set()
                 teller.join()
+        # The name is another one each time, and a plan's digest covers what a task is given.
+        result.get("invocation", {}).get("module_args", {}).pop("progress_file", None)
+        return result
 
 
 def tell(progress: Path, ended: threading.Event) -> None:
