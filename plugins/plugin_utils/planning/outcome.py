@@ -174,7 +174,7 @@ class Outcome:
         if self.parameters.get("state") in ("absent", "deleted", "terminated"):
             return "delete"
         first = writes[0]
-        if first.verb in ("Put", "Register") and bare(first.noun) in CREATED_BY_PUT:
+        if first.verb == "Import" or (first.verb in ("Put", "Register") and bare(first.noun) in CREATED_BY_PUT):
             return "create" if not self._was_there(first) else "change"
         made = first.operation in relations.ELSEWHERE or (first.creates and first.verb != "Put")
         if made and normal(first.noun) not in PARTS:
@@ -193,7 +193,7 @@ class Outcome:
     def _name(self, main: Write | None) -> str:
         given = facts([{name: value for name, value in self.parameters.items() if not name.startswith("_ansible_")}])
         tags = given.get("tags")
-        for name in ("name", "id", "alias", "db_instance_identifier", "template_name", "iam_name", "resource_id"):
+        for name in ("name", "id", "alias", "name_tag", "db_instance_identifier", "template_name", "iam_name", "resource_id"):
             if isinstance(given.get(name), str) and given[name]:
                 return str(given[name])
         if isinstance(tags, dict) and isinstance(tags.get("name", tags.get("Name")), str):

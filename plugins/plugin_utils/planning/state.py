@@ -358,9 +358,9 @@ def _set(node: Node, member: str, value: Any, verb: str, trace: Trace) -> None:
     before = node.value.get(member)
     if isinstance(value, Mapping) and set(value) == {"Value"} and shape.type_name != "structure":
         value = value["Value"]
-    if isinstance(before, (dict, list)) and isinstance(value, str):
-        document = requests.document(value)
-        value = value if document is None else document
+    document = requests.document(value) if isinstance(before, (dict, list)) and isinstance(value, str) else None
+    if document is not None:
+        value = document
     elif fits(value, shape):
         value = fit(value, shape)
     else:

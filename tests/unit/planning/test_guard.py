@@ -216,6 +216,19 @@ def test_policies_are_compared_by_what_they_say(account: Account) -> None:
     assert fields(account.plan()) == {"AssumeRolePolicyDocument.Statement": ([{"Action": ["a", "b"]}], [{"Action": ["c"]}])}
 
 
+def test_a_certificate_is_imported_in_place_of_another_and_stays_a_certificate(account: Account) -> None:
+    """What is written as text has the name of what is read as a structure."""
+    acm, arn = account.client("acm"), "arn:aws:acm:us-east-1:123456789012:certificate/5815a8eb"
+    account.answers["DescribeCertificate"] = {"Certificate": {"CertificateArn": arn, "DomainName": "shop.example"}}
+    account.answers["GetCertificate"] = {"Certificate": "former", "CertificateChain": "chain"}
+    for _time in range(2):
+        assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainName"] == "shop.example"
+        acm.get_certificate(CertificateArn=arn)
+        acm.import_certificate(CertificateArn=arn, Certificate=b"new", PrivateKey=b"key", CertificateChain=b"chain")
+    plan = account.plan(name_tag="shop", private_key="key")
+    assert (plan["action"], plan["certain"], plan["resource"]) == ("change", True, "certificate shop")
+
+
 def test_what_was_deleted_is_gone(account: Account) -> None:
     account.answers["DescribeDBInstances"] = {"DBInstances": [{"DBInstanceIdentifier": "x"}, {"DBInstanceIdentifier": "y"}]}
     rds = account.client("rds")
