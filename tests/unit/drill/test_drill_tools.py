@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.parsers import create_parser
 
 from tests.drill.support import faults, snapshot
 from tests.drill.support.mutations.catalogue import batches, mutations
+from tests.drill.support.runs import ROOT
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,22 @@ def test_mutations_of_a_batch_can_be_told_apart() -> None:
         assert len(set(places)) == len(places)
     tried = {mutation.id for batch in batches() for mutation in batch}
     assert tried | {mutation.id for mutation in mutations() if mutation.reason} == {mutation.id for mutation in mutations()}
+
+
+def test_each_mutation_names_a_task_that_there_is() -> None:
+    named = {task for mutation in mutations() for task, _item in (mutation.place, *mutation.plan) if task}
+    assert named - set(task_names()) == set()
+
+
+def task_names() -> Iterator[str]:
+    """The names of what roles do; a block or an import does nothing itself."""
+
+    def within(tasks: list[dict[str, Any]]) -> Iterator[str]:
+        for task in tasks:
+            for part in ("block", "rescue", "always"):
+                yield from within(task.get(part, []))
+            if "block" not in task and not any("import_" in key or "include_" in key for key in task):
+                yield task["name"]
+
+    for path in ROOT.glob("roles/*/tasks/*.yml"):
+        yield from within(yaml.safe_load(path.read_text()) or [])

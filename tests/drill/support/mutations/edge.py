@@ -365,7 +365,11 @@ def distribution_seldom_asks_the_second_origin(account: Account) -> None:
 
 @distribution("secret header taken away", "secret_header", "Origins.Items", alone=True)
 def distribution_without_secret(account: Account) -> None:
-    update_distribution(account, lambda config: config["Origins"]["Items"][0].update(CustomHeaders={"Quantity": 0}))
+    def take_away(config: dict[str, Any]) -> None:
+        origin = next(origin for origin in config["Origins"]["Items"] if origin["CustomHeaders"]["Quantity"])
+        origin["CustomHeaders"] = {"Quantity": 0}
+
+    update_distribution(account, take_away)
 
 
 @mutation("distribution", "tag removed", DISTRIBUTION, operation="TagResource", argument="tags", field="Tags.Project", host=GLOBAL)

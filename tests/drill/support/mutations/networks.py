@@ -389,7 +389,8 @@ def endpoint_group_tag_removed(account: Account) -> None:
 @mutation("security group", "deleted", "Make the security groups that are missing, empty", "internal_load_balancer",
           operation="CreateSecurityGroup", argument=("name", "description", "vpc_id", "tags"), host=DR, alone=True,
           also={(GROUPS, "internal_load_balancer"): "AuthorizeSecurityGroupIngress", (GROUPS, "web"): "AuthorizeSecurityGroupEgress",
-                (GROUPS, "app"): "AuthorizeSecurityGroupIngress"})  # fmt: skip
+                (GROUPS, "app"): "AuthorizeSecurityGroupIngress",
+                ("Make the load balancers", "internal"): "SetSecurityGroups"})  # fmt: skip
 def group_deleted(account: Account) -> None:
     ec2, group = account.client("ec2"), account.group_id("internal-load-balancer")
     for name in ("web", "app"):  # rules that name it stand in the way
