@@ -24,8 +24,11 @@ description:
     The result tells under C(plan) what an apply would do, with the values of each field before and after. A task that cannot run under
     the guard stops with an error.
   - Outside check mode a call that deletes what holds data is refused, unless O(approved_deletions) names the resource.
-  - Nothing is written to disk but a Unix socket and a list of the AWS calls that were made, without their parameters, in Ansible's own
-    temporary folder of the run, which only its owner may enter.
+  - With O(read_ahead), which is on, a process beside the tasks makes the reads that the run before has made, in their order, before the
+    tasks ask for them. See C(docs/worker.md).
+  - In Ansible's own temporary folder of the run, which only its owner may enter, stand Unix sockets, a list of the AWS calls that were
+    made, without their parameters, and what was read, with the parameters and without the answers. The latter is kept for the next run
+    of the same playbooks and inventory, in C(reads) below Ansible's home directory, for its owner alone.
 notes:
   - Needs Linux and one of the ansible-core versions it is tested with; on another version it stops with an error.
 options:
@@ -38,6 +41,14 @@ options:
     default: []
     vars:
       - name: approved_deletions
+  read_ahead:
+    description:
+      - Make reads ahead of the tasks that will need them, as far as the last run of the same playbooks, inventory, tags and limit tells.
+      - An answer is given to the very same request only, once, at most 30 seconds old, and not after the first change of the run.
+    type: bool
+    default: true
+    vars:
+      - name: stack_read_ahead
   pipelining:
     description: Hand modules over by a pipe. Without it every task takes the way of the local connection.
     type: bool
@@ -59,6 +70,7 @@ options:
 """
 
 import fcntl
+import hashlib
 import importlib
 import json
 import multiprocessing
@@ -73,12 +85,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
+from ansible import context
 from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils import ansible_release
 from ansible.plugins.connection import ensure_connect
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.display import Display
-from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_protocol, worker_server
+from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_protocol, worker_read_ahead, worker_server
 
 SUPPORTED_CORE = ("2.21",)
 COLLECTIONS = ("amazon.aws", "community.aws", "indivillage.infra")
@@ -102,7 +115,7 @@ class Connection(LocalConnection):
             approved, directory = tuple(self.get_option("approved_deletions")), str(self.cwd or Path.cwd())
             request = worker_protocol.Request({**os.environ, **environment}, directory, current_umask(), in_data, approved)
             try:
-                result = run(request)
+                result = run(request, reads_of_runs_like_this() if self.get_option("read_ahead") else None)
             except worker_protocol.ColdError as cold:
                 reason = str(cold)
                 display.vvv(f"AWS WORKER leaves this task to the local connection: {reason}", host=self._play_context.remote_addr)
@@ -110,10 +123,13 @@ class Connection(LocalConnection):
                 display.vvv(f"AWS WORKER: {cmd}", host=self._play_context.remote_addr)
                 return result
         require_guard(in_data or b"", reason)
+        outside(in_data or b"")
         return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
 
     def put_file(self, in_path: str, out_path: str) -> None:
-        require_guard(Path(in_path).read_bytes(), "without pipelining modules run from files")
+        content = Path(in_path).read_bytes()
+        require_guard(content, "without pipelining modules run from files")
+        outside(content)
         super().put_file(in_path, out_path)
 
 
@@ -134,6 +150,23 @@ def require_guard(payload: bytes, reason: str) -> None:
             f"This AWS task cannot be planned, because the worker cannot run it under its write guard: {reason}. Change that for the "
             "task, or set stack_connection to local for Ansible's plain check mode, which some modules do not honour."
         )
+
+
+def outside(payload: bytes) -> None:
+    """An AWS module runs beside the worker, which does not see what it changes: nothing that was read ahead is used from now on."""
+    if worker_protocol.calls_aws(payload):
+        directory = os.open(C.DEFAULT_LOCAL_TMP, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            worker_read_ahead.mark_stale(directory)
+        finally:
+            os.close(directory)
+
+
+def reads_of_runs_like_this() -> Path:
+    """The file that tells what runs of the same playbooks, inventory, tags and limit read."""
+    said = {name: context.CLIARGS.get(name) for name in ("args", "inventory", "tags", "skip_tags", "subset")}
+    name = hashlib.sha256(json.dumps([str(Path.cwd()), said], default=list).encode()).hexdigest()[:32]
+    return Path(C.ANSIBLE_HOME) / worker_read_ahead.KEPT / name
 
 
 def interpreter_environment(command: str) -> dict[str, str] | None:
@@ -157,9 +190,12 @@ def current_umask() -> int:
     return int(umask, 8)
 
 
-def run(request: worker_protocol.Request) -> tuple[int, bytes, bytes]:
-    """Have a task run: its return code, stdout and stderr. Raises ColdError when nothing was run, with the reason."""
-    with connect(request.payload) as worker:
+def run(request: worker_protocol.Request, reads: Path | None) -> tuple[int, bytes, bytes]:
+    """Have a task run: its return code, stdout and stderr. Raises ColdError when nothing was run, with the reason.
+
+    `reads` is the file of `reads_of_runs_like_this`, None when nothing shall be read ahead. Whoever comes first decides for the run.
+    """
+    with connect(request.payload, reads) as worker:
         stdout, stdout_end = os.pipe()
         stderr, stderr_end = os.pipe()
         try:
@@ -194,7 +230,7 @@ def read_to_end(stdout: int, stderr: int) -> tuple[bytes, bytes]:
     return bytes(contents[stdout]), bytes(contents[stderr])
 
 
-def connect(payload: bytes) -> socket.socket:
+def connect(payload: bytes, reads: Path | None) -> socket.socket:
     """Connect to this run's server, which the first caller starts. Raises ColdError when there is none to be had."""
     line = worker_protocol.call_line(payload)
     directory = os.open(C.DEFAULT_LOCAL_TMP, os.O_RDONLY | os.O_DIRECTORY)
@@ -207,7 +243,7 @@ def connect(payload: bytes) -> socket.socket:
             problem = lock.read()
             worker = None if problem else dial(directory)
             if not worker and not problem:
-                problem = start(directory, line, worker_protocol.wrapper_of(payload))
+                problem = start(directory, line, worker_protocol.wrapper_of(payload), reads)
                 # Kept for the tasks to come, which shall not wait for another failure.
                 lock.write(problem)
                 worker = dial(directory)
@@ -230,13 +266,14 @@ def dial(directory: int) -> socket.socket | None:
     return worker
 
 
-def start(directory: int, line: int, wrapper: str) -> str:
+def start(directory: int, line: int, wrapper: str, reads: Path | None) -> str:
     """Start the server of this run, for payloads that call this wrapper on the given line; the reason if that fails, else nothing."""
     run_process = multiprocessing.parent_process()
     run_pidfd = os.pidfd_open(run_process.pid if run_process and run_process.pid else os.getpid())
     # Modules pass sets on to AWS: their order must not be another one in a plan's second run.
     order = {} if "PYTHONHASHSEED" in os.environ else {"PYTHONHASHSEED": "0"}
-    settings = json.dumps({"roots": package_roots(), "line": line, "wrapper": wrapper, "unset": list(order)})
+    kept = str(reads) if reads else None
+    settings = json.dumps({"roots": package_roots(), "line": line, "wrapper": wrapper, "unset": list(order), "reads": kept})
     try:
         server = subprocess.run(
             [sys.executable, "-P", "-", str(directory), str(run_pidfd), settings],

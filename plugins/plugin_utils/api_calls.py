@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import operations
 
+AHEAD = "ahead"  # the mode of what no task has made
 PLANNED = "planned"  # in place of a status: a write that a plan recorded and did not send
 # Statuses by which AWS asks to slow down. Some services throttle with 400, which no status tells from another error.
 THROTTLED = frozenset({429, 503})
@@ -19,12 +20,13 @@ _HEADINGS = ("CALL", "KIND", "COUNT", "SECONDS", "SLOWEST", "ERRORS", "THROTTLED
 
 @dataclass
 class Tally:
-    """All calls of one operation. `seconds` is their sum, `slowest` the longest of them; `planned` were not sent."""
+    """All calls of one operation. `seconds` is their sum, `slowest` the longest; `planned` were not sent, `ahead` were sent early."""
 
     service: str
     operation: str
     count: int = 0
     planned: int = 0
+    ahead: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
     errors: int = 0
@@ -42,12 +44,13 @@ class Tally:
         except operations.UnknownServiceError:
             return True
 
-    def add(self, seconds: float, status: int | str) -> None:
-        """Count one call."""
+    def add(self, seconds: float, status: int | str, mode: str) -> None:
+        """Count one call; `mode` says whether it was made by a task that applied or checked, or ahead of it."""
         if status == PLANNED:
             self.planned += 1
             return
         self.count += 1
+        self.ahead += mode == AHEAD
         self.seconds += seconds
         self.slowest = max(self.slowest, seconds)
         self.errors += isinstance(status, int) and status >= 400
@@ -59,7 +62,7 @@ def read(log: Path) -> list[Tally]:
     tallies: dict[tuple[str, str], Tally] = {}
     for call in _lines(log):
         key = (call["service"], call["operation"])
-        tallies.setdefault(key, Tally(*key)).add(call["seconds"], call["status"])
+        tallies.setdefault(key, Tally(*key)).add(call["seconds"], call["status"], call["mode"])
     return sorted(tallies.values(), key=lambda tally: tally.name)
 
 
@@ -75,7 +78,8 @@ def summary(tallies: Iterable[Tally]) -> str:
     """One line: reads, writes, time, and the slowest call. Time is what calls took one by one, also where they ran side by side."""
     sent = [tally for tally in tallies if tally.count]
     reads, writes = (sum(tally.count for tally in sent if tally.writes is kind) for kind in (False, True))
-    parts = [f"{reads} reads", f"{writes} writes"]
+    ahead = sum(tally.ahead for tally in sent)
+    parts = [f"{reads} reads" + (f" ({ahead} ahead of their tasks)" if ahead else ""), f"{writes} writes"]
     if planned := sum(tally.planned for tally in tallies):
         parts.append(f"{planned} planned writes")
     parts.append(f"{sum(tally.seconds for tally in sent):.1f} s")

@@ -117,5 +117,9 @@ def wrapper_of(payload: bytes) -> str:
 
 def plans_aws(payload: bytes) -> bool:
     """Whether this is a module in check mode, of a collection whose modules call AWS."""
-    _wrapper, _end, arguments = payload.partition(PAYLOAD_END + PAYLOAD_CALL)
-    return CHECK_MODE in arguments and AWS_MODULE.search(arguments) is not None
+    return CHECK_MODE in payload.partition(PAYLOAD_END + PAYLOAD_CALL)[2] and calls_aws(payload)
+
+
+def calls_aws(payload: bytes) -> bool:
+    """Whether this is a module of a collection whose modules call AWS."""
+    return AWS_MODULE.search(payload.partition(PAYLOAD_END + PAYLOAD_CALL)[2]) is not None

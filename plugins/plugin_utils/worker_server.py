@@ -25,12 +25,15 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from . import worker_read_ahead
 from .planning import operations
 from .planning.state import State
+from .worker_calls import CallLog
 from .worker_library import Library, load_library
-from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, receive_request
+from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, receive_request
 from .worker_task import Surroundings, compiled, take
 
 MAXIMAL_WRITES_BYTES = 16 << 20
@@ -47,15 +50,28 @@ class Task:
     """The memory in which the child leaves what it would have written."""
 
 
+@dataclass(frozen=True)
+class RunFiles:
+    """What belongs to one run: the descriptors of its directory, of its log of AWS calls, and of its list of reads."""
+
+    directory: int
+    calls: int
+    reads: int | None
+    """None when nothing is read ahead."""
+    former: list[worker_read_ahead.Read]
+    """What the run before has read."""
+
+
 class Server:
     """Accepts, forks, and reports exits until the run ends."""
 
-    def __init__(self, listener: socket.socket, run_pidfd: int, library: Library, line: int, calls: int) -> None:
+    def __init__(self, listener: socket.socket, run_pidfd: int, library: Library, line: int, files: RunFiles) -> None:
         self._listener = listener
         self._run_pidfd = run_pidfd
         self._library = library
         self._line = line
-        self._calls = calls
+        self._files = files
+        self._ahead: dict[str, str] = {}  # stack -> socket of the process that reads ahead for it; empty when none does
         self._state = State()
         self._knocking: dict[int, socket.socket] = {}  # connected, and not heard of since
         self._by_exit: dict[int, Task] = {}
@@ -100,11 +116,14 @@ class Server:
             return None
         with suppress(Exception):  # the child meets it again, and answers
             self._library.text_of(received)
+        ahead = self._read_ahead(received) if self._files.former else ""
         server, writes = os.getpid(), os.memfd_create("writes")
         pid = os.fork()
         if pid == 0:
             self._close()
-            return take(received, self._library, self._line, server, Surroundings(self._state, self._calls, writes))
+            files = self._files
+            surroundings = Surroundings(self._state, files.calls, writes, files.directory, files.reads, ahead)
+            return take(received, self._library, self._line, server, surroundings)
         received.close()
         with suppress(OSError):  # the child does the same; whoever comes first
             os.setpgid(pid, pid)
@@ -114,6 +133,30 @@ class Server:
         self._events.register(pidfd, select.EPOLLIN)
         self._events.register(connection.fileno(), select.EPOLLRDHUP)
         return None
+
+    def _read_ahead(self, received: Received) -> str:
+        """The name of the socket that answers for a task's stack; the first task of a stack has the reading begin."""
+        environment = received.request.environment
+        stack = worker_read_ahead.stack_of(environment)
+        if stack not in self._ahead:
+            reads = [read for read in self._files.former if read.stack == stack]
+            self._ahead[stack] = name = f"{stack}.ahead" if reads else ""
+            if reads:
+                listener = listen(self._files.directory, name)
+                server = os.getpid()
+                if os.fork() == 0:
+                    with suppress(BaseException):
+                        self._close()
+                        received.connection.close()
+                        received.close()  # whoever waits for the task's output waits until nobody has these any more
+                        os.environ.clear()
+                        os.environ.update(environment)
+                        stale = partial(worker_read_ahead.is_stale, self._files.directory)
+                        log = CallLog(self._files.calls, "read ahead", "ahead").write
+                        worker_read_ahead.beside_the_tasks(listener, worker_read_ahead.ReadAhead(reads, stale, log), server)
+                    os._exit(0)
+                listener.close()
+        return self._ahead[stack]
 
     def _report(self, pidfd: int) -> None:
         task = self._by_exit.pop(pidfd)
@@ -146,6 +189,16 @@ class Server:
             task.connection.close()
 
 
+def listen(directory: int, name: str) -> socket.socket:
+    """A listening socket of that name in the run's directory."""
+    with suppress(FileNotFoundError):  # of a server that was killed; the caller's lock keeps others out
+        os.unlink(name, dir_fd=directory)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"/proc/self/fd/{directory}/{name}")
+    listener.listen(128)
+    return listener
+
+
 def start_script(line: int) -> str:
     """The script whose standard input makes an interpreter the server, with `main`'s arguments on its command line.
 
@@ -173,23 +226,22 @@ worker_task.finish(None)
 def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[], None]:
     """Load, serve until the process behind the pidfd has ended, and end; returns in the children only, with what each has to run.
 
-    The settings are JSON: `roots`, where the packages are, `line`, on which payloads call their wrapper, `wrapper`, its text, and `unset`,
-    the environment variables that were for this start alone.
+    The settings are JSON: `roots`, where the packages are, `line`, on which payloads call their wrapper, `wrapper`, its text, `unset`,
+    the environment variables that were for this start alone, and `reads`, the file that tells runs like this one what they read, if any.
     """
     directory, options = int(directory_descriptor), json.loads(settings)
     for name in options["unset"]:
         del os.environ[name]
-    os.fchdir(directory)
     os.umask(0o077)
     library = load_library({package: Path(path) for package, path in options["roots"].items()})
     compiled(options["wrapper"].encode())
     operations.reviewed()  # read here, or every child that plans would read it
-    with suppress(FileNotFoundError):  # of a server that was killed; the caller's lock keeps others out
-        Path(SOCKET_NAME).unlink()
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(SOCKET_NAME)
-    listener.listen(128)
-    calls = os.open(CALLS_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    kept = Path(options["reads"]) if options["reads"] else None
+    listener = listen(directory, SOCKET_NAME)
+    append = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    calls = os.open(CALLS_NAME, append, 0o600, dir_fd=directory)
+    reads = os.open(worker_read_ahead.READS_NAME, append, 0o600, dir_fd=directory) if kept else None
+    former = worker_read_ahead.load(kept) if kept else []
     os.chdir("/")
     gc.collect()
     gc.freeze()  # children never touch the memory of what was loaded before them
@@ -200,10 +252,13 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     os.close(null)
-    call = Server(listener, int(run_pidfd), library, options["line"], calls).serve_until_the_run_ends()
+    files = RunFiles(directory, calls, reads, former)
+    call = Server(listener, int(run_pidfd), library, options["line"], files).serve_until_the_run_ends()
     if call:
-        os.close(directory)
         return call
     with suppress(OSError):
         os.unlink(SOCKET_NAME, dir_fd=directory)
+    if kept and reads is not None:
+        with suppress(OSError):
+            worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
     os._exit(0)

@@ -23,10 +23,11 @@ from typing import Any, NoReturn
 
 from .planning.placeholders import inward
 from .planning.state import State
-from .worker_calls import CallLog, deletion_check, nothing_to_check, watch
+from .worker_calls import CallLog, Reads, deletion_check, nothing_to_check, watch
 from .worker_library import Library
 from .worker_planning import Planner, is_planned
 from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, PAYLOAD_PACKED, ColdError, Received, call_line
+from .worker_read_ahead import Asker, stack_of
 
 # What an interpreter reads when it starts, and cannot be told afterwards.
 STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
@@ -44,6 +45,12 @@ class Surroundings:
     """The descriptor of the file to which AWS calls are logged."""
     writes: int
     """The descriptor of the memory by which the task hands its own recorded writes to the server."""
+    directory: int
+    """The descriptor of the run's directory."""
+    reads: int | None
+    """The descriptor of the file in which a run leaves what it read to the next one; None when nothing is read ahead."""
+    ahead: str
+    """The name of the socket at which answers can be had that were asked for ahead; empty when there is none."""
 
 
 @cache
@@ -85,13 +92,22 @@ def oversee(call: partial[None], approved: tuple[str, ...], library: Library, su
     parameters = arguments["ANSIBLE_MODULE_ARGS"]
     planned = is_planned(module, parameters)
     log = CallLog(surroundings.calls, module, "check" if planned else "apply")
-    watch(log, nothing_to_check if planned else deletion_check(approved))
+    watch(log, nothing_to_check if planned else deletion_check(approved), reads_of(call, surroundings, planned))
     if not planned:
         return call
     planner = Planner(module, parameters, library.source(path), surroundings.state, log)
     arguments["ANSIBLE_MODULE_ARGS"] = planner.prepare()
     atexit.register(planner.hand_over, surroundings.writes)
     return partial(call.func, **{**call.keywords, "params": json.dumps(arguments)})
+
+
+def reads_of(call: partial[None], surroundings: Surroundings, planned: bool) -> Reads | None:
+    """What the task reads, for this run and the next one."""
+    if surroundings.reads is None:
+        return None
+    task = f"{call.keywords['module_fqn']} {call.keywords['params']}".encode()
+    asker = Asker(surroundings.directory, surroundings.ahead, task) if surroundings.ahead else None
+    return Reads(surroundings.directory, surroundings.reads, stack_of(os.environ), asker, writes=not planned)
 
 
 def take(received: Received, library: Library, line: int, server: int, surroundings: Surroundings) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import requests
 import yaml
@@ -150,7 +151,8 @@ def results(finished: subprocess.CompletedProcess[str]) -> list[Any]:
         (r"ansible-tmp-[\d.-]+", "<temporary>"),
     ):
         text = re.sub(pattern, replacement, text)
-    play = json.loads(text)["plays"][0]
+    report, _end = json.JSONDecoder().raw_decode(text)
+    play = report["plays"][0]
     return [{**result, "duration": None} for entry in play["tasks"] for result in entry["hosts"].values()]
 
 
@@ -190,6 +192,34 @@ def shown(finished: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
     """How many tasks the worker ran, and why it left others."""
     left = re.findall(r"AWS WORKER leaves this task to the local connection: (.*)", finished.stdout)
     return len(re.findall(r"AWS WORKER: ", finished.stdout)), left
+
+
+def test_what_the_run_before_has_read_is_read_ahead_until_something_changes(run: Run, endpoint: str, tmp_path: Path) -> None:
+    vpcs = [task("amazon.aws.ec2_vpc_net", name=f"v{number}", cidr_block=f"10.{number}.0.0/16") for number in range(6)]
+    question = task("amazon.aws.ec2_vpc_net_info", filters={"tag:Name": "v0"})
+    settings = {"ANSIBLE_CALLBACKS_ENABLED": "indivillage.infra.api_calls", "ANSIBLE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+
+    def ahead(finished: subprocess.CompletedProcess[str]) -> int:
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        (said,) = re.findall(r"^API calls: \d+ reads(?: \((\d+) ahead of their tasks\))?", finished.stdout, re.MULTILINE)
+        return int(said or 0)
+
+    first = run([*vpcs, question], **settings)
+    assert ahead(first) == 0
+    second = run([*vpcs, question], **settings)
+    assert ahead(second) >= 6
+    assert all(not result["changed"] for result in results(second))
+    assert ahead(run([*vpcs, question], WORKER, "-e", "stack_read_ahead=false", **settings)) == 0
+
+    # Something else has been done to one of them meanwhile, and a task of the run does more: both are seen.
+    ec2 = boto3.client("ec2", endpoint_url=endpoint, region_name="us-east-1")
+    (found,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["v0"]}])["Vpcs"]
+    ec2.create_tags(Resources=[found["VpcId"]], Tags=[{"Key": "by", "Value": "hand"}])
+    vpcs[3]["amazon.aws.ec2_vpc_net"]["tags"] = {"new": "1"}
+    tag = task("amazon.aws.ec2_tag", resource=found["VpcId"], tags={"then": "2"})
+    *_others, tagged, asked = results(run([*vpcs, tag, question], **settings))
+    assert tagged["changed"]
+    assert asked["vpcs"][0]["tags"] == {"Name": "v0", "by": "hand", "then": "2"}
 
 
 def test_what_it_cannot_run_goes_the_local_way(run: Run, tmp_path: Path) -> None:

@@ -69,5 +69,5 @@ def test_a_run_without_aws_has_no_log(tmp_path: Path) -> None:
 def test_the_document_names_operations_and_nothing_that_was_asked(log: Path) -> None:
     document = api_calls.document(api_calls.read(log))
     assert {key for call in document["calls"] for key in call} == {
-        *("service", "operation", "count", "planned", "seconds", "slowest", "errors", "throttled")
+        *("service", "operation", "count", "planned", "ahead", "seconds", "slowest", "errors", "throttled")
     }
