@@ -70,6 +70,8 @@ class Resource:
     """Whether a changed immutable property may delete and create anew, because the resource holds nothing of value."""
     taggable: ClassVar[bool] = True
     """Whether it can carry tags; C(find) of one that cannot leaves them out."""
+    tagged_first: ClassVar[bool] = False
+    """Whether tags are put right before anything else, since who may change the resource may do so by its tags alone."""
     lasting: ClassVar[bool] = False
     """Whether it is always there: settings of an account, which are changed and neither created nor deleted."""
 
@@ -259,10 +261,13 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
             resource.delete(current)
             resource.create({**{key: current[key] for key in resource.properties if current.get(key) is not None}, **wanted}, retagged)
         else:
+            steps: list[Callable[[], None]] = []
             if changes:
-                resource.update(current, changes)
+                steps.append(lambda: resource.update(current, changes))
             if add or remove:
-                resource.tag(current, add, remove)
+                steps.insert(0 if resource.tagged_first else len(steps), lambda: resource.tag(current, add, remove))
+            for step in steps:
+                step()
         updated = _written(resource, after)
     return {**result, "resource": resource.shown(updated)}
 

@@ -351,6 +351,7 @@ class Distribution(Resource):
     )
     ordered = frozenset({"origins", "origin_groups", "behaviours", "errors"})
     exact = frozenset({"secret_headers"})
+    tagged_first = True
 
     # ---- What is declared, in the API's own form -----------------------------------------------------------------------------------
 
