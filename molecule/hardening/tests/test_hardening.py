@@ -163,7 +163,7 @@ def test_who_fails_too_often_is_locked_out_for_a_while(host: Host) -> None:
     host.check_output("apt-get --quiet --quiet --yes install --no-install-recommends pamtester >/dev/null 2>&1")
     host.check_output("id guest >/dev/null 2>&1 || useradd --create-home guest; faillock --user guest --reset")
     # A hash that is quick to compare: the one of a new password takes seconds and a gibibyte, six times.
-    host.check_output("usermod --password \"$(openssl passwd -6 Some-42-Long-Words)\" guest")
+    host.check_output('usermod --password "$(openssl passwd -6 Some-42-Long-Words)" guest')
     right, wrong = (f"echo '{word}' | pamtester other guest authenticate" for word in ("Some-42-Long-Words", "wrong"))
     assert host.run(right).rc == 0
     assert [host.run(wrong).rc == 0 for _attempt in range(3)] == [False] * 3
