@@ -115,21 +115,18 @@ class Connection(LocalConnection):
             approved, directory = tuple(self.get_option("approved_deletions")), str(self.cwd or Path.cwd())
             request = worker_protocol.Request({**os.environ, **environment}, directory, current_umask(), in_data, approved)
             try:
-                result = run(request, reads_of_runs_like_this() if self.get_option("read_ahead") else None)
+                result = run(request, read_ahead=self.get_option("read_ahead"))
             except worker_protocol.ColdError as cold:
                 reason = str(cold)
                 display.vvv(f"AWS WORKER leaves this task to the local connection: {reason}", host=self._play_context.remote_addr)
             else:
                 display.vvv(f"AWS WORKER: {cmd}", host=self._play_context.remote_addr)
                 return result
-        require_guard(in_data or b"", reason)
-        outside(in_data or b"")
+        outside(in_data or b"", reason)
         return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
 
     def put_file(self, in_path: str, out_path: str) -> None:
-        content = Path(in_path).read_bytes()
-        require_guard(content, "without pipelining modules run from files")
-        outside(content)
+        outside(Path(in_path).read_bytes(), "without pipelining modules run from files")
         super().put_file(in_path, out_path)
 
 
@@ -152,8 +149,9 @@ def require_guard(payload: bytes, reason: str) -> None:
         )
 
 
-def outside(payload: bytes) -> None:
-    """An AWS module runs beside the worker, which does not see what it changes: nothing that was read ahead is used from now on."""
+def outside(payload: bytes, reason: str) -> None:
+    """Before a module runs beside the worker, which does not see what it changes: nothing that was read ahead is used from now on."""
+    require_guard(payload, reason)
     if worker_protocol.calls_aws(payload):
         directory = os.open(C.DEFAULT_LOCAL_TMP, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -190,12 +188,12 @@ def current_umask() -> int:
     return int(umask, 8)
 
 
-def run(request: worker_protocol.Request, reads: Path | None) -> tuple[int, bytes, bytes]:
+def run(request: worker_protocol.Request, *, read_ahead: bool) -> tuple[int, bytes, bytes]:
     """Have a task run: its return code, stdout and stderr. Raises ColdError when nothing was run, with the reason.
 
-    `reads` is the file of `reads_of_runs_like_this`, None when nothing shall be read ahead. Whoever comes first decides for the run.
+    Whoever comes first decides for the run whether it reads ahead.
     """
-    with connect(request.payload, reads) as worker:
+    with connect(request.payload, read_ahead=read_ahead) as worker:
         stdout, stdout_end = os.pipe()
         stderr, stderr_end = os.pipe()
         try:
@@ -230,7 +228,7 @@ def read_to_end(stdout: int, stderr: int) -> tuple[bytes, bytes]:
     return bytes(contents[stdout]), bytes(contents[stderr])
 
 
-def connect(payload: bytes, reads: Path | None) -> socket.socket:
+def connect(payload: bytes, *, read_ahead: bool) -> socket.socket:
     """Connect to this run's server, which the first caller starts. Raises ColdError when there is none to be had."""
     line = worker_protocol.call_line(payload)
     directory = os.open(C.DEFAULT_LOCAL_TMP, os.O_RDONLY | os.O_DIRECTORY)
@@ -243,7 +241,7 @@ def connect(payload: bytes, reads: Path | None) -> socket.socket:
             problem = lock.read()
             worker = None if problem else dial(directory)
             if not worker and not problem:
-                problem = start(directory, line, worker_protocol.wrapper_of(payload), reads)
+                problem = start(directory, line, worker_protocol.wrapper_of(payload), read_ahead=read_ahead)
                 # Kept for the tasks to come, which shall not wait for another failure.
                 lock.write(problem)
                 worker = dial(directory)
@@ -266,13 +264,13 @@ def dial(directory: int) -> socket.socket | None:
     return worker
 
 
-def start(directory: int, line: int, wrapper: str, reads: Path | None) -> str:
+def start(directory: int, line: int, wrapper: str, *, read_ahead: bool) -> str:
     """Start the server of this run, for payloads that call this wrapper on the given line; the reason if that fails, else nothing."""
     run_process = multiprocessing.parent_process()
     run_pidfd = os.pidfd_open(run_process.pid if run_process and run_process.pid else os.getpid())
     # Modules pass sets on to AWS: their order must not be another one in a plan's second run.
     order = {} if "PYTHONHASHSEED" in os.environ else {"PYTHONHASHSEED": "0"}
-    kept = str(reads) if reads else None
+    kept = str(reads_of_runs_like_this()) if read_ahead else None
     settings = json.dumps({"roots": package_roots(), "line": line, "wrapper": wrapper, "unset": list(order), "reads": kept})
     try:
         server = subprocess.run(

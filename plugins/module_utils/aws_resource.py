@@ -261,13 +261,13 @@ def _update(resource: Resource, current: Properties, wanted: Properties, tags: d
             resource.delete(current)
             resource.create({**{key: current[key] for key in resource.properties if current.get(key) is not None}, **wanted}, retagged)
         else:
-            steps: list[Callable[[], None]] = []
+            retag = bool(add or remove)
+            if retag and resource.tagged_first:
+                resource.tag(current, add, remove)
             if changes:
-                steps.append(lambda: resource.update(current, changes))
-            if add or remove:
-                steps.insert(0 if resource.tagged_first else len(steps), lambda: resource.tag(current, add, remove))
-            for step in steps:
-                step()
+                resource.update(current, changes)
+            if retag and not resource.tagged_first:
+                resource.tag(current, add, remove)
         updated = _written(resource, after)
     return {**result, "resource": resource.shown(updated)}
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import struct
 from dataclasses import dataclass
@@ -21,6 +23,14 @@ PAYLOAD_PACKED = b"\nzip_data="  # the last argument, and most of a payload
 CHECK_MODE = b'"_ansible_check_mode": true'
 AWS_MODULE = re.compile(rb"module_fqn='ansible_collections\.(amazon\.aws|community\.aws|indivillage\.infra)\.")
 HEADER = struct.Struct("!II")
+PR_SET_PDEATHSIG = 1
+
+
+def end_with(server: int) -> None:
+    """Have the kernel end this process, a child of the server, when the server ends, however that happens."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
 
 
 class ColdError(Exception):

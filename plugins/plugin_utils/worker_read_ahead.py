@@ -15,14 +15,12 @@ What is kept are parameters of reads: names and ids. Requests whose answers hold
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import importlib
 import json
 import os
 import pickle
 import re
-import signal
 import socket
 import struct
 import threading
@@ -45,7 +43,6 @@ UNUSED_SECONDS = 30 * 24 * 3600
 KEPT = "reads"
 READS_NAME = "aws_worker.reads"
 STALE_NAME = "aws_worker.stale"
-PR_SET_PDEATHSIG = 1
 
 # Answers with secrets or contents, questions about what changes by itself, and those by which tasks guard one another.
 NOT_AHEAD = re.compile(
@@ -115,24 +112,16 @@ class Read:
         return json.dumps([self.stack, self.service, self.operation, self.region, self.parameters]).encode() + b"\n"
 
 
-def parse(lines: Iterable[bytes]) -> list[Read]:
-    """The reads that were kept; a line that is none is left out."""
-    reads = []
-    for line in lines:
-        with suppress(ValueError, TypeError):
-            read = Read(*json.loads(line))
-            if may_be_ahead(read.service, read.operation, read.parameters):
-                reads.append(read)
-    return reads
-
-
 def load(file: Path) -> list[Read]:
-    """The reads of the run before; none when there was none."""
-    try:
-        with file.open("rb") as lines:
-            return parse(lines)
-    except OSError:
-        return []
+    """The reads of the run before, none when there was none; a line that is no read is left out."""
+    reads: list[Read] = []
+    with suppress(OSError), file.open("rb") as lines:
+        for line in lines:
+            with suppress(ValueError, TypeError):
+                read = Read(*json.loads(line))
+                if may_be_ahead(read.service, read.operation, read.parameters):
+                    reads.append(read)
+    return reads
 
 
 def keep(file: Path, lines: bytes) -> None:
@@ -319,15 +308,6 @@ class ReadAhead:
             raise _TakenError
 
         return sending
-
-
-def beside_the_tasks(listener: socket.socket, ahead: ReadAhead, server: int) -> None:
-    """Serve answers until the server ends; to be called in a fork of it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:
-        return
-    ahead.start()
-    serve(listener, ahead)
 
 
 def serve(listener: socket.socket, ahead: ReadAhead) -> None:

@@ -33,7 +33,7 @@ from .planning import operations
 from .planning.state import State
 from .worker_calls import CallLog
 from .worker_library import Library, load_library
-from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, receive_request
+from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, end_with, receive_request
 from .worker_task import Surroundings, compiled, take
 
 MAXIMAL_WRITES_BYTES = 16 << 20
@@ -145,6 +145,7 @@ class Server:
                 listener = listen(self._files.directory, name)
                 server = os.getpid()
                 if os.fork() == 0:
+                    end_with(server)
                     with suppress(BaseException):
                         self._close()
                         received.connection.close()
@@ -153,7 +154,9 @@ class Server:
                         os.environ.update(environment)
                         stale = partial(worker_read_ahead.is_stale, self._files.directory)
                         log = CallLog(self._files.calls, "read ahead", "ahead").write
-                        worker_read_ahead.beside_the_tasks(listener, worker_read_ahead.ReadAhead(reads, stale, log), server)
+                        ahead = worker_read_ahead.ReadAhead(reads, stale, log)
+                        ahead.start()
+                        worker_read_ahead.serve(listener, ahead)
                     os._exit(0)
                 listener.close()
         return self._ahead[stack]

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import json
 import os
 import re
-import signal
 import sys
 import tempfile
 import threading
@@ -26,13 +24,12 @@ from .planning.state import State
 from .worker_calls import CallLog, Reads, deletion_check, nothing_to_check, watch
 from .worker_library import Library
 from .worker_planning import Planner, is_planned
-from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, PAYLOAD_PACKED, ColdError, Received, call_line
+from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, PAYLOAD_PACKED, ColdError, Received, call_line, end_with
 from .worker_read_ahead import Asker, stack_of
 
 # What an interpreter reads when it starts, and cannot be told afterwards.
 STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
 PAYLOAD_ARGUMENTS = {"ansible_module", "module_fqn", "profile", "date_time", "rlimit_nofile", "params", "extensions", "zip_data"}
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -112,10 +109,7 @@ def reads_of(call: partial[None], surroundings: Surroundings, planned: bool) -> 
 
 def take(received: Received, library: Library, line: int, server: int, surroundings: Surroundings) -> Callable[[], None]:
     """Become, in a child of the server, the process that the client would have started to run the task that the server has received."""
-    # The kernel ends this process when the server ends, however that happens.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:
-        os._exit(1)
+    end_with(server)
     os.setpgid(0, 0)
     request = received.request
     try:

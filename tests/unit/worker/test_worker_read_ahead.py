@@ -2,7 +2,6 @@
 """What is read ahead, for whom, and until when."""
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_read_ahead
+from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_read_ahead, worker_server
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_read_ahead import Asker, Read, ReadAhead
 from botocore.awsrequest import AWSRequest
 
@@ -124,15 +123,12 @@ class Account:
         self.made: list[str] = []
         self.stale = False
 
-    def ahead(self, *reads: Read) -> ReadAhead:
+    def ahead(self, *reads: Read) -> None:
         ahead = ReadAhead(reads, lambda: self.stale, lambda _service, operation, *_rest: self.made.append(operation))
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(f"/proc/self/fd/{self.directory}/ahead")
-        listener.listen()
+        listener = worker_server.listen(self.directory, "ahead")
         serve = threading.Thread(target=worker_read_ahead.serve, args=(listener, ahead), daemon=True)
         ahead.start()
         serve.start()
-        return ahead
 
     def wait_for(self, count: int) -> None:
         limit = time.monotonic() + 20
