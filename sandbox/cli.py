@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sandbox import host, images, lifecycle, settings, status
 from sandbox.engine import Podman
 from sandbox.model import EngineError
+from sandbox.observe import EmulatorControl
 
 FAILURES = (host.HostError, images.BuildError, lifecycle.SandboxError, EngineError, LookupError, ValueError)
 
@@ -43,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     ssh = add("ssh", _ssh, "log in to an instance, or run a command on it")
     ssh.add_argument("host", help="instance id, alias or Name")
     ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="command", help="command to run there")
+    outage = add("outage", _outage, "take a region's API and machines away, as a loss of power does, or give them back")
+    outage.add_argument("region", choices=settings.REGIONS)
+    outage.add_argument("--end", action="store_true", help="give them back")
     add("url", _url, "print the page's address")
     add("ca", _ca, "print the CA file that validates the page")
     add("endpoint", _endpoint, "print the emulator's URL")
@@ -81,6 +85,12 @@ def _ssh(chosen: settings.Settings, options: argparse.Namespace) -> None:
     command += [f"admin@{instance.address}", *options.words]
     sys.stdout.flush()
     os.execvp(command[0], command)  # noqa: S606 - no shell is meant
+
+
+def _outage(chosen: settings.Settings, options: argparse.Namespace) -> None:
+    if lifecycle.version(chosen) is None:
+        raise lifecycle.SandboxError("the emulator does not answer; `make sandbox-status` says more")
+    EmulatorControl(chosen.endpoint).put(f"outages/{options.region}", {"out": not options.end})
 
 
 def _url(chosen: settings.Settings, _options: argparse.Namespace) -> None:

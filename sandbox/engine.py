@@ -94,6 +94,10 @@ class Podman:
         """Shut a container down, its file system is kept."""
         self._podman("stop", "--time", str(STOP_SECONDS), name)
 
+    def kill(self, name: str) -> None:
+        """End a container without a word, as a loss of power does; its file system is kept."""
+        self._podman("kill", "--signal", "KILL", name)
+
     def restart(self, name: str) -> None:
         """Stop and start."""
         self._podman("restart", "--time", str(STOP_SECONDS), name)

@@ -32,6 +32,7 @@ class FirewallError(Exception):
 
 def render(world: World, specs: Iterable[ContainerSpec], emulator_port: int) -> str:
     """The whole table as input of `nft -f -`: made, emptied and filled in one transaction."""
+    specs = tuple(specs)
     members: dict[str, set[str]] = {group.id: set() for group in world.security_groups}
     guarded: set[str] = set()
     for spec in specs:
@@ -42,6 +43,7 @@ def render(world: World, specs: Iterable[ContainerSpec], emulator_port: int) -> 
     used = [group for group in world.security_groups if members[group.id]]
     chains = [
         _forward(),
+        _chain("sources", _sources(specs)),
         _chain("acl", _acl_jumps(world)),
         *(_chain(_acl_name(acl, egress=egress), _acl_rules(acl, egress=egress)) for acl in world.network_acls for egress in (True, False)),
         _chain("routing", _routing(world)),
@@ -72,6 +74,7 @@ def _forward() -> str:
             'iifname != "iv*" oifname != "iv*" accept',
             "ip daddr 169.254.0.0/16 counter drop",
             "meta nfproto ipv6 drop",
+            "jump sources",
             "jump acl",
             "ct state established,related accept",
             # From this machine's own networks nobody gets in: the outside of the sandbox is its internet network.
@@ -81,6 +84,14 @@ def _forward() -> str:
             "jump ingress",
         ),
     )
+
+
+def _sources(specs: Iterable[ContainerSpec]) -> Iterator[str]:
+    """What AWS does between its own machines, such as replication, does not pass the rules of anybody's network."""
+    for spec in specs:
+        for address, port in spec.sources:
+            yield f"ip saddr {spec.address} ip daddr {address} tcp dport {port} accept"
+            yield f"ip saddr {address} ip daddr {spec.address} tcp sport {port} ct state established accept"
 
 
 def _acl_jumps(world: World) -> Iterator[str]:

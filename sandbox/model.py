@@ -156,7 +156,8 @@ class Instance:
 
 @dataclass(frozen=True)
 class World:
-    """Everything observed in one pass, over all regions. `services` holds what each `Service` observed, by its NAME."""
+    """Everything observed in one pass, over all regions. `services` holds what each `Service` observed, by its NAME; `outages` are the
+    regions whose machines have no power."""
 
     vpcs: tuple[Vpc, ...] = ()
     subnets: tuple[Subnet, ...] = ()
@@ -166,6 +167,7 @@ class World:
     images: tuple[Image, ...] = ()
     instances: tuple[Instance, ...] = ()
     services: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    outages: frozenset[str] = frozenset()
 
     def vpc(self, vpc_id: str) -> Vpc | None:
         """The VPC of that id."""
@@ -194,7 +196,8 @@ class ContainerSpec:
 
     `address` lies in the network of `vpc_id`, `aliases` are its DNS names there. `files` (absolute path -> text) are put in before
     the start, mode 0600, owner root. `published` are pairs (port on 127.0.0.1, port of the container). `resolver` is the one name
-    server; empty leaves the choice to the engine. A container whose `digest` differs from its spec's is made anew: `sealed` computes
+    server; empty leaves the choice to the engine. `sources` are pairs (address, port) of servers that AWS itself has it reach, whatever
+    the rules of their networks. A container whose `digest` differs from its spec's is made anew: `sealed` computes
     it over all that cannot change in a running container.
     """
 
@@ -212,10 +215,11 @@ class ContainerSpec:
     systemd: bool = False
     command: tuple[str, ...] = ()
     resolver: str = ""
+    sources: tuple[tuple[str, int], ...] = ()
     digest: str = ""
 
     def sealed(self, *, volatile_files: Sequence[str] = ()) -> ContainerSpec:
-        """The spec with its digest. Security groups and `volatile_files` (those that a service rewrites in place) do not count."""
+        """The spec with its digest. Security groups, `sources` and `volatile_files` (which a service rewrites in place) do not count."""
         content = {
             "image": self.image,
             "vpc": self.vpc_id,
@@ -250,7 +254,9 @@ class Container:
         return self.state == "running"
 
 
-Verb = Literal["create_network", "remove_network", "create", "start", "stop", "restart", "remove", "bake", "fail_image", "drop_image"]
+Verb = Literal[
+    "create_network", "remove_network", "create", "start", "stop", "kill", "restart", "remove", "bake", "fail_image", "drop_image"
+]
 
 
 @dataclass(frozen=True)
@@ -287,6 +293,9 @@ class Engine(Protocol):
 
     def stop(self, name: str) -> None:
         """Shut a container down, its file system is kept."""
+
+    def kill(self, name: str) -> None:
+        """End a container without a word, as a loss of power does; its file system is kept."""
 
     def restart(self, name: str) -> None:
         """Stop and start."""

@@ -29,7 +29,7 @@ from sandbox.model import (
     Vpc,
     World,
 )
-from sandbox.settings import ACCESS_KEY, CONTAINER_IMAGE_TAG, SECRET_KEY, baked_image
+from sandbox.settings import ACCESS_KEY, CONTAINER_IMAGE_TAG, OBSERVER, SECRET_KEY, baked_image
 
 PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp"}
 ANY_PORTS = (0, 65535)
@@ -55,7 +55,7 @@ class RegionClients:
                     endpoint_url=self._endpoint,
                     aws_access_key_id=ACCESS_KEY,
                     aws_secret_access_key=SECRET_KEY,
-                    config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=30),
+                    config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=30, user_agent_extra=OBSERVER),
                 )
             return self._clients[service]
 
@@ -105,6 +105,7 @@ def observe(regions: Sequence[RegionClients], control: Control, services: Sequen
         images=tuple(image for part in parts for image in part.images),
         instances=tuple(instance for part in parts for instance in part.instances),
         services={service.NAME: tuple(found for part in parts for found in part.services.get(service.NAME, ())) for service in services},
+        outages=frozenset(control.get("outages")["regions"]),
     )
 
 

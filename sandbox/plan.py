@@ -79,7 +79,13 @@ def plan(world: World, services: Iterable[ContainerSpec], actual: Actual) -> tup
         for name, container in containers.items()
         if name not in usable
     ]
-    steps = [_step(spec, usable.get(name), instances.get(name), actual.reboots.get(name, 0)) for name, spec in specs.items()]
+    dark = {name for name, spec in specs.items() if (vpc := world.vpc(spec.vpc_id)) and vpc.region in world.outages}
+    steps = [
+        _lose_power(spec, usable.get(name))
+        if name in dark
+        else _step(spec, usable.get(name), instances.get(name), actual.reboots.get(name, 0))
+        for name, spec in specs.items()
+    ]
     return (*_networks(world, actual), *removals, *filter(None, steps), *_images(world, usable, actual))
 
 
@@ -100,6 +106,10 @@ def _step(spec: ContainerSpec, container: Container | None, instance: Instance |
     if not container.running:
         return Action("start", spec.name, f"is {container.state}", reboots=reboots)
     return Action("restart", spec.name, "a reboot was asked for", reboots=reboots) if reboots > applied_reboots else None
+
+
+def _lose_power(spec: ContainerSpec, container: Container | None) -> Action | None:
+    return Action("kill", spec.name, "its region is out") if container and container.running else None
 
 
 def _networks(world: World, actual: Actual) -> Iterable[Action]:

@@ -44,7 +44,7 @@ WORKERS = 4
 # Within a stage order does not matter. The firewall is replaced before the first stage that starts something.
 NETWORK_VERBS = ("remove_network", "create_network")
 ENDING_VERBS = ("remove", "stop", "restart")
-STAGES = (("remove",), NETWORK_VERBS, ("create", "start", "stop", "restart"), ("bake", "fail_image", "drop_image"))
+STAGES = (("remove",), NETWORK_VERBS, ("create", "start", "stop", "kill", "restart"), ("bake", "fail_image", "drop_image"))
 EXPECTED_ERRORS = (EngineError, firewall.FirewallError, ClientError, BotoCoreError, OSError, KeyError)
 
 
@@ -162,6 +162,8 @@ class Reconciler:
                 self._applied.set(action.target, action.reboots)
             case "stop":
                 self._engine.stop(action.target)
+            case "kill":
+                self._engine.kill(action.target)
             case "restart":
                 # Noted first: a process that dies in between must not restart the machine twice.
                 self._applied.set(action.target, action.reboots)

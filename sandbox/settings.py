@@ -17,6 +17,9 @@ ACCESS_KEY = "sandbox"
 SECRET_KEY = "sandbox"  # noqa: S105 - the emulator takes any key; a well-known one keeps real ones away from it
 DOMAIN = "sandbox.indivillage.internal"
 
+OBSERVER = "indivillage-sandbox-observer"
+"""How the sandbox's own clients call themselves: they see a region that is out, as AWS's own machinery would."""
+
 LABEL = "indivillage.sandbox"
 """Label of every container, its value is the kind: instance, load_balancer, database, cache or internet."""
 VPC_LABEL = "indivillage.vpc"

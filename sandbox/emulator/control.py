@@ -9,8 +9,13 @@ All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malf
     GET /sandbox/reboots                      -> {instance id: number of RebootInstances calls}
     PUT /sandbox/target-health                <- {target group ARN: {instance id: "healthy"|"unhealthy"|"initial"}}
     GET /sandbox/certificates/<ARN>           -> {"certificate", "chain", "private_key"} in PEM
-    GET /sandbox/databases/<region>/<id>      -> {"master_username", "master_password", "db_name", "parameters": {name: value}}
+    GET /sandbox/databases/<region>/<id>      -> {"master_username", "master_password", "db_name", "parameters": {name: value},
+                                                  "replication_password", "source": null, or of a replica {"region", "id", "endpoint",
+                                                  "port"}}
     PUT /sandbox/databases/<region>/<id>      <- {"state": "available"|"failed"}
+    PUT /sandbox/replica-lag/<region>/<id>    <- {"seconds": float}: a data point of the metric ReplicaLag
+    GET /sandbox/outages                      -> {"regions": [region, ...]}
+    PUT /sandbox/outages/<region>             <- {"out": bool}: from now on the region's API answers 503, and its machines have no power
     GET /sandbox/caches/<region>/<id>         -> {"auth_token", "parameters": {name: value}}
     PUT /sandbox/caches/<region>/<id>         <- {"state": "available"|"failed"}
     PUT /sandbox/images/<region>/<AMI id>     <- {"state": "available"|"failed"}
@@ -26,10 +31,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.acm.models import acm_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.ec2.models import ec2_backends
 from moto.elasticache.models import elasticache_backends
 from moto.rds.models import rds_backends
 
+from sandbox.emulator.additions.database_replicas import replication_password
 from sandbox.emulator.runtime import runtime
 from sandbox.settings import ACCOUNT_ID, REGIONS
 
@@ -82,14 +89,44 @@ def get_certificate(arn: str) -> Answer:
 def get_database(region: str, name: str) -> Answer:
     database = _database(region, name)
     groups = rds_backends[ACCOUNT_ID][region].db_parameter_groups
-    group = groups.get(database.db_parameter_group_name)
+    group = groups.get(database.db_parameter_group_name or "")  # it may have none of its own
     parameters = {key: entry["ParameterValue"] for key, entry in group.parameters.items() if "ParameterValue" in entry} if group else {}
     return {
         "master_username": database.master_username,
         "master_password": database._master_user_password,
         "db_name": database.db_name,
         "parameters": parameters,
+        "replication_password": replication_password(database),
+        "source": _source(region, database),
     }
+
+
+def _source(region: str, replica: Any) -> Answer | None:
+    if not replica.source_db_instance_identifier:
+        return None
+    source = rds_backends[ACCOUNT_ID][region].find_db_from_id(replica.source_db_instance_identifier)
+    return {"region": source.region, "id": source.db_instance_identifier, "endpoint": source.address, "port": source.port}
+
+
+def put_replica_lag(region: str, name: str, body: Answer) -> Answer:
+    """As RDS does, but not once a minute."""
+    _database(region, name)
+    dimensions = [{"Name": "DBInstanceIdentifier", "Value": name}]
+    point = {"MetricName": "ReplicaLag", "Dimensions": dimensions, "Value": _number(body, "seconds"), "Unit": "Seconds"}
+    cloudwatch_backends[ACCOUNT_ID][region].put_metric_data("AWS/RDS", [point])
+    return {}
+
+
+def get_outages() -> Answer:
+    return {"regions": sorted(runtime.unavailable)}
+
+
+def put_outage(region: str, body: Answer) -> Answer:
+    if not isinstance(body.get("out"), bool):
+        raise ControlError(HTTPStatus.BAD_REQUEST, f'"out" must be true or false, not {body.get("out")!r}')
+    (runtime.unavailable.add if body["out"] else runtime.unavailable.discard)(_region(region))
+    runtime.changed()
+    return {}
 
 
 def put_database(region: str, name: str, body: Answer) -> Answer:
@@ -131,6 +168,9 @@ ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = tuple(
         ("GET", r"certificates/(?P<arn>.+)", get_certificate),
         ("GET", r"databases/(?P<region>[^/]+)/(?P<name>[^/]+)", get_database),
         ("PUT", r"databases/(?P<region>[^/]+)/(?P<name>[^/]+)", put_database),
+        ("PUT", r"replica-lag/(?P<region>[^/]+)/(?P<name>[^/]+)", put_replica_lag),
+        ("GET", r"outages", get_outages),
+        ("PUT", r"outages/(?P<region>[^/]+)", put_outage),
         ("GET", r"caches/(?P<region>[^/]+)/(?P<name>[^/]+)", get_cache),
         ("PUT", r"caches/(?P<region>[^/]+)/(?P<name>[^/]+)", put_cache),
         ("PUT", r"images/(?P<region>[^/]+)/(?P<name>[^/]+)", put_image),
@@ -176,6 +216,13 @@ def _readiness(body: Answer) -> str:
     if state not in _READINESS:
         raise ControlError(HTTPStatus.BAD_REQUEST, f'"state" must be one of {sorted(_READINESS)}, not {state!r}')
     return str(state)
+
+
+def _number(body: Answer, name: str) -> float:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ControlError(HTTPStatus.BAD_REQUEST, f'"{name}" must be a number, not {value!r}')
+    return float(value)
 
 
 def _region(region: str) -> str:

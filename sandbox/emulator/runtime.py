@@ -24,6 +24,7 @@ class Runtime:
     version: int = 0  # number of changes seen by observers
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     reboots: dict[str, int] = field(default_factory=dict)  # instance id -> RebootInstances calls
+    unavailable: set[str] = field(default_factory=set)  # regions that are out, as if they had no power
     target_health: dict[str, dict[str, str]] = field(default_factory=dict)  # target group ARN -> target id -> state
     lock: threading.RLock = field(default_factory=threading.RLock)
 

@@ -23,13 +23,16 @@ from sandbox.emulator import api_call, authorization
 from sandbox.emulator.authorization import Refusal
 from sandbox.emulator.control import control_application
 from sandbox.emulator.runtime import CONTROL_PLANE, runtime
-from sandbox.settings import ACCOUNT_ID, REGIONS
+from sandbox.settings import ACCOUNT_ID, OBSERVER, REGIONS
 
 LOG = logging.getLogger("emulator")
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _READS = re.compile(r"^(Describe|Get|List|Head|Lookup|Search|Simulate|BatchGet|Query|Scan|Select)|^(GET|HEAD|OPTIONS)$")
+# Signed for a region, but served from all of them: what is left when a region is out.
+_GLOBAL = frozenset({"budgets", "ce", "cloudfront", "iam", "organizations", "route53", "shield", "sts"})
+_OUT = b"<ErrorResponse><Error><Code>ServiceUnavailable</Code><Message>The region is out.</Message></Error></ErrorResponse>"
 # moto's own administration and metadata pages are not AWS's; the sandbox's metadata service answers hosts itself.
 _PRIVATE_PATHS = ("/sandbox/", "/moto-api", "/latest/")
 _IP_FREEBIND = getattr(socket, "IP_FREEBIND", 15)
@@ -74,6 +77,9 @@ class Emulator:
             start_response(f"{refusal.status.value} {refusal.status.phrase}", [("Content-Type", refusal.content_type)])
             return [refusal.body]
         service, region, operation = describe_request(environ)
+        if region in runtime.unavailable and service not in _GLOBAL and OBSERVER not in environ.get("HTTP_USER_AGENT", ""):
+            start_response("503 Service Unavailable", [("Content-Type", "text/xml")])
+            return [_OUT]
         writes = not _READS.match(operation)
         began = time.monotonic()
         status = ""

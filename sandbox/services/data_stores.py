@@ -17,7 +17,8 @@ START_SCRIPT = f"{FOLDER}/start.sh"
 
 @dataclass(frozen=True, kw_only=True)
 class DataStore:
-    """A resource with a real server behind it; `endpoints` are its DNS names, certificate and key are PEM for them."""
+    """A resource with a real server behind it; `endpoints` are its DNS names, certificate and key are PEM for them. `identity` tells one
+    from another that was made later under the same id, where that matters."""
 
     id: str
     region: str
@@ -29,6 +30,7 @@ class DataStore:
     subnet_ids: tuple[str, ...]
     security_group_ids: tuple[str, ...]
     parameters: Mapping[str, str]
+    identity: str = ""
     certificate: str = field(repr=False)
     private_key: str = field(repr=False)
 
@@ -64,8 +66,9 @@ def containers[Store: DataStore](
             aliases=store.endpoints,
             security_group_ids=store.security_group_ids,
             files=files,
+            environment={"IDENTITY": store.identity} if store.identity else {},
             command=("bash", START_SCRIPT),
         )
-        # Only the address and the names belong to the digest: a container made anew would have lost its data.
+        # Only the address, the names and the identity belong to the digest: a container made anew would have lost its data.
         specs.append(spec.sealed(volatile_files=tuple(files)))
     return specs

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 FORCE_TLS = "rds.force_ssl"
+REPLICATION_USER = "rdsrepladmin"
+SOURCE_SERVICE = "source"
 SHIPPED_LIBRARIES = frozenset({"pg_stat_statements", "auto_explain", "pg_prewarm", "auth_delay"})
 # Small enough for a laptop, unless a parameter group says otherwise; TLS 1.2 is RDS's own lower limit.
 BASE = {
     "data_directory": "/rdsdbdata/db",
     "hba_file": "/run/indivillage/pg_hba.conf",
+    "hot_standby": "on",
     "listen_addresses": "*",
     "unix_socket_directories": "/run/postgresql",
     "ssl": "on",
@@ -27,15 +30,17 @@ DEFAULTS = {
     "password_encryption": "scram-sha-256",
     "shared_buffers": "64MB",
     "max_connections": "100",
+    "wal_keep_size": "256MB",
     "shared_preload_libraries": "pg_stat_statements",
     "timezone": "UTC",
 }
 
 
-def configuration(port: int, parameters: Mapping[str, str]) -> str:
+def configuration(port: int, parameters: Mapping[str, str], *, replica: bool = False) -> str:
     """postgresql.conf. Numbers of a parameter group are in PostgreSQL's own units, which plain numbers have there too."""
     lines = ["# Written by the sandbox from the instance's parameter group."]
-    lines += [_setting(name, value) for name, value in (BASE | {"port": str(port)}).items()]
+    own = BASE | {"port": str(port)} | ({"primary_conninfo": f"service={SOURCE_SERVICE}"} if replica else {})
+    lines += [_setting(name, value) for name, value in own.items()]
     lines += _parameters(DEFAULTS | dict(parameters))
     return "\n".join(lines) + "\n"
 
@@ -62,19 +67,44 @@ def _setting(name: str, value: str) -> str:
 def host_access(parameters: Mapping[str, str]) -> str:
     """pg_hba.conf: the sandbox over the socket, everybody else by password, without TLS only where rds.force_ssl is off."""
     remote = "hostssl" if parameters.get(FORCE_TLS, "1") == "1" else "host"
-    lines = ("local all rdsadmin trust", f"{remote} all rdsadmin all reject", f"{remote} all all all scram-sha-256")
+    lines = (
+        "local all rdsadmin trust",
+        f"hostssl replication {REPLICATION_USER} all scram-sha-256",
+        f"{remote} all rdsadmin,{REPLICATION_USER} all reject",
+        f"{remote} all all all scram-sha-256",
+    )
     return "\n".join(("# The socket's directory is open to the server's own user only.", *lines, ""))
 
 
-def ensure_master(username: str, password: str, database: str) -> str:
-    """psql input, safe to repeat, that gives the instance its master user, as far as RDS lets one be a superuser, and its database."""
+def source_service(endpoint: str, address: str, port: int, password: str, replica: str) -> str:
+    """pg_service.conf: how a replica reaches the server that it copies. Its certificate is checked, for the name of its endpoint."""
+    settings = {
+        "host": endpoint,
+        "hostaddr": address,
+        "port": str(port),
+        "user": REPLICATION_USER,
+        "password": password,
+        "application_name": replica,
+        "sslmode": "verify-full",
+        "sslrootcert": "/run/indivillage/ca.crt",
+        "connect_timeout": "5",
+    }
+    return "\n".join([f"[{SOURCE_SERVICE}]", *(f"{name}={value}" for name, value in settings.items()), ""])
+
+
+def ensure_master(username: str, password: str, database: str, replication_password: str) -> str:
+    """psql input, safe to repeat, that gives the instance its master user, as far as RDS lets one be a superuser, the user of its replicas,
+    and its database. It works in a database that was made read-only by its parameters too."""
     role, database_name = _identifier(username), _identifier(database)
     lines = [
+        "SET default_transaction_read_only = off;",
         _unless_exists("CREATE ROLE rds_superuser", "pg_roles WHERE rolname", "rds_superuser"),
         "GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_maintain TO rds_superuser WITH ADMIN OPTION;",
         _unless_exists(f"CREATE ROLE {role}", "pg_roles WHERE rolname", username),
         f"ALTER ROLE {role} LOGIN CREATEDB CREATEROLE PASSWORD {_literal(password)};",
         f"GRANT rds_superuser TO {role};",
+        _unless_exists(f"CREATE ROLE {REPLICATION_USER}", "pg_roles WHERE rolname", REPLICATION_USER),
+        f"ALTER ROLE {REPLICATION_USER} LOGIN REPLICATION PASSWORD {_literal(replication_password)};",
     ]
     if database:
         lines += [

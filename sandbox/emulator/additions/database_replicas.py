@@ -4,18 +4,21 @@
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ReadRepl.html
 moto 5.2.5 makes a shallow copy of the source, which keeps its backups, protection, tags and lists, asks for no key in another region,
-copies what AWS would refuse to copy, does not say that it replicates, and cannot remove a replica of another region.
+copies what AWS would refuse to copy, does not say that it replicates, cannot remove a replica of another region, and promotes at once.
+A server behind a replica streams from its source; see sandbox/services/databases.py.
 """
 
 from __future__ import annotations
 
 import functools
+import secrets
 from typing import Any
 
 from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
 from moto.rds.models import DBInstance, RDSBackend
 
 from sandbox.emulator.additions.patching import wrap
+from sandbox.emulator.runtime import runtime
 
 # What a replica takes over when it is not asked for otherwise.
 _INHERITED = (
@@ -41,6 +44,15 @@ def _require_copyable(backend: Any, source: Any, wanted: dict[str, Any]) -> None
 
 def _end_replication(replica: Any) -> None:
     replica.is_replica, replica.source_db_instance_identifier, replica.status_infos = False, None, []
+    if not runtime.standalone:
+        replica.status = "modifying"  # until its server writes
+
+
+def replication_password(database: Any) -> str:
+    """What servers of a database and of its replicas show one another; it is a role's, and therefore copied with the data."""
+    if not hasattr(database, "sandbox_replication_password"):
+        database.sandbox_replication_password = secrets.token_urlsafe()
+    return str(database.sandbox_replication_password)
 
 
 @functools.cache
@@ -59,6 +71,7 @@ def install() -> None:
         make: Any = DBInstance  # which moto derives from abstract classes
         replica = make(self, **inherited | given, backup_retention_period=0)
         replica.set_as_replica()
+        replica.sandbox_replication_password = replication_password(source)
         replica.status_infos = _REPLICATING
         self.databases[replica.db_instance_identifier] = replica
         source.add_replica(replica)
@@ -73,15 +86,19 @@ def install() -> None:
     def delete_db_instance(original: Any, self: Any, db_instance_identifier: str, *arguments: Any, **options: Any) -> Any:
         deleted = original(self, db_instance_identifier, *arguments, **options)
         for name in deleted.replicas:  # what is left of a database that is gone stands by itself
-            _end_replication(self.find_db_from_id(name))
+            replica = self.find_db_from_id(name)
+            replica._master_user_password = deleted._master_user_password
+            _end_replication(replica)
         return deleted
 
     @wrap(RDSBackend, "promote_read_replica")
     def promote_read_replica(original: Any, self: Any, db_kwargs: dict[str, Any]) -> Any:
         replica = self.databases[db_kwargs["db_instance_identifier"]]
-        source = replica.source_db_instance_identifier
+        name = replica.source_db_instance_identifier
         promoted = original(self, db_kwargs)
-        if source:
-            self.find_db_from_id(source).remove_replica(promoted)
+        if name:
+            source = self.find_db_from_id(name)
+            source.remove_replica(promoted)
+            promoted._master_user_password = source._master_user_password
             _end_replication(promoted)
         return promoted

@@ -97,7 +97,6 @@ def _install_instances() -> None:
 
 def _install_limits() -> None:
     for operation, thing in (
-        ("create_db_instance_read_replica", "read replicas"),
         ("restore_db_instance_from_db_snapshot", "restored databases"),
         ("restore_db_instance_to_point_in_time", "restored databases"),
     ):

@@ -36,6 +36,7 @@ def test_forwarded_packets_meet_the_rules_in_the_order_of_aws() -> None:
         'iifname != "iv*" oifname != "iv*" accept',
         "ip daddr 169.254.0.0/16 counter drop",
         "meta nfproto ipv6 drop",
+        "jump sources",
         "jump acl",
         "ct state established,related accept",
         'iifname != "iv*" counter drop',
@@ -43,6 +44,13 @@ def test_forwarded_packets_meet_the_rules_in_the_order_of_aws() -> None:
         "jump egress",
         "jump ingress",
     ]
+
+
+def test_replication_passes_the_rules_of_all_networks() -> None:
+    replica = replace(instance_spec(worlds.world(), worlds.WEB_1), sources=(("10.11.30.215", 5432),))
+    rendered = render(worlds.world(), [replica], 4566)
+    assert "ip saddr 10.10.10.4 ip daddr 10.11.30.215 tcp dport 5432 accept" in rendered
+    assert "ip saddr 10.11.30.215 ip daddr 10.10.10.4 tcp sport 5432 ct state established accept" in rendered
 
 
 def test_security_groups_allow_by_source_and_drop_the_rest() -> None:

@@ -136,3 +136,13 @@ def test_an_image_whose_instance_is_gone_has_failed() -> None:
     orphan = Image("ami-1", "us-east-1", "web", "pending", baked_image("ami-1"), source_instance_id="i-gone")
     world = worlds.world(images=(worlds.IMAGE, orphan))
     assert steps(world, settled(world)) == [("fail_image", "ami-1")]
+
+
+def test_a_region_without_power_has_its_machines_killed_and_started_again() -> None:
+    world = worlds.world(outages=frozenset({"us-east-1"}))
+    killed = [("kill", container_name("i-bastion")), ("kill", WEB)]
+    assert steps(world, settled(world)) == killed
+    assert [step for step in steps(world, Actual()) if step[0] == "create"] == [("create", "indivillage-internet-client")]
+    dark = with_state(settled(worlds.world()), WEB, "exited")
+    assert steps(world, dark) == killed[:1]
+    assert steps(worlds.world(), dark) == [("start", WEB)]

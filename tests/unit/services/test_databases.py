@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.model import EngineError, Subnet, Vpc, World
 from sandbox.services import databases, postgresql
-from sandbox.services.databases import Database
+from sandbox.services.databases import Database, Source
 
 DATABASE = Database(
     id="indivillage-sandbox-db",
@@ -32,11 +33,26 @@ DATABASE = Database(
 )
 
 
-def world(database: Database) -> World:
+REPLICA = replace(
+    DATABASE,
+    id="copy",
+    region="us-west-2",
+    endpoints=("copy.us-west-2.rds.amazonaws.com",),
+    vpc_id="vpc-2",
+    subnet_ids=("subnet-b",),
+    replication_password="replication secret",
+    source=Source("us-east-1", DATABASE.id, DATABASE.endpoints[0], 5432),
+)
+
+
+def world(*found: Database) -> World:
     return World(
-        vpcs=(Vpc("vpc-1", "us-east-1", "10.10.0.0/16"),),
-        subnets=(Subnet("subnet-a", "vpc-1", "10.10.30.0/24", "us-east-1a"),),
-        services={"databases": (database,)},
+        vpcs=(Vpc("vpc-1", "us-east-1", "10.10.0.0/16"), Vpc("vpc-2", "us-west-2", "10.11.0.0/16")),
+        subnets=(
+            Subnet("subnet-a", "vpc-1", "10.10.30.0/24", "us-east-1a"),
+            Subnet("subnet-b", "vpc-2", "10.11.30.0/24", "us-west-2a"),
+        ),
+        services={"databases": found},
     )
 
 
@@ -78,21 +94,28 @@ def test_values_cannot_leave_their_quotes() -> None:
 @pytest.mark.parametrize(("parameters", "kind"), [({}, "hostssl"), ({"rds.force_ssl": "1"}, "hostssl"), ({"rds.force_ssl": "0"}, "host")])
 def test_tls_is_demanded_unless_the_parameter_group_says_otherwise(parameters: dict[str, str], kind: str) -> None:
     lines = [line for line in postgresql.host_access(parameters).splitlines() if not line.startswith("#")]
-    assert lines == ["local all rdsadmin trust", f"{kind} all rdsadmin all reject", f"{kind} all all all scram-sha-256"]
+    assert lines == [
+        "local all rdsadmin trust",
+        "hostssl replication rdsrepladmin all scram-sha-256",
+        f"{kind} all rdsadmin,rdsrepladmin all reject",
+        f"{kind} all all all scram-sha-256",
+    ]
 
 
 def test_names_and_passwords_are_quoted() -> None:
-    sql = postgresql.ensure_master('o"dd', "it's", "data base")
+    sql = postgresql.ensure_master('o"dd', "it's", "data base", "copied")
     assert "ALTER ROLE \"o\"\"dd\" LOGIN CREATEDB CREATEROLE PASSWORD 'it''s';" in sql
     assert "SELECT 'CREATE DATABASE \"data base\"' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'data base') \\gexec" in sql
-    assert "CREATE DATABASE" not in postgresql.ensure_master("master", "secret", "")
+    assert "ALTER ROLE rdsrepladmin LOGIN REPLICATION PASSWORD 'copied';" in sql
+    assert "CREATE DATABASE" not in postgresql.ensure_master("master", "secret", "", "")
 
 
 def test_no_change_makes_a_new_container_and_loses_the_data() -> None:
     (before,) = databases.desired(world(DATABASE))
     changed = replace(DATABASE, master_password="other", parameters={}, certificate="NEW", security_group_ids=("sg-2",), status="available")
     (after,) = databases.desired(world(changed))
-    assert before.digest == after.digest
+    (another,) = databases.desired(world(replace(DATABASE, identity="db-2")))
+    assert before.digest == after.digest != another.digest
     assert before.aliases == DATABASE.endpoints
     assert DATABASE.master_password not in repr(before) + repr(DATABASE)
 
@@ -102,6 +125,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.ready = False
+        self.answers = {"SELECT 1": "1"}
         self.written: dict[str, str] = {}
         self.executed: list[tuple[tuple[str, ...], str]] = []
 
@@ -112,7 +136,7 @@ class FakeEngine:
         if not self.ready:
             raise EngineError("psql: connection refused")
         self.executed.append((tuple(command), text))
-        return ""
+        return self.answers.get(command[-1].removeprefix("--command="), "")
 
 
 class FakeControl:
@@ -149,3 +173,46 @@ def test_an_instance_is_available_once_its_server_answers(monkeypatch: pytest.Mo
     step(replace(available, parameters={"work_mem": "1024"}))
     assert "work_mem = '1024'" in engine.written["/etc/indivillage/postgresql.conf"]
     assert (("sh", "-c", "kill -HUP 1"), "") in engine.executed
+
+
+@pytest.fixture
+def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "ca.pem").write_text("AUTHORITY")
+    monkeypatch.setenv("SANDBOX_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(databases, "_configured", {})
+    monkeypatch.setattr(databases, "_measured", {})
+
+
+@pytest.mark.usefixtures("authority")
+def test_a_replica_knows_its_source_and_its_password_stands_in_one_file() -> None:
+    replica, source = databases.desired(world(DATABASE, REPLICA))
+    assert (source.sources, replica.sources) == ((), ((source.address, 5432),))
+    service = replica.files["/etc/indivillage/pg_service.conf"]
+    assert {f"hostaddr={source.address}", f"host={DATABASE.endpoints[0]}", "sslmode=verify-full"} <= set(service.splitlines())
+    assert [path for path, text in replica.files.items() if "replication secret" in text] == ["/etc/indivillage/pg_service.conf"]
+    assert "primary_conninfo = 'service=source'" in replica.files["/etc/indivillage/postgresql.conf"]
+    assert source.files["/etc/indivillage/pg_service.conf"] == ""
+    assert databases.desired(world(DATABASE, replace(REPLICA, source=None)))[0].digest == replica.digest, "a promoted one keeps its data"
+
+
+@pytest.mark.usefixtures("authority")
+def test_a_replica_is_available_when_it_streams_and_promoted_when_it_has_no_source() -> None:
+    engine, control = FakeEngine(), FakeControl()
+    engine.ready = True
+
+    def step(replica: Database) -> None:
+        current = next(spec for spec in databases.desired(world(DATABASE, replica)) if spec.name == replica.container)
+        databases.after(world(DATABASE, replica), current, engine, control)  # type: ignore[arg-type]
+
+    engine.answers |= {databases.LAG: "2.5", databases.STREAMING: "0"}
+    step(REPLICA)
+    assert control.puts == [("replica-lag/us-west-2/copy", {"seconds": 2.5})]
+    engine.answers[databases.STREAMING] = "1"
+    step(REPLICA)
+    assert control.puts[1:] == [("databases/us-west-2/copy", {"state": "available"})], "the lag is not told again at once"
+    assert not any("ALTER ROLE" in text or databases.PROMOTE in command[-1] for command, text in engine.executed)
+    step(replace(REPLICA, source=None, status="modifying"))
+    assert f"--command={databases.PROMOTE}" in [command[-1] for command, _ in engine.executed]
+    assert "ALTER ROLE" in engine.executed[-1][1]
+    assert control.puts[2:] == [("databases/us-west-2/copy", {"state": "available"})]
