@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 PORTS = range(65536)
 ALL = "all"
 ANY = -1  # type or code of ICMP
+DENIALS = range(1, 20)
+"""Numbers of a network ACL's entries that refuse blocked addresses: before all that is declared, and as many as AWS takes at most."""
 
 OPTIONS: dict[str, Any] = {
     "protocol": {"choices": ["tcp", "udp", "icmp", "icmpv6", ALL], "default": "tcp"},
@@ -45,3 +47,8 @@ def traffic(protocol: str, from_port: int | None, to_port: int | None) -> Traffi
     if first not in PORTS or last not in PORTS or first > last:
         raise ValueError(f"{found} has ports that are none: they go from {PORTS[0]} to {PORTS[-1]}, and from_port is not the greater one.")
     return found
+
+
+def is_denial(entry: dict[str, Any]) -> bool:
+    """Whether an entry of a network ACL, as AWS takes it, refuses a blocked address; it is nobody's declaration then."""
+    return entry["RuleNumber"] in DENIALS and (entry["RuleAction"], entry["Protocol"]) == ("deny", "-1")

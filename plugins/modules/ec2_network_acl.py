@@ -11,6 +11,7 @@ version_added: 0.2.0
 short_description: Manage a network ACL of a VPC, its entries and its subnets
 description:
   - Creates, changes, tags and deletes one network ACL. Its entries are exactly those that are declared.
+  - Entries of M(indivillage.infra.network_denials), which deny everything and have numbers below 20, stay as they are.
   - A network ACL is identified by its VPC and its tag C(Name). Two of one name are an error.
   - The name V(default) stands for the ACL that every VPC has, whatever its tags, and to which each subnet falls back that no other has. It
     can be closed, and not deleted; under another name it is an error.
@@ -134,7 +135,15 @@ from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource imp
     wait_until,
 )
 from ansible_collections.indivillage.infra.plugins.module_utils.ec2_resource import NamedInVpc, tags_of
-from ansible_collections.indivillage.infra.plugins.module_utils.network_rules import ALL, OPTIONS, REQUIRED_IF, Traffic, traffic
+from ansible_collections.indivillage.infra.plugins.module_utils.network_rules import (
+    ALL,
+    DENIALS,
+    OPTIONS,
+    REQUIRED_IF,
+    Traffic,
+    is_denial,
+    traffic,
+)
 
 DIRECTIONS = ("ingress", "egress")
 ENTRIES = {
@@ -203,6 +212,10 @@ class NetworkAcl(NamedInVpc):
             text = _text(entry)
             if options["number"] not in NUMBERS:
                 raise ResourceError(f"{direction} {number}: numbers go from {NUMBERS[0]} to {NUMBERS[-1]}.")
+            if is_denial({"RuleNumber": options["number"], **entry}):
+                raise ResourceError(
+                    f"{direction} {number}: what denies everything below {DENIALS.stop} is for blocked addresses. Number it higher."
+                )
             if number in entries:
                 raise ResourceError(f"{direction} {number}: two entries have this number, {entries[number]} and {text}.")
             entries[number] = text
@@ -230,7 +243,7 @@ class NetworkAcl(NamedInVpc):
             direction: {
                 str(entry["RuleNumber"]): _text(entry)
                 for entry in acl["Entries"]
-                if entry["Egress"] == (direction == "egress") and entry["RuleNumber"] in NUMBERS
+                if entry["Egress"] == (direction == "egress") and entry["RuleNumber"] in NUMBERS and not is_denial(entry)
             }
             for direction in DIRECTIONS
         }

@@ -10,7 +10,7 @@ module: iam_role_policies
 version_added: 0.1.0
 short_description: Manage all inline policies of an IAM role
 description:
-  - Gives a role the inline policies that are declared, and no others.
+  - Gives a role the inline policies that are declared, and no others but the one of M(indivillage.infra.iam_revocation).
   - Unlike M(amazon.aws.iam_policy), which manages one policy and cannot see what somebody has added beside it.
   - The role itself is made by M(amazon.aws.iam_role).
 options:
@@ -65,6 +65,7 @@ import json
 from typing import Any, ClassVar
 
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.incidents import REVOCATION_POLICY
 
 
 class RolePolicies(Resource):
@@ -94,7 +95,7 @@ class RolePolicies(Resource):
 
     def find(self) -> Properties | None:
         pages = self.client.get_paginator("list_role_policies").paginate(RoleName=self.name)
-        names = [name for page in pages for name in page["PolicyNames"]]
+        names = [name for page in pages for name in page["PolicyNames"] if name != REVOCATION_POLICY]
         if not names and self.params["state"] == "absent":
             return None
         documents = {name: self.client.get_role_policy(RoleName=self.name, PolicyName=name)["PolicyDocument"] for name in names}

@@ -11,6 +11,7 @@ version_added: 0.2.0
 short_description: Manage a web ACL with AWS's managed rules and rate limits, its log and what it protects
 description:
   - Creates, changes and deletes one web ACL. A request that no rule stops is let through.
+  - The rule of M(indivillage.infra.web_denials) stays as it is.
   - The web ACL and every rule count their requests in CloudWatch and keep samples.
   - Use it instead of M(community.aws.wafv2_web_acl), which does not see that somebody has switched metrics or samples off, and instead of
     M(community.aws.wafv2_resources). Neither knows logging.
@@ -124,7 +125,7 @@ resource:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -138,16 +139,12 @@ from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource imp
     run,
     wait_until,
 )
+from ansible_collections.indivillage.infra.plugins.module_utils.web_acls import DENIED_RULE, KEPT, listed, visibility
 
 RATES = range(10, 2_000_000_001)
 AGGREGATES = {"address": "IP", "forwarded_address": "FORWARDED_IP"}
 FORWARDED = {"HeaderName": "X-Forwarded-For", "FallbackBehavior": "MATCH"}  # what is no address is stopped
 LOG_PREFIX = "aws-waf-logs-"
-# What an update would reset, though it is none of this module's.
-KEPT = (
-    *("AssociationConfig", "CaptchaConfig", "ChallengeConfig", "CustomResponseBodies", "DataProtectionConfig"),
-    *("OnSourceDDoSProtectionConfig", "TokenDomains"),
-)
 
 
 class WebAcl(Resource):
@@ -222,7 +219,9 @@ class WebAcl(Resource):
         }
 
     def find(self) -> Properties | None:
-        summary = next((item for item in self._list() if item["Name"] == self.name), None)
+        summary = next(
+            (item for item in listed(self.client.list_web_acls, "WebACLs", self.params["scope"]) if item["Name"] == self.name), None
+        )
         if summary is None:
             return None
         acl = self._acl(summary["Id"])["WebACL"]
@@ -235,21 +234,11 @@ class WebAcl(Resource):
             "description": acl.get("Description", ""),
             "default_action": next(iter(acl["DefaultAction"])).lower(),
             "visibility": acl["VisibilityConfig"],
-            "rules": {rule["Name"]: read_rule(rule) for rule in acl["Rules"]},
+            "rules": {rule["Name"]: read_rule(rule) for rule in acl["Rules"] if rule["Name"] != DENIED_RULE},
             "log_destination_arn": self._log_destination(arn),
             "resource_arns": [resource for resource in self.params["resource_arns"] if self._protects(arn, resource)],
             "tags": boto3_tag_list_to_ansible_dict(self.client.list_tags_for_resource(ResourceARN=arn)["TagInfoForResource"]["TagList"]),
         }
-
-    def _list(self) -> Iterator[dict[str, Any]]:
-        """botocore knows no pages of this answer."""
-        marker: dict[str, str] = {}
-        while True:
-            page = self.client.list_web_acls(Scope=self.params["scope"], **marker)
-            yield from page["WebACLs"]
-            if not page.get("NextMarker"):
-                return
-            marker = {"NextMarker": page["NextMarker"]}
 
     def _acl(self, identifier: str) -> Any:
         return self.client.get_web_acl(Name=self.name, Scope=self.params["scope"], Id=identifier)
@@ -272,7 +261,7 @@ class WebAcl(Resource):
         summary = self.client.create_web_acl(
             Name=self.name,
             Scope=self.params["scope"],
-            **self._content(wanted),
+            **self._content(wanted, []),
             **({"Tags": ansible_dict_to_boto3_tag_list(tags)} if tags else {}),
         )["Summary"]
         self._connect(summary["ARN"], wanted)
@@ -285,16 +274,16 @@ class WebAcl(Resource):
                 Scope=self.params["scope"],
                 Id=current["id"],
                 LockToken=answer["LockToken"],
-                **self._content({**current, **changes}),
+                **self._content({**current, **changes}, [rule for rule in answer["WebACL"]["Rules"] if rule["Name"] == DENIED_RULE]),
                 **{key: answer["WebACL"][key] for key in KEPT if answer["WebACL"].get(key)},
             )
         self._connect(current["web_acl_arn"], changes)
 
-    def _content(self, properties: Properties) -> dict[str, Any]:
+    def _content(self, properties: Properties, kept: list[dict[str, Any]]) -> dict[str, Any]:
         description = properties.get("description")
         return {
             "DefaultAction": {"Allow": {}},
-            "Rules": [written_rule(name, rule) for name, rule in (properties.get("rules") or {}).items()],
+            "Rules": [written_rule(name, rule) for name, rule in (properties.get("rules") or {}).items()] + kept,
             "VisibilityConfig": visibility(self.name),
             **({"Description": description} if description else {}),
         }
@@ -331,11 +320,6 @@ class WebAcl(Resource):
             self.client.untag_resource(ResourceARN=current["web_acl_arn"], TagKeys=remove)
         if add:
             self.client.tag_resource(ResourceARN=current["web_acl_arn"], Tags=ansible_dict_to_boto3_tag_list(add))
-
-
-def visibility(name: str) -> dict[str, Any]:
-    """Metrics and samples of a web ACL or of one of its rules."""
-    return {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": name}
 
 
 def written_rule(name: str, rule: Properties) -> dict[str, Any]:

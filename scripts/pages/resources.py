@@ -23,6 +23,14 @@ NO_MUTATIONS = {
     f"{OWN}asg_rollout": "follows each mutation of a launch template",
     f"{OWN}lease_release": "makes nothing: it is an operator's to run",
     f"{OWN}owned_resource": "makes nothing: [test_removal](../tests/drill/test_removal.py) removes all by it",
+    **dict.fromkeys(
+        (f"{OWN}{name}" for name in ("address_block", "ec2_isolation", "host_evidence", "iam_revocation", "incident", "incident_entry")),
+        "makes nothing declared: [test_incidents](../tests/integration/incidents/test_incidents.py)",
+    ),
+    **dict.fromkeys(
+        (f"{OWN}{name}" for name in ("network_denials", "web_denials")),
+        "makes nothing declared: [test_incidents](../tests/unit/modules/test_incidents.py)",
+    ),
     f"{OWN}image_proof": "makes nothing: it proves an instance of an image",
     f"{OWN}image_retention": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
     f"{OWN}package_sbom": "makes nothing: it lists a host's packages",

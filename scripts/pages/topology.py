@@ -24,6 +24,7 @@ PLACES: dict[str, tuple[str, float]] = {
     "endpoints": ("app", 1.0),
     "database": ("data", 0.45),
     "cache": ("data", 0.15),
+    "quarantine": ("web", 0.95),
 }
 OUTSIDE = {"internet": 0.22, "administrators": 0.95}
 COLOURS = {"internet": "#b45309", "administrators": "#7c3aed", "bastion": "#7c3aed", "public_load_balancer": "#0369a1", "web": "#0f766e"}

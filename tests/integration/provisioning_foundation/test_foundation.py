@@ -217,6 +217,7 @@ def test_exactly_the_declared_flows_are_open(client: Client, region: str) -> Non
         "cache": {(ids["app"], 6379), (ids["worker"], 6379)},
         "bastion": {("198.18.0.0/24", 22)},
         "endpoints": {(ids[name], 443) for name in ("web", "app", "worker", "functions", "bastion")},
+        "quarantine": {(ids["bastion"], 22)},
     }
 
 
@@ -226,7 +227,7 @@ def test_what_answers_may_not_call(client: Client, region: str) -> None:
     egress = {name: allowed(group, "IpPermissionsEgress") for name, group in found.items()}
 
     assert [name for name, rules in egress.items() if not rules] == [
-        name for name in found if name in {"default", "database", "cache", "endpoints"}
+        name for name in found if name in {"default", "database", "cache", "endpoints", "quarantine"}
     ]
     assert egress["public-load-balancer"] == {(found["web"]["GroupId"], 443)}
     assert not any(rule["IpProtocol"] == "-1" for group in found.values() for rule in group["IpPermissionsEgress"] + group["IpPermissions"])

@@ -29,7 +29,7 @@ def make(site: Site, mode: str) -> dict[str, Any]:
 
 def test_what_runs_are_recorded_in_is_private_and_can_be_recovered(site: Site) -> None:
     dynamodb, s3 = site.emulator.client("dynamodb"), site.emulator.client("s3")
-    for table in ("leases", "deployments"):
+    for table in ("leases", "deployments", "incidents"):
         backups = dynamodb.describe_continuous_backups(TableName=f"{PREFIX}-{table}")["ContinuousBackupsDescription"]
         assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
     bucket = f"{PREFIX}-operations"

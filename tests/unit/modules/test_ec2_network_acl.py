@@ -110,7 +110,7 @@ def test_life_cycle(life_cycle: Callable[..., None], vpc_id: str, subnets: list[
 def test_no_change_asks_once(manage: Run, subnets: list[str], calls: Calls) -> None:
     declared: dict[str, Any] = {
         "ingress": [HTTPS, {**ANSWERS, "protocol": "udp"}],
-        "egress": [{"number": 7, "cidr": WORLD, "protocol": "all", "action": "deny"}],
+        "egress": [{"number": 70, "cidr": WORLD, "protocol": "all", "action": "deny"}],
         "subnet_ids": subnets,
         "tags": {"Project": "site"},
     }
@@ -123,7 +123,7 @@ def test_no_change_asks_once(manage: Run, subnets: list[str], calls: Calls) -> N
     assert result["resource"] == {
         "network_acl_id": acl()["NetworkAclId"],
         "ingress": {"100": "allow tcp/443 0.0.0.0/0", "110": "allow udp/1024-65535 0.0.0.0/0"},
-        "egress": {"7": "deny all 0.0.0.0/0"},
+        "egress": {"70": "deny all 0.0.0.0/0"},
         "subnet_ids": sorted(subnets),
         "tags": {"Project": "site", "Name": "x"},
     }
