@@ -35,19 +35,20 @@ def version(module: AnsibleModule, name: str) -> str | None:
 
 def install(module: AnsibleModule, names: Iterable[str], *options: str) -> None:
     """Install packages, or files of packages by their paths, with the package index of this moment."""
-    _apt_get(module, "update")
-    _apt_get(module, "install", "--yes", "--no-install-recommends", *KEEP_SETTINGS, *options, *names)
+    apt_get(module, "update")
+    apt_get(module, "install", "--yes", "--no-install-recommends", *KEEP_SETTINGS, *options, *names)
 
 
 def remove(module: AnsibleModule, names: Iterable[str]) -> None:
     """Remove packages with their settings."""
-    _apt_get(module, "purge", "--yes", *names)
+    apt_get(module, "purge", "--yes", *names)
 
 
-def _apt_get(module: AnsibleModule, *arguments: str) -> None:
-    """Run apt-get; end the module with its own words if it fails."""
+def apt_get(module: AnsibleModule, *arguments: str) -> str:
+    """Run apt-get and return what it says; end the module with its own words if it fails."""
     timeout = module.params["lock_timeout_seconds"]
     command = ["apt-get", "--quiet", "--quiet", "--option", f"DPkg::Lock::Timeout={timeout}", *arguments]
     code, out, err = module.run_command(command, environ_update=ENVIRONMENT)
     if code:
         module.fail_json(msg=f"'{' '.join(arguments)}' failed: {(err or out).strip()}", rc=code)
+    return str(out)

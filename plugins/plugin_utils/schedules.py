@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from itertools import product
 
 Span = tuple[int, int]
@@ -46,6 +47,35 @@ def starts(expression: str) -> list[int]:
         raise ScheduleError(f"{expression} says both a day of the month and one of the week: one of them must be ?")
     days = range(7) if week_days is None or month_days is not None else [day - 1 for day in week_days]
     return sorted(day * DAY + hour * HOUR + minute for day, hour, minute in product(days, hours or range(24), minutes or range(60)))
+
+
+def began(expression: str, minutes: int, now: datetime) -> datetime | None:
+    """When that which goes on now began, by a schedule and for so many minutes each time; None when nothing goes on. All in UTC."""
+    whole = now.replace(second=0, microsecond=0)
+    return next((start for back in range(minutes) if goes_off(expression, start := whole - timedelta(minutes=back))), None)
+
+
+def goes_off(expression: str, at: datetime) -> bool:
+    """Whether a schedule goes off in this very minute, also one of certain weeks or months."""
+    weekday = at.isoweekday() % 7  # 0 is Sunday
+    if weekday * DAY + at.hour * HOUR + at.minute not in starts(expression):
+        return False
+    _minutes, _hours, month_days, months, week_days, years = expression[len("cron(") : -1].split()
+    for text, value, field in ((month_days, at.day, FIELDS[2]), (months, at.month, FIELDS[3]), (years, at.year, FIELDS[5])):
+        allowed = None if text.upper() == "L" else _values(text, *field)
+        if allowed is not None and value not in allowed:
+            return False
+    is_last_week, is_last_day = (at + timedelta(weeks=1)).month != at.month, (at + timedelta(days=1)).month != at.month
+    if month_days.upper() == "L" and not is_last_day:
+        return False
+    return any(_is_of_week(part, weekday, at.day, is_last_week) for part in week_days.split(","))
+
+
+def _is_of_week(part: str, weekday: int, day: int, is_last_week: bool) -> bool:
+    """Whether a part of the field of the weekday, such as SUN#1 or FRIL, takes this day."""
+    name, number, last = re.fullmatch(r"([^#]*?)(?:#(\d))?(L?)", part.upper()).groups()  # type: ignore[union-attr]
+    days = _values(name, *FIELDS[4]) if name else None
+    return (days is None or weekday + 1 in days) and (not number or (day - 1) // 7 + 1 == int(number)) and (not last or is_last_week)
 
 
 def _values(text: str, name: str, low: int, high: int, names: Sequence[str]) -> list[int] | None:

@@ -138,7 +138,7 @@ def patching_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     for name, count in Counter(window["name"] for window in windows).items():
         if count > 1:
             yield Problem(WINDOWS, f"has {count} windows called {name}.", "Give each a name of its own.")
-    busy = [*_database_windows(values), *_backup_windows(values)]
+    busy = busy_windows(values)
     seen: list[tuple[str, list[Span]]] = []
     for window in windows:
         if int(window.get("cutoff_hours") or 0) >= int(window["duration_hours"]):
@@ -163,6 +163,11 @@ def patching_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(name, f"is {values[name]} minutes.", f"Session Manager takes 1 to {most}.")
     for association in values.get("aws_patching_associations") or []:
         yield from _cron_problems("aws_patching_associations", association["schedule"])
+
+
+def busy_windows(values: Mapping[str, Any]) -> list[tuple[str, list[Span]]]:
+    """What nothing else may meet: what RDS does by itself and the backups, each with the spans of the week that it takes."""
+    return [*_database_windows(values), *_backup_windows(values)]
 
 
 def _backup_windows(values: Mapping[str, Any]) -> Iterator[tuple[str, list[Span]]]:
