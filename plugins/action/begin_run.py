@@ -58,6 +58,7 @@ class ActionModule(ActionBase):
             if refusal:
                 return {"failed": True, "msg": refusal}
         result = begun(run_id, answer.token, f"Run {run_id} of {settings.record['who']} has the lease of {environment}.")
+        result["ansible_facts"]["__run_who"] = settings.record["who"]
         result["ansible_facts"]["__run_commit"] = settings.record["commit"] + ("-dirty" if settings.record["dirty"] else "")
         if answer.expired:
             dead = f"run {answer.expired['run_id']} of {answer.expired['who']}"
