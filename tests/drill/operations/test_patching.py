@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts patched under load, on real hosts. Run on a site that serves: make site && make drill-operations.
+
+Each host gets an archive of its own that calls itself Debian's security archive, with newer versions of a package of the drill.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drill.support.load import steady_load
+from tests.drill.support.results import Section
+from tests.e2e.driver import Site
+
+PREFIX = "indivillage-sandbox"
+TIER = "app"
+PACKAGE = "drill-of-patching"
+PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
+TIMES = int(os.environ.get("DRILL_TIMES", "3"))
+PAGE = "static/page.css"
+ALWAYS = {"aws_patching_windows": [{"name": "always", "schedule": "cron(0 * * * ? *)", "duration_hours": 2}]}
+NEVER = {"aws_patching_windows": [{"name": "never", "schedule": "cron(0 2 29 FEB ? *)", "duration_hours": 1}]}
+NOTHING_ELSE = {"host_patching_busy": {}, "host_patching_minutes_per_host": 1}
+
+ARCHIVE = Path(__file__).with_name("archive.sh").read_text()
+
+
+@pytest.fixture(scope="module")
+def section() -> Iterator[Section]:
+    """The results, which are written however the tests end."""
+    words = (
+        f"Two instances of the app tier, one security update each; {PER_SECOND} requests a second from outside, "
+        "each on its own connection, from the beginning of the run to five seconds after its end (tests/drill/operations/test_patching.py)."
+    )
+    found = Section("Patching", words, ("operation", "took", "requests", "failed", "slowest answer"))
+    yield found
+    if found.rows:
+        found.write()
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    site = Site()
+    if site.run("podman", "ps", "--quiet", "--filter", "label=indivillage.sandbox").stdout.strip() == "":
+        pytest.fail("no sandbox runs: `make site` first")
+    return site
+
+
+def offer(site: Site, version: int, marker: str = "") -> None:
+    """Have every host of the tier offered a version of the package; the first one is installed."""
+    for instance in site.instances(TIER):
+        name = f"indivillage-{instance['InstanceId']}"
+        if site.run("podman", "exec", name, "dpkg", "-s", PACKAGE).returncode:
+            site.must("podman", "exec", name, "sh", "-c", ARCHIVE, "offer", "1", "")
+        site.must("podman", "exec", name, "sh", "-c", ARCHIVE, "offer", str(version), marker)
+
+
+def versions(site: Site) -> set[str]:
+    """The versions of the package that the tier's hosts have."""
+    names = [f"indivillage-{instance['InstanceId']}" for instance in site.instances(TIER)]
+    return {site.must("podman", "exec", name, "dpkg-query", "--show", "--showformat=${Version}", PACKAGE) for name in names}
+
+
+def booted(site: Site) -> dict[str, str]:
+    """Instance -> when its first process began."""
+    names = [instance["InstanceId"] for instance in site.instances(TIER)]
+    return {name: site.must("podman", "exec", f"indivillage-{name}", "cut", "-d", " ", "-f22", "/proc/1/stat") for name in names}
+
+
+def patch(site: Site, *variables: dict[str, Any]) -> Any:
+    inputs: dict[str, Any] = {"patch_tier": TIER, **NOTHING_ELSE}
+    for given in variables:
+        inputs |= given
+    return site.play("playbooks/patch_hosts.yml", "-e", json.dumps(inputs))
+
+
+def serves_whole(site: Site) -> bool:
+    """Whether every instance of the tier is behind the load balancer, and Auto Scaling works."""
+    (group,) = site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-{TIER}"])["AutoScalingGroups"]
+    return len(site.healthy(TIER)) == len(site.instances(TIER)) and not group.get("SuspendedProcesses")
+
+
+@pytest.mark.parametrize("number", range(1, TIMES + 1))
+@pytest.mark.parametrize("marker", ["", "reboot"])
+def test_a_tier_is_patched_without_a_failed_request(site: Site, section: Section, marker: str, number: int) -> None:
+    version = number + 1 + (TIMES if marker else 0)
+    offer(site, version, marker)
+    before = booted(site)
+    with steady_load(f"{site.url}{PAGE}", site.ca, PER_SECOND) as load:
+        began = time.monotonic()
+        result = patch(site, ALWAYS)
+        seconds = time.monotonic() - began
+        time.sleep(5)
+    what = f"patching {number}{', with a boot of each host' if marker else ''}"
+    failed = sum(load.failures.values())
+    section.add(what, f"{seconds:.0f} s", load.sent, failed, f"{max(load.seconds, default=0) * 1000:.0f} ms")
+    print(f"\n{what}: {seconds:.0f} s; {load}")
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert versions(site) == {str(version)}
+    assert "mends CVE-2026-00001" in " ".join(result.stdout.split())
+    assert all((booted(site)[name] != at) == bool(marker) for name, at in before.items())
+    assert serves_whole(site)
+    assert (failed, load.sent > PER_SECOND) == (0, True), load
+
+
+def test_a_host_without_updates_is_left_alone(site: Site) -> None:
+    result = patch(site, ALWAYS)
+    assert (result.returncode, "Take the host out" in result.stdout) == (0, False), result.stdout[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (NEVER, "no window is open at "),
+        (
+            ALWAYS | {"patch_freezes": [{"name": "a drill", "from": "2020-01-01T00:00:00Z", "until": "2099-01-01T00:00:00Z"}]},
+            "nothing is changed: a drill",
+        ),
+        (
+            ALWAYS | {"patch_critical": True, "reason": "a drill", "host_patching_busy": {"aws_database_backup_window": "00:00-23:59"}},
+            "would meet aws_database_backup_window",
+        ),
+        (NEVER | {"patch_critical": True}, "Somebody will want to know why it could not wait"),
+    ],
+)
+def test_a_bad_time_is_refused_before_anything_is_changed(site: Site, given: dict[str, Any], words: str) -> None:
+    result = patch(site, given)
+    assert (result.returncode, words in " ".join(result.stdout.split())) == (2, True), result.stdout[-3000:]
+    assert serves_whole(site)
+
+
+def test_what_cannot_wait_is_done_out_of_turn(site: Site) -> None:
+    assert patch(site, NEVER, {"patch_critical": True, "reason": "a drill"}).returncode == 0
