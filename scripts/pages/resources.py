@@ -31,6 +31,14 @@ NO_MUTATIONS = {
         (f"{OWN}{name}" for name in ("network_denials", "web_denials")),
         "makes nothing declared: [test_incidents](../tests/unit/modules/test_incidents.py)",
     ),
+    **dict.fromkeys(
+        (
+            *(f"{OWN}{name}" for name in ("backup_catalogue", "bucket_backup", "bucket_restore", "configuration_export", "presigned_url")),
+            *(f"{OWN}{name}" for name in ("postgresql_dump", "postgresql_restore", "postgresql_swap", "presigned_transfer")),
+            *(f"{OWN}contentful_export", "amazon.aws.rds_instance_snapshot"),
+        ),
+        "makes backups alone: [test_backups](../tests/drill/backups/test_backups.py)",
+    ),
     f"{OWN}image_proof": "makes nothing: it proves an instance of an image",
     f"{OWN}image_retention": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
     f"{OWN}package_sbom": "makes nothing: it lists a host's packages",
