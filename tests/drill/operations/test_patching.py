@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.drill.support.load import steady_load
-from tests.drill.support.results import Section
+from tests.drill.support.results import OPERATION, Section
 from tests.e2e.driver import Site
 
 PREFIX = "indivillage-sandbox"
@@ -36,10 +34,10 @@ ARCHIVE = Path(__file__).with_name("archive.sh").read_text()
 def section() -> Iterator[Section]:
     """The results, which are written however the tests end."""
     words = (
-        f"Two instances of the app tier, one security update each; {PER_SECOND} requests a second from outside, "
-        "each on its own connection, from the beginning of the run to five seconds after its end (tests/drill/operations/test_patching.py)."
+        "Two instances of the app tier, one security update each. Visitors come from outside, each on a connection of its own, from ten "
+        "seconds before the run to five seconds after its end (tests/drill/operations/test_patching.py)."
     )
-    found = Section("Patching", words, ("operation", "took", "requests", "failed", "slowest answer"))
+    found = Section("Patching", words, OPERATION)
     yield found
     if found.rows:
         found.write()
@@ -93,21 +91,14 @@ def test_a_tier_is_patched_without_a_failed_request(site: Site, section: Section
     version = number + 1 + (TIMES if marker else 0)
     offer(site, version, marker)
     before = booted(site)
-    with steady_load(f"{site.url}{PAGE}", site.ca, PER_SECOND) as load:
-        began = time.monotonic()
-        result = patch(site, ALWAYS)
-        seconds = time.monotonic() - began
-        time.sleep(5)
     what = f"patching {number}{', with a boot of each host' if marker else ''}"
-    failed = sum(load.failures.values())
-    section.add(what, f"{seconds:.0f} s", load.sent, failed, f"{max(load.seconds, default=0) * 1000:.0f} ms")
-    print(f"\n{what}: {seconds:.0f} s; {load}")
+    result, load = section.measure(what, (f"{site.url}{PAGE}", site.ca, PER_SECOND), lambda: patch(site, ALWAYS))
     assert result.returncode == 0, result.stdout[-6000:]
     assert versions(site) == {str(version)}
     assert "mends CVE-2026-00001" in " ".join(result.stdout.split())
     assert all((booted(site)[name] != at) == bool(marker) for name, at in before.items())
     assert serves_whole(site)
-    assert (failed, load.sent > PER_SECOND) == (0, True), load
+    assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
 
 
 def test_a_host_without_updates_is_left_alone(site: Site) -> None:

@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from tests.drill.support.load import Load, steady_load
 
 PAGE = Path(__file__).parents[3] / "docs/drills.md"
 HEAD = """# Drills
@@ -15,6 +20,9 @@ What was measured when operations were carried out for real in the sandbox: real
 Each section is written by its drill, from what it has just measured; do not edit. `make drill-operations` runs those of releases and
 patching on a running site. Seconds depend on the machine; that no request fails does not.
 """
+
+OPERATION = ("operation", "took", "requests", "failed", "slowest answer")
+BEFORE_SECONDS, AFTER_SECONDS = 10, 5
 
 
 @dataclass
@@ -30,6 +38,25 @@ class Section:
         """Add what was measured once."""
         assert len(cells) == len(self.columns)
         self.rows.append(tuple(str(cell) for cell in cells))
+
+    def measure(self, what: str, visit: tuple[str, str, int], operation: Callable[[], Any]) -> tuple[Any, Load]:
+        """Carry an operation out while visitors come and add a row of OPERATION; its result, and what they saw.
+
+        visit: the arguments of steady_load.
+
+        What fails before it begins says that this machine cannot carry so many visitors, and nothing of it: then it is not begun.
+        """
+        with steady_load(*visit) as load:
+            time.sleep(BEFORE_SECONDS)
+            assert not load.failures, f"too many visitors for this machine, also while nothing is done: {load}"
+            began = time.monotonic()
+            result = operation()
+            seconds = time.monotonic() - began
+            time.sleep(AFTER_SECONDS)
+        failed, slowest = sum(load.failures.values()), max(load.seconds, default=0.0)
+        self.add(what, f"{seconds:.0f} s", f"{load.sent}, {load.per_second}/s", failed, f"{slowest * 1000:.0f} ms")
+        print(f"\n{what}: {seconds:.0f} s; {load}")
+        return result, load
 
     def text(self, day: str) -> str:
         """The section as Markdown."""
