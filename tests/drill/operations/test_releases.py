@@ -226,6 +226,18 @@ def test_a_host_that_is_lost_half_way_is_replaced_and_the_others_go_back(drill: 
     assert drill.running() == {before}
 
 
+def test_the_maintenance_page_is_shown_and_goes(drill: Drill) -> None:
+    def status() -> str:
+        return drill.site.fetch("/static/page.css", "--output", os.devnull, "--write-out", "%{http_code}").stdout
+
+    inputs = {"maintenance": "on", "maintenance_message": "Back at <noon>."}
+    assert drill.site.play("playbooks/set_maintenance.yml", "-e", json.dumps(inputs)).returncode == 0
+    wait("the page", lambda: status() == "503", 60)
+    assert "Back at &lt;noon&gt;." in drill.site.fetch("/").stdout
+    assert drill.site.play("playbooks/set_maintenance.yml", "-e", "maintenance=off").returncode == 0
+    wait("the site", lambda: status() == "200", 60)
+
+
 def test_a_plan_names_the_parameter_and_changes_nothing(drill: Drill) -> None:
     before, sha256 = (drill.named, drill.running()), drill.build("planned")
     version = drill.site.version()

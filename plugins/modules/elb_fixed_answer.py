@@ -1,0 +1,151 @@
+#!/usr/bin/python
+# Copyright (c) IndiVillage platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: elb_fixed_answer
+version_added: 0.2.0
+short_description: Have an application load balancer answer everything itself
+description:
+  - Gives a listener a rule before all others that answers each request with one page, or takes it away. Targets stay as they are.
+  - M(amazon.aws.elb_application_lb) can do the same, but only together with the whole declaration of the load balancer.
+options:
+  name:
+    description: Name of the load balancer.
+    type: str
+    required: true
+  port:
+    description: Port of the listener.
+    type: int
+    default: 443
+  priority:
+    description: Priority of the rule, by which it is known; that of every other rule is a higher number.
+    type: int
+    default: 1
+  status_code:
+    description: Status of the answer.
+    type: str
+    default: "503"
+  content_type:
+    description: Type of the answer.
+    type: str
+    default: text/html
+  content:
+    description: The answer, up to 1024 bytes. Needed with O(state=present).
+    type: str
+    default: ""
+  state:
+    description: Whether the load balancer answers itself.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - indivillage.infra.aws_resource
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author:
+  - IndiVillage platform team (@indivillage)
+"""
+
+EXAMPLES = r"""
+- name: Show visitors that the site is being worked on
+  indivillage.infra.elb_fixed_answer:
+    name: indivillage-production-public
+    content: <h1>We are back soon</h1>
+
+- name: Let them in again
+  indivillage.infra.elb_fixed_answer:
+    name: indivillage-production-public
+    state: absent
+"""
+
+RETURN = r"""
+resource:
+  description: The rule. Empty after a deletion. In check mode as it would become.
+  returned: always
+  type: dict
+  sample: {name: indivillage-production-public, status_code: "503", content_type: text/html}
+"""
+
+from typing import Any, ClassVar
+
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+
+LONGEST_BYTES = 1024
+EVERYTHING = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["*"]}}]
+
+
+class FixedAnswer(Resource):
+    service = "elbv2"
+    kind = "fixed answer"
+    taggable = False
+    options: ClassVar[dict[str, Any]] = {
+        "name": {"required": True},
+        "port": {"type": "int", "default": 443},
+        "priority": {"type": "int", "default": 1},
+        "status_code": {"default": "503"},
+        "content_type": {"default": "text/html"},
+        "content": {"default": ""},
+    }
+    properties = ("status_code", "content_type", "content")
+
+    def declared(self) -> Properties:
+        size = len(self.params["content"].encode())
+        if self.params["state"] == "present" and not 0 < size <= LONGEST_BYTES:
+            raise ResourceError(f"its content has {size} bytes; a load balancer answers with 1 to {LONGEST_BYTES}")
+        return super().declared()
+
+    def find(self) -> Properties | None:
+        for rule in self.client.describe_rules(ListenerArn=self._listener())["Rules"]:
+            if rule["Priority"] != str(self.params["priority"]):
+                continue
+            answers = [action for action in rule["Actions"] if action["Type"] == "fixed-response"]
+            if not answers:
+                raise ResourceError(f"rule {rule['Priority']} of the listener forwards or redirects; it is not this module's to change")
+            answer = answers[0]["FixedResponseConfig"]
+            return {
+                "name": self.name,
+                "arn": rule["RuleArn"],
+                "status_code": answer["StatusCode"],
+                "content_type": answer.get("ContentType", ""),
+                "content": answer.get("MessageBody", ""),
+            }
+        return None
+
+    def create(self, wanted: Properties, tags: dict[str, str]) -> None:
+        actions = self._actions(wanted)
+        priority = self.params["priority"]
+        self.client.create_rule(ListenerArn=self._listener(), Priority=priority, Conditions=EVERYTHING, Actions=actions)
+
+    def update(self, current: Properties, changes: Properties) -> None:
+        self.client.modify_rule(RuleArn=current["arn"], Actions=self._actions({**current, **changes}))
+
+    def delete(self, current: Properties) -> None:
+        self.client.delete_rule(RuleArn=current["arn"])
+
+    def _listener(self) -> str:
+        try:
+            (balancer,) = self.client.describe_load_balancers(Names=[self.name])["LoadBalancers"]
+        except self.client.exceptions.LoadBalancerNotFoundException as error:
+            raise ResourceError("there is no load balancer of that name in this region") from error
+        listeners = self.client.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        found = [str(listener["ListenerArn"]) for listener in listeners if listener["Port"] == self.params["port"]]
+        if not found:
+            raise ResourceError(f"the load balancer does not listen on port {self.params['port']}")
+        return found[0]
+
+    def _actions(self, wanted: Properties) -> list[dict[str, Any]]:
+        answer = {"StatusCode": wanted["status_code"], "ContentType": wanted["content_type"], "MessageBody": wanted["content"]}
+        return [{"Type": "fixed-response", "FixedResponseConfig": answer}]
+
+
+def main() -> None:
+    run(FixedAnswer)
+
+
+if __name__ == "__main__":
+    main()
