@@ -39,6 +39,8 @@ NO_MUTATIONS = {
         ),
         "makes backups alone: [test_backups](../tests/drill/backups/test_backups.py)",
     ),
+    f"{OWN}asg_capacity": "makes nothing declared: [test_sizes](../tests/unit/modules/test_sizes.py)",
+    f"{OWN}rds_size": "makes nothing declared: [test_sizes](../tests/unit/modules/test_sizes.py)",
     f"{OWN}image_proof": "makes nothing: it proves an instance of an image",
     f"{OWN}image_retention": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
     f"{OWN}package_sbom": "makes nothing: it lists a host's packages",

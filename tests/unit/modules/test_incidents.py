@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from ansible_collections.indivillage.infra.plugins.module_utils import incidents
 from ansible_collections.indivillage.infra.plugins.module_utils.incident_review import elapsed, review
 from ansible_collections.indivillage.infra.plugins.modules import (
@@ -34,6 +35,7 @@ from ansible_collections.indivillage.infra.plugins.modules import (
 from sandbox.emulator.additions import network_interfaces
 from tests.support.module_runs import Run
 
+ROOT = Path(__file__).parents[3]
 TABLE, BUCKET, NAME = "site-incidents", "site-operations", "2026-03-01-web-probe"
 SEVERITIES = {
     "critical": {"respond_minutes": 15, "escalations": [{"after_minutes": 60, "when": "not resolved", "to": "CTO"}]},
@@ -361,6 +363,11 @@ def test_whose_access_is_revoked_has_to_be_known(run: Run, principal: str, befor
 
 
 # --- a host ---
+
+
+def test_what_runs_on_an_instance_needs_no_variable_of_a_stack() -> None:
+    specification = yaml.safe_load((ROOT / "roles/aws_incidents/meta/argument_specs.yml").read_text())["argument_specs"]["collect"]
+    assert "{{" not in json.dumps(specification)
 
 
 def test_a_process_s_memory_is_in_the_archive_with_its_digest(run: Run, tmp_path: Path) -> None:
