@@ -50,9 +50,12 @@ class Releases:
         self._partition = f"{environment}/releases"
 
     def find(self, release: str) -> Release | None:
-        """One release by its name; None when nobody has deployed it yet."""
+        """One release by its name; None when nobody has deployed it yet, or no run has made the table."""
         key = {"environment": {"S": self._partition}, "run_id": {"S": release}}
-        item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        try:
+            item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        except self._dynamodb.exceptions.ResourceNotFoundException:
+            return None
         return None if item is None else json.loads(item["document"]["S"])
 
     def all(self) -> list[Release]:
