@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The world around a monitoring host: EC2 with one instance, a page, and receivers that speak as PagerDuty, Slack and a mail server do.
 
-What receivers are told is a line of JSON each in /run/told. The page is bad while /run/page-is-broken exists.
+What receivers are told is a line of JSON each in /run/told. The page is bad while /run/page-is-broken exists. `world receivers` is without
+the page, and nobody asks it for instances.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import json
 import socketserver
 import ssl
+import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,7 @@ LOCK = threading.Lock()
 
 def tell(receiver: str, said: Any) -> None:
     with LOCK, TOLD.open("a") as file:
-        file.write(json.dumps({"receiver": receiver, "said": said}) + "\n")
+        file.write(json.dumps({"at": time.time(), "receiver": receiver, "said": said}) + "\n")
 
 
 class Services(BaseHTTPRequestHandler):
@@ -86,7 +89,10 @@ class MailServer(socketserver.ThreadingTCPServer):
 def main() -> None:
     TOLD.touch()
     threading.Thread(target=ThreadingHTTPServer(("127.0.0.1", 8081), Services).serve_forever, daemon=True).start()
-    threading.Thread(target=MailServer(("127.0.0.1", 2525), Mail).serve_forever, daemon=True).start()
+    mail = MailServer(("127.0.0.1", 2525), Mail)
+    if sys.argv[1:] == ["receivers"]:
+        mail.serve_forever()
+    threading.Thread(target=mail.serve_forever, daemon=True).start()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain("/usr/local/share/ca-certificates/page.crt", "/etc/ssl/private/page.key")
     page = ThreadingHTTPServer(("127.0.0.1", 8443), Page)

@@ -20,9 +20,9 @@ options:
     elements: str
     required: true
   health_url:
-    description: Page that answers with 200. The instance's certificate is its own and is not validated.
+    description: Page that answers with 200, if there is one. The instance's certificate is its own and is not validated.
     type: str
-    required: true
+    default: ""
   builder_host_key:
     description: SHA-256 fingerprint of the builder's host key, as C(ssh-keygen -l) tells it.
     type: str
@@ -142,14 +142,14 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "units": {"type": "list", "elements": "str", "required": True},
-            "health_url": {"type": "str", "required": True},
+            "health_url": {"type": "str", "default": ""},
             "builder_host_key": {"type": "str", "default": "", "no_log": False},  # a fingerprint
             "timeout_seconds": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
     params, began = module.params, time.monotonic()
-    while failures := [*idle_units(module, params["units"]), *ill(params["health_url"])]:
+    while failures := [*idle_units(module, params["units"]), *(ill(params["health_url"]) if params["health_url"] else ())]:
         if time.monotonic() - began > params["timeout_seconds"]:
             break
         time.sleep(0.5)

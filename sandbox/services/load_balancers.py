@@ -180,7 +180,7 @@ def desired(world: World) -> Sequence[ContainerSpec]:
             vpc_id=balancer.vpc_id,
             address=addresses[balancer.container],
             hostname=balancer.name[:63],
-            aliases=(balancer.dns_name,),
+            aliases=(balancer.dns_name, *((settings.DOMAIN,) if balancer in public[:1] else ())),  # as a record of the zone would say
             security_group_ids=balancer.security_group_ids,
             files=(files := haproxy.files(configured(world, balancer))),
             published=((page_port, HTTPS_PORT),) if balancer in public[:1] else (),

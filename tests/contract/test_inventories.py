@@ -132,6 +132,14 @@ def flows() -> set[tuple[str, str, int]]:
         ("web", "app", 22),
         ("web", "app", 8443),
         ("bastion", "cache", 6379),
+        ("web", "app", 9100),
+        ("app", "web", 9100),
+        ("internal_load_balancer", "app", 8444),
+        ("web", "app", 8444),
+        ("web", "monitoring", 9090),
+        ("app", "monitoring", 9093),
+        ("monitoring", "web", 22),
+        ("monitoring", "app", 8443),
     ],
 )
 def test_no_flow_opens_what_must_be_closed(source: str, destination: str, port: int) -> None:
@@ -156,6 +164,12 @@ def test_the_internet_reaches_the_public_load_balancer_and_nothing_else() -> Non
         ("bastion", "web", 22),
         ("bastion", "app", 22),
         ("bastion", "database", 5432),
+        ("bastion", "monitoring", 22),
+        ("monitoring", "web", 9100),
+        ("monitoring", "app", 9100),
+        ("monitoring", "app", 8444),
+        ("monitoring", "web", 9113),
+        ("monitoring", "bastion", 9100),
     ],
 )
 def test_the_flows_of_the_site_are_there(source: str, destination: str, port: int) -> None:

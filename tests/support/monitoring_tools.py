@@ -16,7 +16,11 @@ import yaml
 from sandbox import images
 from scripts.pages.inventory import ROOT, stacks
 
-PACKAGES = ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "prometheus-node-exporter")
+SERVICES = ("nginx", "postgres", "redis")
+PACKAGES = (
+    *("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "prometheus-node-exporter"),
+    *(f"prometheus-{service}-exporter" for service in SERVICES),
+)
 SUITE = "trixie"
 HOME = ROOT / "build" / "monitoring"
 

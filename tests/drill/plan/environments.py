@@ -132,7 +132,9 @@ class Declaration:
         if self.name != "sandbox":
             for region in self.regions:
                 emulator.add_image(region, *DEBIAN)
-            project.variables |= {"aws_account_id": ACCOUNT_ID}
+            # What whoever owns the account would put into the secret.
+            channels = {"pagerduty": "key", "slack": "address", "smtp": "password"}
+            project.variables |= {"aws_account_id": ACCOUNT_ID, "aws_monitoring_channel_secrets": channels}
         return project
 
     def approval(self, planned: Run) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox import pki
 from tests.integration.emulator.support import RunningEmulator, start
-from tests.integration.provisioning_tiers.foundation import Foundation
+from tests.integration.provisioning_tiers.foundation import TIERS_WITH_MONITORING, Foundation
 from tests.support import playbooks
 from tests.support.playbooks import PlaybookRun
 
@@ -37,7 +37,7 @@ class Factory:
 
     def bake(self, *options: str, limit: str = "primary:dr", **variables: Any) -> PlaybookRun:
         """Bake, promote, copy and retain. Variables that begin with base_ change the content of the images."""
-        given = ("--limit", limit, "-e", json.dumps(LAYERS | variables), *options)
+        given = ("--limit", limit, "-e", json.dumps(LAYERS | TIERS_WITH_MONITORING | variables), *options)
         return playbooks.run(self.emulator.endpoint, self.state_dir, BAKE, *given)
 
     def images(self, region: str = PRIMARY) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from tests.integration.images.conftest import BUCKET, DR, PREFIX, PRIMARY, Facto
 
 pytestmark = pytest.mark.emulator
 
-TIERS = ("web", "app")
+TIERS = ("web", "app", "monitoring")
 OWN = {"Project": "indivillage", "Environment": "sandbox", "Stack": "sandbox-us-east-1", "ManagedBy": "ansible"}
 
 
@@ -61,14 +61,14 @@ def test_a_builder_with_a_secret_becomes_no_image(factory: Factory) -> None:
     run = factory.bake(refused="web")
     assert run.returncode == 2
     assert "Refuse to go on without every image: web: Look closely: a reason" in told(run), run.output
-    assert (set(factory.images()), factory.promoted(), factory.instances()) == ({"app"}, {}, [])
+    assert (set(factory.images()), factory.promoted(), factory.instances()) == ({"app", "monitoring"}, {}, [])
 
 
 def test_an_image_whose_proof_fails_is_removed_and_none_is_promoted(factory: Factory) -> None:
     run = factory.bake(disproved="app")
     assert run.returncode == 2
     assert "no image was promoted. Refuse images that were not proven: app: Look closely: a reason" in told(run)
-    assert (set(factory.images()), factory.promoted(), factory.instances()) == ({"web"}, {}, [])
+    assert (set(factory.images()), factory.promoted(), factory.instances()) == ({"web", "monitoring"}, {}, [])
     assert tags(factory.images()["web"]).get("Proof") is None
     snapshots = factory.client("ec2").describe_snapshots(OwnerIds=["self"], Filters=[{"Name": "tag:Role", "Values": ["app"]}])["Snapshots"]
     assert snapshots == []

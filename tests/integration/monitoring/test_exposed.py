@@ -74,6 +74,19 @@ def test_the_node_exporter_exposes_what_rules_name() -> None:
     assert sorted(name for name in wanted if not re.search(rf"^{name}[{{ ]", text, re.MULTILINE)) == []
 
 
+@pytest.mark.parametrize(("service", "metric"), [("nginx", "nginx_up"), ("postgres", "pg_up"), ("redis", "redis_up")])
+def test_an_exporter_says_that_its_service_does_not_answer(service: str, metric: str) -> None:
+    """What they say of one that does answer is looked at in the sandbox, end to end."""
+    nobody = free_port()
+    arguments = [f"--nginx.scrape-uri=http://127.0.0.1:{nobody}/status"] if service == "nginx" else []
+    environment = {
+        "postgres": {"DATA_SOURCE_URI": f"127.0.0.1:{nobody}/postgres", "DATA_SOURCE_USER": "monitoring", "DATA_SOURCE_PASS": "none"},
+        "redis": {"REDIS_ADDR": f"rediss://127.0.0.1:{nobody}", "REDIS_PASSWORD": "none"},
+    }.get(service, {})
+    with running(f"prometheus-{service}-exporter", free_port(), *arguments, environment=environment) as address:
+        assert re.search(rf"^{metric}(\{{[^}}]*\}})? 0$", read(f"{address}/metrics"), re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[RunningEmulator]:
     yield from start("--standalone")
@@ -93,6 +106,8 @@ def test_promtool_accepts_the_whole_configuration(tmp_path: Path) -> None:
     options = {
         "prometheus_environment": ENVIRONMENT,
         "prometheus_regions": ["us-east-1", "us-west-2"],
+        "prometheus_exporters": [{"name": "node", "port": 9100}, {"name": "nginx", "port": 9113, "tier": "web"}],
+        "prometheus_local_exporters": [{"name": "postgres", "port": 9187}],
         "prometheus_probes": {"site": ["https://example.com/"], "api": ["https://example.com/api/health"]},
         "prometheus_remote_write": [{"url": "https://aps.example.com/api/v1/remote_write", "sigv4": {"region": "us-east-1"}}],
     }
@@ -102,8 +117,11 @@ def test_promtool_accepts_the_whole_configuration(tmp_path: Path) -> None:
 
     assert result.returncode == 0, result.stdout + result.stderr
     written = yaml.safe_load(file.read_text())
-    assert all(job["scheme"] == "https" and job["basic_auth"]["password_file"] for job in written["scrape_configs"])
-    assert not any("static_configs" in job for job in written["scrape_configs"] if job["job_name"] == "node")
+    jobs = {job["job_name"]: job for job in written["scrape_configs"]}
+    local = {"postgres"}
+    assert all(job["scheme"] == "https" and job["basic_auth"]["password_file"] for name, job in jobs.items() if name not in local)
+    assert jobs["postgres"]["static_configs"] == [{"targets": ["127.0.0.1:9187"]}], "what is not encrypted never leaves the host"
+    assert not any("static_configs" in jobs[name] for name in ("node", "nginx"))
 
 
 def test_instances_come_and_go_as_ec2_tells(emulator: RunningEmulator, tmp_path: Path) -> None:
@@ -129,7 +147,7 @@ def test_instances_come_and_go_as_ec2_tells(emulator: RunningEmulator, tmp_path:
 
         wait_until(lambda: is_ready(address), seconds=60)
         assert targets() == {}
-        ours, _foreign = launch(emulator, ENVIRONMENT), launch(emulator, "production")
+        ours, _foreign, _builder = launch(emulator, ENVIRONMENT), launch(emulator, "production"), launch(emulator, ENVIRONMENT, "builder")
         began = time.monotonic()
         (found,) = wait_until(lambda: targets().items(), seconds=60)
         assert time.monotonic() - began <= 60
@@ -143,8 +161,8 @@ def test_instances_come_and_go_as_ec2_tells(emulator: RunningEmulator, tmp_path:
         wait_until(lambda: targets() == {}, seconds=60)
 
 
-def launch(emulator: RunningEmulator, environment: str) -> dict[str, Any]:
-    tags = [{"Key": key, "Value": value} for key, value in {"Environment": environment, "Name": "web-1", "Role": "web"}.items()]
+def launch(emulator: RunningEmulator, environment: str, role: str = "web") -> dict[str, Any]:
+    tags = [{"Key": key, "Value": value} for key, value in {"Environment": environment, "Name": "web-1", "Role": role}.items()]
     (instance,) = emulator.client("ec2").run_instances(
         ImageId=base_image(emulator),
         MinCount=1,

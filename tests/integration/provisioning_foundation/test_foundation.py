@@ -207,16 +207,17 @@ def test_exactly_the_declared_flows_are_open(client: Client, region: str) -> Non
     assert ingress == {
         "default": set(),
         "public-load-balancer": {("0.0.0.0/0", 443), ("0.0.0.0/0", 80)},
-        "web": {(ids["public-load-balancer"], 443), (ids["bastion"], 22)},
+        "web": {(ids["public-load-balancer"], 443), (ids["bastion"], 22), (ids["monitoring"], 9100), (ids["monitoring"], 9113)},
         "internal-load-balancer": {(ids["web"], 443)},
-        "app": {(ids["internal-load-balancer"], 8443), (ids["bastion"], 22)},
+        "app": {(ids["internal-load-balancer"], 8443), (ids["bastion"], 22), (ids["monitoring"], 9100), (ids["monitoring"], 8444)},
         "worker": set(),
         "functions": set(),
         "scanner": {(ids["functions"], 3310)},
-        "database": {(ids["app"], 5432), (ids["worker"], 5432), (ids["bastion"], 5432)},
-        "cache": {(ids["app"], 6379), (ids["worker"], 6379)},
-        "bastion": {("198.18.0.0/24", 22)},
-        "endpoints": {(ids[name], 443) for name in ("web", "app", "worker", "functions", "bastion")},
+        "database": {(ids["app"], 5432), (ids["worker"], 5432), (ids["bastion"], 5432), (ids["monitoring"], 5432)},
+        "cache": {(ids[name], 6379) for name in ("app", "worker", "monitoring")},
+        "bastion": {("198.18.0.0/24", 22), (ids["monitoring"], 9100)},
+        "monitoring": {(ids["bastion"], port) for port in (22, 9090, 9093)},
+        "endpoints": {(ids[name], 443) for name in ("web", "app", "worker", "functions", "bastion", "monitoring")},
         "quarantine": {(ids["bastion"], 22)},
     }
 
@@ -317,13 +318,15 @@ def test_instances_may_do_what_their_tier_needs_and_no_more(client: Client) -> N
         policy = iam.get_role_policy(RoleName=f"{PREFIX}-{role}", PolicyName=role)["PolicyDocument"]
         return {action for statement in statements(policy) for action in statement["Action"]}
 
-    for role in ("bastion", "web", "app"):
+    for role in ("bastion", "web", "app", "monitoring"):
         attached = iam.list_attached_role_policies(RoleName=f"{PREFIX}-{role}")["AttachedPolicies"]
         assert {policy["PolicyName"] for policy in attached} == {"AmazonSSMManagedInstanceCore", "CloudWatchAgentServerPolicy"}
         profile = iam.get_instance_profile(InstanceProfileName=f"{PREFIX}-{role}")["InstanceProfile"]
         assert [item["RoleName"] for item in profile["Roles"]] == [f"{PREFIX}-{role}"]
-    assert iam.list_role_policies(RoleName=f"{PREFIX}-bastion")["PolicyNames"] == []
-    assert actions("web") == {"s3:GetObject", "kms:Decrypt"}
+    exporters = {"secretsmanager:GetSecretValue", "kms:Decrypt"}  # who may read metrics
+    assert actions("bastion") == exporters
+    assert actions("web") == {"s3:GetObject"} | exporters
+    assert actions("monitoring") == {"ec2:DescribeInstances", "ec2:DescribeAvailabilityZones"} | exporters
     assert not [action for action in actions("app") if "*" in action or action.startswith(("iam:", "ec2:", "rds:"))]
     app = statements(iam.get_role_policy(RoleName=f"{PREFIX}-app", PolicyName="app")["PolicyDocument"])
     secrets = next(statement["Resource"] for statement in app if statement["Sid"] == "ReadSecrets")

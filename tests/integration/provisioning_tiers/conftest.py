@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from sandbox import pki
 from tests.integration.emulator.support import RunningEmulator, start
-from tests.integration.provisioning_tiers.foundation import Foundation
+from tests.integration.provisioning_tiers.foundation import TIERS_WITH_MONITORING, Foundation
 from tests.support import playbooks
 
 ROOT = Path(__file__).parents[3]
@@ -55,7 +56,8 @@ class Site:
     def run(self, playbook: str, *options: str) -> Result:
         """Run a playbook on the primary stack."""
         environment = playbooks.surroundings(self.emulator.endpoint, self.state_dir)
-        command = ["ansible-playbook", f"playbooks/{playbook}", "-i", "inventories/sandbox", "--limit", STACK, "--diff", *options]
+        command = ["ansible-playbook", f"playbooks/{playbook}", "-i", "inventories/sandbox", "--limit", STACK, "--diff"]
+        command += ["-e", json.dumps(TIERS_WITH_MONITORING), *options]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
         return Result(done.returncode, done.stdout + done.stderr)
 

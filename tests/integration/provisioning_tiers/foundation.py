@@ -13,8 +13,19 @@ PREFIX = "indivillage-sandbox"
 ACCOUNT_ID = "123456789012"
 ZONES = "abc"
 TIERS = {"public": 0, "web": 10, "app": 20, "data": 30}
-GROUPS = ("public-load-balancer", "web", "internal-load-balancer", "app", "database", "cache", "bastion", "endpoints")
+GROUPS = ("public-load-balancer", "web", "internal-load-balancer", "app", "database", "cache", "bastion", "monitoring", "endpoints")
 BASE_IMAGE = "debian-13-amd64-sandbox"
+# The sandbox's tiers, and one that stands in another's subnets and behind no load balancer.
+TIERS_WITH_MONITORING = {
+    "aws_compute_tiers": {
+        "web": {"instance_type": "t3.medium", "min": 2, "max": 6, "desired": 2, "root_volume_gib": 20},
+        "app": {"instance_type": "t3.medium", "min": 2, "max": 6, "desired": 2, "root_volume_gib": 30},
+        "monitoring": {
+            **{"instance_type": "t3.medium", "min": 1, "max": 2, "desired": 1, "root_volume_gib": 40},
+            **{"subnet_tier": "app", "load_balanced": False},
+        },
+    }
+}
 TRUST = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
 )
@@ -35,7 +46,7 @@ class Foundation:
     def lay(self) -> Foundation:
         """Make everything."""
         self.lay_base()
-        for tier in ("web", "app"):
+        for tier in ("web", "app", "monitoring"):
             self.publish_image(tier, "one")
         return self
 
@@ -85,9 +96,9 @@ class Foundation:
 
     def _identities(self) -> None:
         iam = self.emulator.client("iam")
-        for name in ("bastion", "web", "app", "rds-monitoring"):
+        for name in ("bastion", "web", "app", "monitoring", "rds-monitoring"):
             iam.create_role(RoleName=f"{PREFIX}-{name}", AssumeRolePolicyDocument=TRUST)
-        for name in ("bastion", "web", "app"):
+        for name in ("bastion", "web", "app", "monitoring"):
             iam.create_instance_profile(InstanceProfileName=f"{PREFIX}-{name}")
             iam.add_role_to_instance_profile(InstanceProfileName=f"{PREFIX}-{name}", RoleName=f"{PREFIX}-{name}")
 

@@ -124,7 +124,7 @@ def test_target_groups(site: Site) -> None:
 
 def test_launch_templates(site: Site) -> None:
     ec2 = site.client("ec2")
-    for tier, size in (("web", 20), ("app", 30)):
+    for tier, size in (("web", 20), ("app", 30), ("monitoring", 40)):
         (version,) = ec2.describe_launch_template_versions(LaunchTemplateName=f"{PREFIX}-{tier}")["LaunchTemplateVersions"]
         data = version["LaunchTemplateData"]
         assert data["ImageId"] == site.foundation.images[tier]
@@ -139,15 +139,17 @@ def test_launch_templates(site: Site) -> None:
 def test_auto_scaling_groups(site: Site) -> None:
     autoscaling = site.client("autoscaling")
     groups = by_name(autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"], "AutoScalingGroupName")
-    assert set(groups) == {"web", "app"}
+    assert set(groups) == {"web", "app", "monitoring"}
     for tier, group in groups.items():
-        assert (group["MinSize"], group["MaxSize"], group["DesiredCapacity"]) == (2, 6, 2)
-        assert set(group["VPCZoneIdentifier"].split(",")) == {site.foundation.subnets[f"{tier}-{zone}"] for zone in "abc"}
-        assert group["HealthCheckType"] == "ELB"
+        alone = tier == "monitoring"
+        subnets = {site.foundation.subnets[f"{'app' if alone else tier}-{zone}"] for zone in "abc"}
+        assert (group["MinSize"], group["MaxSize"], group["DesiredCapacity"]) == ((1, 2, 1) if alone else (2, 6, 2))
+        assert set(group["VPCZoneIdentifier"].split(",")) == subnets
+        assert (group["HealthCheckType"], len(group["TargetGroupARNs"])) == (("EC2", 0) if alone else ("ELB", 1))
         assert group["TerminationPolicies"] == ["OldestLaunchTemplate", "OldestInstance"]
         distribution = group["MixedInstancesPolicy"]["InstancesDistribution"]
         assert distribution["OnDemandPercentageAboveBaseCapacity"] == 0  # the sandbox runs on spot capacity only
-        assert len({instance["AvailabilityZone"] for instance in group["Instances"]}) == 2
+        assert len({instance["AvailabilityZone"] for instance in group["Instances"]}) == group["DesiredCapacity"]
         propagated = {tag["Key"]: tag["Value"] for tag in group["Tags"] if tag["PropagateAtLaunch"]}
         assert propagated.items() >= {"Tier": tier, "Role": tier, "Environment": "sandbox", "Project": "indivillage"}.items()
     policies = by_name(autoscaling.describe_policies()["ScalingPolicies"], "PolicyName")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from roles.app_tier.files.reference_app.reference import metrics
 from roles.app_tier.files.reference_app.reference.aws import Instance
 from roles.app_tier.files.reference_app.reference.checks import Result
 from roles.app_tier.files.reference_app.reference.settings import Settings, SettingsError
@@ -115,3 +116,32 @@ def test_the_style_sheet_is_served() -> None:
 def test_missing_settings_are_named_all_at_once() -> None:
     with pytest.raises(SettingsError, match=r"BUCKET_NAME, QUEUE_NAME, TLS_CA_FILE, AWS_REGION; .*/etc/indivillage/app.env"):
         Settings.from_environment(dict.fromkeys(("APP_RELEASE", "DATABASE_SECRET_ID", "CACHE_SECRET_ID"), "x"))
+
+
+METRICS_ENVIRONMENT = ENVIRONMENT | {"METRICS_PORT": "8444"}
+
+
+@pytest.mark.parametrize(
+    ("port", "path", "code"),
+    [("8443", "/metrics", 404), ("8444", "/metrics", 200), ("8444", "/", 404), ("8444", "/health", 404), ("8443", "/health", 200)],
+)
+def test_metrics_are_answered_at_their_own_port_and_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch, port: str, path: str, code: int
+) -> None:
+    monkeypatch.setattr(metrics, "exposition", lambda: b"app_requests_total 1\n")
+    app = create_app(METRICS_ENVIRONMENT, FakeChecks(UP), lambda: Instance("h", "i-1", "a"))  # type: ignore[arg-type]
+    headers = {"Host": f"localhost:{8887 - int(port) + 8000}"}  # what a client says counts for nothing
+    assert app.test_client().get(path, headers=headers, environ_overrides={"SERVER_PORT": port}).status_code == code
+
+
+def test_without_a_port_there_are_no_metrics() -> None:
+    assert client(FakeChecks(UP)).get("/metrics").status_code == 404
+
+
+def test_answers_are_counted_by_route_and_probes_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[str, str, int]] = []
+    monkeypatch.setattr(metrics, "count", lambda method, route, status, seconds: counted.append((method, route, status)))
+    asked = client(FakeChecks(DOWN))
+    for path in ("/", "/ready", "/health", "/a/path/of/a/visitor"):
+        asked.get(path)
+    assert counted == [("GET", "/", 200), ("GET", "/ready", 503), ("GET", "none", 404)]

@@ -16,6 +16,7 @@ ENDPOINTS = [
     {"group": "web", "name": "web-1", "host": "10.0.10.4"},
     {"group": "app", "name": "app-1", "host": "10.0.20.4"},
     {"group": "bastion", "name": "bastion-1", "host": "10.0.0.4"},
+    {"group": "monitoring", "name": "monitoring-1", "host": "10.0.20.5"},
     {"group": "database", "name": "database", "host": "db.internal"},
     {"group": "cache", "name": "cache", "host": "cache.internal"},
     {"group": "internal_load_balancer", "name": "internal load balancer", "host": "lb.internal"},
@@ -39,7 +40,14 @@ def test_the_web_tier_reaches_the_internal_load_balancer_and_nothing_behind_it()
     assert expected("web", own_address="10.0.10.4") == {
         "web -> app:app": "blocked",
         "web -> app:ssh": "blocked",
+        "web -> app:node_exporter": "blocked",
+        "web -> app:app_metrics": "blocked",
         "web -> bastion:ssh": "blocked",
+        "web -> bastion:node_exporter": "blocked",
+        "web -> monitoring:ssh": "blocked",
+        "web -> monitoring:prometheus": "blocked",
+        "web -> monitoring:alertmanager": "blocked",
+        "web -> monitoring:node_exporter": "blocked",
         "web -> database:postgresql": "blocked",
         "web -> cache:redis": "blocked",
         "web -> internal_load_balancer:https": "open",
@@ -52,11 +60,27 @@ def test_the_app_tier_reaches_its_data_and_not_the_bastion() -> None:
     assert found["app -> bastion:ssh"] == "blocked"
 
 
+def test_the_monitoring_host_reaches_metrics_and_nothing_else() -> None:
+    found = expected("monitoring", own_address="10.0.20.5")
+    assert {name for name, outcome in found.items() if outcome == "open"} == {
+        "monitoring -> web:node_exporter",
+        "monitoring -> web:nginx_exporter",
+        "monitoring -> app:node_exporter",
+        "monitoring -> app:app_metrics",
+        "monitoring -> database:postgresql",
+        "monitoring -> cache:redis",
+        "monitoring -> bastion:node_exporter",
+    }
+
+
 def test_the_bastion_reaches_every_host_by_ssh() -> None:
     found = expected("bastion", own_address="10.0.0.4")
     assert {name for name, outcome in found.items() if outcome == "open"} == {
         "bastion -> web:ssh",
         "bastion -> app:ssh",
+        "bastion -> monitoring:ssh",
+        "bastion -> monitoring:prometheus",
+        "bastion -> monitoring:alertmanager",
         "bastion -> database:postgresql",
     }
 

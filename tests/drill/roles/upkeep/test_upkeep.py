@@ -192,7 +192,7 @@ def test_tiers_are_patched_one_instance_after_another(client: Client) -> None:
 
     assert (window["Name"], window["Schedule"], window["Duration"]) == (f"{PREFIX}-patching", "cron(0 20 * * ? *)", 2)
     assert {one["Name"]: one["Targets"] for one in targets.values()} == {
-        tier: [{"Key": "tag:PatchGroup", "Values": [f"{PREFIX}-{tier}"]}] for tier in ("bastion", "web", "app")
+        tier: [{"Key": "tag:PatchGroup", "Values": [f"{PREFIX}-{tier}"]}] for tier in ("bastion", "web", "app", "monitoring")
     }
     for task in tasks:
         (named,) = task["Targets"]
@@ -200,7 +200,7 @@ def test_tiers_are_patched_one_instance_after_another(client: Client) -> None:
         assert [f"patch-{targets[value]['Name']}" for value in named["Values"]] == [task["Name"]]
         assert (task["TaskArn"], task["MaxConcurrency"], task["MaxErrors"]) == ("AWS-RunPatchBaseline", "1", "0")
         assert told["TaskInvocationParameters"]["RunCommand"]["Parameters"]["Operation"] == ["Install"]
-    for tier in ("bastion", "web", "app"):
+    for tier in ("bastion", "web", "app", "monitoring"):
         baseline = ssm.get_patch_baseline_for_patch_group(PatchGroup=f"{PREFIX}-{tier}", OperatingSystem="DEBIAN")["BaselineId"]
         assert ssm.get_patch_baseline(BaselineId=baseline)["Name"] == f"{PREFIX}-debian"
 

@@ -24,6 +24,7 @@ class Settings:
     bucket_name: str
     queue_name: str
     ca_file: str
+    metrics_port: str = ""  # where alone /metrics is answered, and nothing else; nowhere when empty
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -39,4 +40,5 @@ class Settings:
         missing = [variable for variable in (*variables.values(), "AWS_REGION") if not environment.get(variable)]
         if missing:
             raise SettingsError(f"not set: {', '.join(missing)}; they belong into /etc/indivillage/app.env, which the role app_tier writes")
-        return cls(**{field: environment[variable] for field, variable in variables.items()})
+        found = {field: environment[variable] for field, variable in variables.items()}
+        return cls(**found, metrics_port=environment.get("METRICS_PORT", ""))

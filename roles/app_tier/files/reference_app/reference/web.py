@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, abort, g, jsonify, render_template, request
 
+from . import metrics
 from .aws import Clients, Identity, Instance, Secrets
 from .checks import Checks, Result
 from .components import Bucket, Cache, Component, Database, Queue
@@ -69,18 +70,28 @@ def create_app(environment: Mapping[str, str], checks: Checks | None = None, ide
         is_trip = request.method == "POST"
         return render_template("page.html", **report(checks.round_trip() if is_trip else checks.status()), is_round_trip=is_trip)
 
+    @app.get("/metrics")
+    def exposition() -> Response:
+        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
     @app.before_request
     def start_clock() -> None:
         g.start = time.monotonic()
+        # Load balancers bring visitors to the other port. The server, and no header, says at which one a request has come.
+        is_private = bool(settings.metrics_port) and request.environ["SERVER_PORT"] == settings.metrics_port
+        if is_private != (request.path == "/metrics"):
+            abort(404)
 
     @app.after_request
     def log(response: Response) -> Response:
-        if request.path != "/health":  # load balancers ask every few seconds
+        if request.path not in {"/health", "/metrics"}:  # load balancers and Prometheus ask every few seconds
+            seconds = time.monotonic() - g.start
+            metrics.count(request.method, str(request.url_rule or "none"), response.status_code, seconds)
             fields = {
                 "method": request.method,
                 "path": request.path,
                 "status": response.status_code,
-                "milliseconds": round((time.monotonic() - g.start) * 1000),
+                "milliseconds": round(seconds * 1000),
                 "client": request.headers.get("X-Forwarded-For", request.remote_addr or "").partition(",")[0],
                 "request_id": request.headers.get("X-Request-Id", ""),
             }
