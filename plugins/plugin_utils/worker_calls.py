@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,8 +20,6 @@ from typing import Any
 
 from . import worker_read_ahead
 from .planning import operations
-
-CREDENTIAL_SCOPE = re.compile(rb"Credential=[^/]*/\d{8}/([^/]+)/")
 
 
 class CallLog:
@@ -102,7 +99,7 @@ class Recorder(threading.local):
         elif event_type == "HTTP_REQUEST":
             call = self._call
             first, call.started = not call.started, time.monotonic()
-            call.region = _signed_region(payload["headers"])
+            call.region = worker_read_ahead.signed_region(payload["headers"])
             call.ahead = bool(first and self._reads and self._reads.note(call.service, call.operation, call.region, call.parameters))
         elif event_type == "HTTP_RESPONSE" and not self._call.answered:
             call = self._call
@@ -113,12 +110,6 @@ class Recorder(threading.local):
         answer = self._reads.answer(request) if self._reads and self._call.ahead else None
         self._call.answered = answer is not None
         return answer
-
-
-def _signed_region(headers: Mapping[str, Any]) -> str:
-    authorization = headers.get("Authorization", b"")
-    found = CREDENTIAL_SCOPE.search(authorization if isinstance(authorization, bytes) else str(authorization).encode())
-    return found[1].decode() if found else ""
 
 
 def watch(log: CallLog, check: Callable[[str, str, Mapping[str, Any]], None], reads: Reads | None) -> None:

@@ -55,6 +55,7 @@ WITHOUT_EFFECT = re.compile(r"dynamodb (Put|Update|Delete|BatchWrite|TransactWri
 PAGE = re.compile(r"(?i).*(token|marker)$")  # parameters that an answer has given
 SECRET = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
 
+CREDENTIAL_SCOPE = re.compile(r"Credential=[^/]*/\d{8}/([^/]+)/")
 LENGTH = struct.Struct("!I")
 IDENTITY_SIZE = 32
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -87,11 +88,23 @@ def may_change(service: str, operation: str) -> bool:
 
 
 def identity(method: str, url: str, headers: Mapping[str, Any], body: Any) -> bytes:
-    """What two requests have in common that ask the same, in the same place; signatures and times are no part of it."""
-    target = headers.get("X-Amz-Target", "")
-    parts = (method, url, target.decode() if isinstance(target, bytes) else str(target))
+    """What two requests have in common that ask the same, in the same place; signatures and times are no part of it.
+
+    Behind an endpoint of one's own all regions have the same address: there only the signature tells the place.
+    """
+    parts = (method, url, _text(headers.get("X-Amz-Target", "")), signed_region(headers))
     content = body if isinstance(body, bytes) else str(body or "").encode()
     return hashlib.sha256("\0".join(parts).encode() + b"\0" + content).digest()
+
+
+def signed_region(headers: Mapping[str, Any]) -> str:
+    """The region for which a request is signed; empty when it is not signed."""
+    found = CREDENTIAL_SCOPE.search(_text(headers.get("Authorization", "")))
+    return found[1] if found else ""
+
+
+def _text(header: Any) -> str:
+    return header.decode() if isinstance(header, bytes) else str(header)
 
 
 # ---- What is kept from run to run ----

@@ -77,6 +77,15 @@ def test_requests_are_the_same_whoever_signs_them_and_not_when_they_ask_somethin
     assert len({one(), one(body='{"a": 1}'), one(target="AWS.Get")}) == 3
 
 
+def test_the_same_question_to_another_region_is_another_one_behind_an_endpoint_of_ones_own() -> None:
+    def one(region: str, day: str = "20260102", key: str = "AKIA1") -> bytes:
+        signature = f"AWS4-HMAC-SHA256 Credential={key}/{day}/{region}/ec2/aws4_request, SignedHeaders=host, Signature=0"
+        return worker_read_ahead.identity("POST", "http://127.0.0.1:4566/", {"Authorization": signature.encode()}, b"Action=DescribeVpcs")
+
+    assert one("us-east-1") == one("us-east-1", "20260103", "AKIA2")
+    assert one("us-east-1") != one("us-west-2")
+
+
 def test_a_stack_is_told_by_where_its_calls_go_and_no_secret_is_part_of_its_name() -> None:
     def stack(**more: str) -> str:
         return worker_read_ahead.stack_of({"AWS_REGION": "us-east-1", "HOME": "/root", **more})
