@@ -126,6 +126,7 @@ def test_a_planner_plans_what_stands_and_lists_what_is_ours(site: Site) -> None:
     site.succeed(SITE, site.plan, "--check", codes=(0, 2), **DECLARED | CHANGED)
     site.succeed("playbooks/show_runs.yml", site.plan)
     site.succeed("playbooks/list_owned.yml", site.plan)
+    site.succeed("playbooks/report_cost.yml", site.plan)
 
 
 @enforced
