@@ -8,9 +8,9 @@ DOCUMENTATION = r"""
 ---
 module: kms_key
 version_added: 0.2.0
-short_description: Manage a KMS key that encrypts, by its alias
+short_description: Manage a KMS key, by its alias
 description:
-  - Creates, changes, tags and deletes one symmetric key.
+  - Creates, changes, tags and deletes one key that encrypts, or that signs.
   - A key is identified by its alias. The key that has it is made usable, when it is switched off or its deletion is scheduled.
   - Unlike M(amazon.aws.kms_key) it reads no more than what is declared (four calls at most), says what differs, and frees the alias of
     a key that it deletes, so that the alias can be given to another.
@@ -31,6 +31,11 @@ options:
     description:
       - Whether AWS renews the key's material every year. Not looked at when left out.
       - The replicas of a key have what their primary has.
+    type: bool
+  signs:
+    description:
+      - Whether the key signs (C(ECC_NIST_P256)) instead of encrypting. Cannot be changed. Not looked at when left out.
+      - AWS renews the material of no such key.
     type: bool
   multi_region:
     description: Whether the key can have replicas in other regions. Cannot be changed. Not looked at when left out.
@@ -120,6 +125,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource imp
 USABLE = "Enabled"
 LEAVING = ("PendingDeletion", "PendingReplicaDeletion")
 PASSING = ("Creating", "Updating")
+SIGNING = {"KeyUsage": "SIGN_VERIFY", "KeySpec": "ECC_NIST_P256"}
 RECOVERY_DAYS = range(7, 31)  # what AWS takes
 
 
@@ -131,14 +137,15 @@ class Key(Resource):
         "description": {},
         "policy": {"type": "dict"},
         "rotation": {"type": "bool"},
+        "signs": {"type": "bool"},
         "multi_region": {"type": "bool"},
         "primary_region": {},
         "recovery_days": {"type": "int", "default": 30},
     }
     constraints: ClassVar[dict[str, Any]] = {"mutually_exclusive": [("primary_region", "multi_region"), ("primary_region", "rotation")]}
-    properties = ("description", "policy", "rotation", "multi_region", "primary_region", "key_state")
+    properties = ("description", "policy", "rotation", "signs", "multi_region", "primary_region", "key_state")
     exact = frozenset({"policy"})
-    immutable = frozenset({"multi_region", "primary_region"})
+    immutable = frozenset({"signs", "multi_region", "primary_region"})
 
     @property
     def name(self) -> str:
@@ -150,6 +157,8 @@ class Key(Resource):
     def find(self) -> Properties | None:
         if self.params["recovery_days"] not in RECOVERY_DAYS:
             raise ResourceError(f"recovery_days is {self.params['recovery_days']}; AWS takes {RECOVERY_DAYS[0]} to {RECOVERY_DAYS[-1]}.")
+        if self.params["signs"] and self.params["rotation"]:
+            raise ResourceError("AWS rotates no key that signs: leave rotation out.")
         key = self._describe(self.client, self.name)
         if key is None:
             return None
@@ -159,6 +168,7 @@ class Key(Resource):
             "key_arn": key["Arn"],
             "key_state": key["KeyState"],
             "description": key.get("Description", ""),
+            "signs": key.get("KeyUsage") == SIGNING["KeyUsage"],
             "multi_region": key.get("MultiRegion", False),
             "primary_region": replicas["PrimaryKey"]["Region"] if replicas.get("MultiRegionKeyType") == "REPLICA" else "",
             "tags": boto3_tag_list_to_ansible_dict(self._tags(key_id), "TagKey", "TagValue"),
@@ -201,7 +211,7 @@ class Key(Resource):
             self.update({"key_id": key_id}, {"rotation": True})
 
     def _make(self, wanted: Properties, tags: dict[str, str]) -> str:
-        options = {"MultiRegion": True} if wanted.get("multi_region") else {}
+        options = ({"MultiRegion": True} if wanted.get("multi_region") else {}) | (SIGNING if wanted.get("signs") else {})
         return str(self.client.create_key(**_texts(wanted), **options, Tags=_tag_list(tags))["KeyMetadata"]["KeyId"])
 
     def _replicate(self, wanted: Properties, tags: dict[str, str]) -> str:

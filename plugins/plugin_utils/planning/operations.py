@@ -40,6 +40,7 @@ READS = {
     "accessanalyzer": {"CheckAccessNotGranted", "CheckNoNewAccess", "CheckNoPublicAccess", "ValidatePolicy"},
     "cloudformation": {"ValidateTemplate"},
     "events": {"TestEventPattern"},
+    "kms": {"Verify", "VerifyMac"},
     "logs": {"TestMetricFilter"},
     "rds": {"DownloadDBLogFilePortion"},
     "route53": {"TestDNSAnswer"},

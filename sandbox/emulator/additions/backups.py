@@ -31,7 +31,12 @@ Thing = dict[str, Any]
 
 @functools.cache
 def install() -> None:
-    for path in ("restore-testing/plans/?", "restore-testing/plans/(?P<name>.+)/?", "backup-vaults/(?P<name>[^/]+)/recovery-points/"):
+    for path in (
+        "restore-testing/plans/?",
+        "restore-testing/plans/(?P<name>.+)/?",
+        "backup-vaults/(?P<name>[^/]+)/recovery-points/",
+        "restore-jobs/?",
+    ):
         urls.url_paths[f"{{0}}/{path}$"] = BackupResponse.dispatch
 
     @wrap(BackupBackend, "__init__")
@@ -70,6 +75,10 @@ def install() -> None:
     def list_recovery_points_by_backup_vault(self: Any) -> str:
         self.backup_backend.describe_backup_vault(_parts(self)[1])
         return json.dumps({"RecoveryPoints": []})
+
+    @add(BackupResponse, "list_restore_jobs")
+    def list_restore_jobs(_self: Any) -> str:
+        return json.dumps({"RestoreJobs": []})
 
     _install_selections()
     _install_restore_tests()

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/config/latest/APIReference/API_PutConfigRule.html (t
 https://docs.aws.amazon.com/config/latest/APIReference/API_DescribeConfigRules.html
 https://docs.aws.amazon.com/config/latest/APIReference/API_PutConformancePack.html
 moto 5.2.5 knows neither ARN nor tags of a recorder, drops the tags of a rule that is changed, answers for an unknown rule with nothing
-while there is none at all, has no conformance packs but those of organizations, and is no part of the Resource Groups Tagging API.
+while there is none at all, says of no rule how it stands, has no conformance packs but those of organizations, and is no part of the
+Resource Groups Tagging API.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from moto.moto_api._internal import mock_random
 
 from sandbox.emulator.additions.patching import add, wrap
 from sandbox.emulator.additions.tagging_api import list_tagged
+
+UNKNOWN = {"ComplianceType": "INSUFFICIENT_DATA"}  # what AWS says of a rule that it has not evaluated yet
 
 
 class _Tagged:
@@ -100,6 +103,11 @@ def _install_rules() -> None:
             raise NoSuchConfigRuleException(names[0])
         answer: dict[str, Any] = original(self, names, next_token)
         return answer
+
+    @add(ConfigResponse, "describe_compliance_by_config_rule")
+    def describe_compliance_by_config_rule(self: Any) -> str:
+        rules = self.config_backend.config_rules
+        return json.dumps({"ComplianceByConfigRules": [{"ConfigRuleName": name, "Compliance": UNKNOWN} for name in rules]})
 
 
 def _install_packs() -> None:

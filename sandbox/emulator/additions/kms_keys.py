@@ -4,18 +4,26 @@
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
 https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKey.html
 https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html (MultiRegion is always there; keys of AWS services are AWS's)
+https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html (MessageType)
+https://docs.aws.amazon.com/kms/latest/APIReference/API_Verify.html (an invalid signature is an error)
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ReplicateKey.html (a replica has a policy, description, aliases and tags of its own)
 moto 5.2.5 knows a key by its id only and fails with KeyError when it is given the ARN, as amazon.aws.kms_key does. Its replicas share all
-these with the primary, which it then takes for a replica itself. A key that was asked for without a word of MultiRegion has none, and the
-keys that it makes in the name of a service are the customer's.
+these with the primary, which it then takes for a replica itself. It takes a digest for a message, and signs the digest of that. A key that
+was asked for without a word of MultiRegion has none, and the keys that it makes in the name of a service are the customer's.
 """
 
 from __future__ import annotations
 
+import base64
 import copy
 import functools
+import json
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
 from moto.core.exceptions import JsonRESTError
 from moto.kms.exceptions import AlreadyExistsException
 from moto.kms.models import Key, KmsBackend, kms_backends
@@ -23,9 +31,12 @@ from moto.kms.responses import KmsResponse
 
 from sandbox.emulator.additions.patching import wrap
 
+SIGNATURES = "ECDSA_SHA_256"
+
 
 @functools.cache
 def install() -> None:
+    _install_signatures()
     for name in ("schedule_key_deletion", "cancel_key_deletion", "enable_key", "disable_key"):
 
         @wrap(KmsBackend, name)
@@ -57,3 +68,30 @@ def install() -> None:
         replica.policy = self._get_param("Policy") or replica.generate_default_policy()
         backend.tagger.tag_resource(replica.id, self._get_param("Tags") or [])
         return answer
+
+
+def _install_signatures() -> None:
+    def asked(response: Any) -> tuple[Any, bytes, ec.ECDSA]:
+        """The key, what is signed, and how."""
+        key = response.kms_backend.describe_key(response._get_param("KeyId"))
+        digest = response._get_param("MessageType") == "DIGEST"
+        return key, response._get_param("Message"), ec.ECDSA(Prehashed(SHA256()) if digest else SHA256())
+
+    @wrap(KmsResponse, "sign")
+    def sign(original: Any, self: Any) -> Any:
+        if self._get_param("SigningAlgorithm") != SIGNATURES:
+            return original(self)
+        key, message, algorithm = asked(self)
+        signature = key.private_key.private_key.sign(message, algorithm)
+        return json.dumps({"KeyId": key.arn, "Signature": base64.b64encode(signature).decode(), "SigningAlgorithm": SIGNATURES})
+
+    @wrap(KmsResponse, "verify")
+    def verify(original: Any, self: Any) -> Any:
+        if self._get_param("SigningAlgorithm") != SIGNATURES:
+            return original(self)
+        key, message, algorithm = asked(self)
+        try:
+            key.private_key.private_key.public_key().verify(base64.b64decode(self._get_param("Signature")), message, algorithm)
+        except InvalidSignature:
+            raise JsonRESTError("KMSInvalidSignatureException", "") from None
+        return json.dumps({"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": SIGNATURES})

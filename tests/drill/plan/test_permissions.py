@@ -127,6 +127,11 @@ def test_a_planner_plans_what_stands_and_lists_what_is_ours(site: Site) -> None:
     site.succeed("playbooks/show_runs.yml", site.plan)
     site.succeed("playbooks/list_owned.yml", site.plan)
     site.succeed("playbooks/report_cost.yml", site.plan)
+    site.succeed("playbooks/verify_evidence.yml", site.plan)
+
+
+def test_the_deploy_role_collects_evidence(site: Site) -> None:
+    site.succeed("playbooks/collect_evidence.yml", site.deploy)
 
 
 @enforced

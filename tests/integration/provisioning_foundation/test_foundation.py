@@ -245,8 +245,11 @@ def test_keys_rotate_and_are_used_by_whom_they_are_for(client: Client, region: s
         name.rpartition("-")[2]: statements(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]) for name, key in keys.items()
     }
 
-    assert set(policies) == {"general", "storage", "database", "logs", "audit", "backup", "notifications"}
-    assert all(kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] for key in keys.values())
+    assert set(policies) == {"general", "storage", "database", "logs", "audit", "backup", "notifications", "evidence"}
+    uses = {name.rpartition("-")[2]: kms.describe_key(KeyId=key)["KeyMetadata"]["KeyUsage"] for name, key in keys.items()}
+    assert [name for name, use in uses.items() if use != "ENCRYPT_DECRYPT"] == ["evidence"]
+    encrypting = [key for name, key in keys.items() if not name.endswith("-evidence")]
+    assert all(kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] for key in encrypting)
     assert [statement["Principal"] for statement in policies["logs"]][1] == {"Service": f"logs.{region}.amazonaws.com"}
     assert {"AWS": "*"} not in [statement["Principal"] for name in ("storage", "database", "logs", "audit") for statement in policies[name]]
     open_to_all = [statement for statement in policies["general"] if statement["Principal"] == {"AWS": "*"}]

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.run.conftest import Site
+from tests.integration.run.conftest import PREFIX, Site
 
 pytestmark = pytest.mark.emulator
+
+BUCKET = f"{PREFIX}-operations"
 
 
 def test_what_costs_without_being_used_is_reported_in_every_form(site: Site) -> None:
@@ -21,3 +23,30 @@ def test_what_costs_without_being_used_is_reported_in_every_form(site: Site) -> 
     folder = site.folder / "costs/sandbox"
     assert f"| 3.65 | us-east-1 | {found} | belongs to nothing |" in (folder / "report.md").read_text()
     assert f"<td>{found}</td>" in (folder / "report.html").read_text()
+
+
+def test_evidence_is_collected_signed_and_proven_and_a_forgery_is_told(site: Site) -> None:
+    kms, s3 = site.emulator.client("kms"), site.emulator.client("s3")
+    key = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=f"alias/{PREFIX}-evidence", TargetKeyId=key)
+
+    planned = site.run("playbooks/collect_evidence.yml", "--check")
+    assert (planned.returncode, bundles(site)) == (2, set()), planned.stdout + planned.stderr
+    done = site.run("playbooks/collect_evidence.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    assert bundles(site) >= {"runs.json", "access.json", "images.json", "controls.json", "manifest.json", "manifest.sig"}
+    proven = site.run("playbooks/verify_evidence.yml")
+    assert (proven.returncode, "1 bundles are as they were signed." in proven.stdout) == (0, True), proven.stdout
+    (forged,) = (
+        one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET, Prefix="evidence/")["Contents"] if one["Key"].endswith("access.json")
+    )
+    s3.put_object(Bucket=BUCKET, Key=forged, Body=b"{}")
+    refused = site.run("playbooks/verify_evidence.yml")
+    assert (refused.returncode, f"s3://{BUCKET}/{forged} is not what was signed." in refused.stdout) == (2, True), refused.stdout
+
+
+def bundles(site: Site) -> set[str]:
+    """The names of all files of bundles."""
+    found = site.emulator.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="evidence/")
+    return {one["Key"].rpartition("/")[2] for one in found.get("Contents", [])}

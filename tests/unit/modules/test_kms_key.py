@@ -82,6 +82,7 @@ def test_a_new_key_is_what_is_declared_and_the_next_run_asks_four_times(manage: 
     made = manage(**DECLARED)["resource"]
     assert calls.writes == ["CreateKey", "CreateAlias", "EnableKeyRotation"]
     assert made == {**DECLARED, "key_id": metadata()["KeyId"], "key_arn": metadata()["Arn"], "key_state": "Enabled"} | {
+        "signs": False,
         "multi_region": False,
         "primary_region": "",
     }
@@ -117,6 +118,20 @@ def test_throttled_calls_are_repeated(manage: Run, throttle: Callable[[bytes], I
     attempts = throttle(THROTTLES)
     manage(**DECLARED)
     assert next(attempts) == 2 * len(["look", "create", "alias", "look", "rotate", *LOOK])
+
+
+def test_a_key_that_signs_is_no_key_that_encrypts(run: Run, manage: Run) -> None:
+    assert manage(check=True, signs=True)["changed"]
+    manage(signs=True, description="signatures")
+    assert (metadata()["KeyUsage"], metadata()["KeySpec"]) == ("SIGN_VERIFY", "ECC_NIST_P256")
+    assert not manage(signs=True, description="signatures")["changed"]
+    assert "AWS cannot change this on the existing KMS key 'alias/x': signs is True" in run(kms_key, alias="x", signs=False)["msg"]
+
+
+def test_a_key_that_signs_cannot_be_rotated(run: Run, calls: Calls) -> None:
+    result = run(kms_key, alias="x", signs=True, rotation=True)
+    assert result["msg"] == "Could not read KMS key 'alias/x': AWS rotates no key that signs: leave rotation out."
+    assert calls.names == []
 
 
 # --- what others have done to it ---
