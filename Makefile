@@ -11,7 +11,7 @@ export AWS_EC2_METADATA_DISABLED := true
 # $(call required,NAME): the value of a variable that the target cannot do without.
 required = $(or $($(1)),$(error $(1) is missing: make $@ $(1)=<environment>, one of $(notdir $(wildcard inventories/[a-z]*))))
 
-.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift runbook drill drill-backups drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology drill-posture drill-alerts topology-up topology-down bench bench-hardening lock pages
+.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift runbook drill drill-backups drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology drill-posture drill-alerts topology-up topology-down bench bench-hardening lock pages drill-failover
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -110,6 +110,9 @@ drill-roles: setup ## Provision, change, plan and remove what only the real envi
 
 drill-topology: setup ## Plan, apply, plan and apply again every environment in an emulator of its own: [ENV=<environment>]; build/topology/*.json
 	@$(VENV)/python -m tests.drill.topology $(if $(ENV),--environment $(ENV))
+
+drill-failover: setup ## Fail over and back while a client writes, on real PostgreSQL, planned and without power; writes docs/drills-failover.md
+	@$(SANDBOX) build-images postgresql && $(VENV)/pytest tests/drill/failover -v -s -x
 
 drill-posture: setup ## Have Prowler judge every environment in an emulator: [ENV=<environment>]; build/posture/*.json (installs 1.4 GB, with python3.12)
 	@scripts/setup posture && $(VENV)/python -m tests.drill.posture $(if $(ENV),--environment $(ENV))

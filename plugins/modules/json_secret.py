@@ -46,7 +46,7 @@ options:
     description:
       - Regions that have a copy of the secret, which Secrets Manager keeps like it. Copies in other regions are removed.
       - Left alone when left out.
-      - A secret of that name which the region has already is never overwritten.
+      - A secret of that name which the region has already is not overwritten, unless O(overwrite_replicas=true).
     type: list
     elements: dict
     suboptions:
@@ -58,6 +58,16 @@ options:
         description: Id, ARN or alias of the key that encrypts the copy, in that region.
         type: str
         required: true
+  overwrite_replicas:
+    description: Whether a secret of that name, which stands for itself where a copy is to be made, is given up for the copy.
+    type: bool
+    default: false
+  standalone:
+    description:
+      - Whether the secret is one of its own. V(true) takes a copy of another region's secret out of replication, so that it can be
+        written where it is.
+      - Left alone when left out. What stands for itself cannot be made a copy here, but only from the other region.
+    type: bool
   recovery_days:
     description: Days within which a secret deleted by O(state=absent) can be restored, V(7) to V(30). V(0) deletes at once and for ever.
     type: int
@@ -144,9 +154,11 @@ class JsonSecret(Resource):
         "length": {"type": "int", "default": 32},
         "reveal": {"type": "list", "elements": "str", "default": []},
         "replicas": {"type": "list", "elements": "dict", "options": {"region": {"required": True}, "kms_key_id": {"required": True}}},
+        "overwrite_replicas": {"type": "bool", "default": False},
+        "standalone": {"type": "bool"},
         "recovery_days": {"type": "int", "default": 30},
     }
-    properties = ("description", "kms_key_id", "fields", "replicas")
+    properties = ("description", "kms_key_id", "fields", "replicas", "standalone")
     scheduled_for_deletion = False
     held: Properties = {}  # noqa: RUF012 - replaced, never filled
 
@@ -176,6 +188,7 @@ class JsonSecret(Resource):
             "kms_key_id": _as_declared(secret.get("KmsKeyId", ""), self.params["kms_key_id"]),
             "fields": self.held,
             "replicas": [self._replica(status) for status in secret.get("ReplicationStatus", [])],
+            "standalone": secret.get("PrimaryRegion") in (None, "", self.client.meta.region_name),
             "tags": boto3_tag_list_to_ansible_dict(secret.get("Tags", [])),
         }
 
@@ -218,6 +231,8 @@ class JsonSecret(Resource):
         )
 
     def update(self, current: Properties, changes: Properties) -> None:
+        if changes.get("standalone"):
+            self.client.stop_replication_to_replica(SecretId=self.name)
         names = {"description": "Description", "kms_key_id": "KmsKeyId"}
         attributes = {names[key]: value for key, value in changes.items() if key in names}
         if attributes:
@@ -235,7 +250,11 @@ class JsonSecret(Resource):
             self.client.remove_regions_from_replication(SecretId=self.name, RemoveReplicaRegions=surplus)
             wait_until(lambda: not self._copied_to(surplus), f"its copies in {', '.join(surplus)} to disappear", READ_BACK_SECONDS)
         if missing:
-            self.client.replicate_secret_to_regions(SecretId=self.name, AddReplicaRegions=_regions(missing))
+            self.client.replicate_secret_to_regions(
+                SecretId=self.name,
+                AddReplicaRegions=_regions(missing),
+                **({"ForceOverwriteReplicaSecret": True} if self.params["overwrite_replicas"] else {}),
+            )
 
     def _copied_to(self, regions: list[str]) -> bool:
         statuses = self.client.describe_secret(SecretId=self.name).get("ReplicationStatus", [])

@@ -19,6 +19,8 @@ NO_TEST = "-"
 
 # Modules of which no mutation can speak, and what does instead.
 NO_MUTATIONS = {
+    f"{OWN}active_region": "by a failover alone: `make drill-failover`",
+    f"{OWN}asg_sizes": "by a failover alone",
     f"{OWN}asg_health": "makes nothing: it waits",
     f"{OWN}asg_rollout": "follows each mutation of a launch template",
     f"{OWN}lease_release": "makes nothing: it is an operator's to run",
@@ -44,6 +46,8 @@ NO_MUTATIONS = {
     f"{OWN}image_proof": "makes nothing: it proves an instance of an image",
     f"{OWN}image_retention": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
     f"{OWN}package_sbom": "makes nothing: it lists a host's packages",
+    f"{OWN}rds_replica_info": "makes nothing: it tells what a replica holds",
+    f"{OWN}route53_failover": "by a failover alone",
     f"{OWN}secret_scan": "makes nothing: it reads a host's files",
     "amazon.aws.ec2_ami": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
     "amazon.aws.s3_object": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",

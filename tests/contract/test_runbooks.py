@@ -17,7 +17,7 @@ RUNBOOKS = read_runbooks(read_catalogue(ROOT), ROOT)
 NO_RUNBOOKS = {
     *("await_edge", "begin_run", "check_environment", "check_inputs", "configure_hosts", "provision_account", "provision_compute"),
     *("provision_edge", "provision_foundation", "provision_upkeep", "provision_workloads"),
-    *("plan_runbook", "remove_history", "configure_awx", "roll_release"),
+    *("learn_region", "plan_runbook", "remove_history", "configure_awx", "roll_release"),
 }
 # Inputs that the connection, the lease's keeper or a role reads, for every playbook that uses them.
 READ_ELSEWHERE = {"approved_deletions": "plugins/connection/aws_worker.py"}

@@ -350,6 +350,14 @@ def _secret_replicas(write: Write, _read: Read, found: list[Node], trace: Trace)
             _put(node, "ReplicationStatus", kept + made, trace)
 
 
+@rule("secretsmanager", "StopReplicationToReplica")
+def _secret_of_its_own(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+    for node in found:
+        if "PrimaryRegion" in node.shape.members and meet({write.parameters["SecretId"]}, set(node.identifiers)):
+            trace.note("PrimaryRegion", node.value.get("PrimaryRegion"), None)
+            node.value["PrimaryRegion"] = ""
+
+
 @rule("sns", "SetTopicAttributes")
 def _topic_attributes(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
     if read.operation.name == "GetTopicAttributes" and meet({write.parameters["TopicArn"]}, read.asked):

@@ -19,6 +19,7 @@ _TABLE: Final[dict[str, tuple[str, str, str, str | None]]] = {
     "client_encoding": ("dynamic", "string", "", None),
     "deadlock_timeout": ("dynamic", "integer", "1-2147483647", "1000"),
     "default_statistics_target": ("dynamic", "integer", "1-10000", "100"),
+    "default_transaction_read_only": ("dynamic", "boolean", "0,1", "0"),
     "effective_cache_size": ("dynamic", "integer", "1-2147483647", None),
     "effective_io_concurrency": ("dynamic", "integer", "0-1000", "1"),
     "idle_in_transaction_session_timeout": ("dynamic", "integer", "0-2147483647", "86400000"),
