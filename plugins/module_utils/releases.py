@@ -126,7 +126,11 @@ def way_back(known: Iterable[Release], current: str, asked: str) -> tuple[Releas
     is none, or the one that was asked for is unknown, bad, or never served.
     """
     releases = list(known)
-    under_way = sorted((release for release in releases if release["verdict"] == "deploying"), key=last_event)
+    since = max((served(release) for release in releases if release["release"] == current), default="")
+    # One that was killed and has been overtaken by another since is not under way any more.
+    under_way = sorted(
+        (release for release in releases if release["verdict"] == "deploying" and last_event(release) > since), key=last_event
+    )
     left = under_way[-1]["release"] if under_way else current
     if asked:
         found = [release for release in releases if release["release"] == name_of(asked)]

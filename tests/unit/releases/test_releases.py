@@ -44,7 +44,13 @@ def test_a_deployment_that_was_killed_is_taken_back_to_what_the_parameter_names(
 
 
 def test_also_when_the_killed_one_had_served_long_ago() -> None:
-    assert names(way_back([{**A, "verdict": "deploying"}, B, C], C["release"], "")) == ("c", "a")
+    killed = release("a" * 12, "deploying", 1, last=4)
+    assert names(way_back([killed, B, C], C["release"], "")) == ("c", "a")
+
+
+def test_a_killed_deployment_that_another_has_overtaken_is_over() -> None:
+    killed = release("d" * 12, "deploying", last=1)
+    assert names(way_back([B, C, killed], C["release"], "")) == ("b", "c")
 
 
 def test_a_way_back_that_was_killed_leads_there_again() -> None:
