@@ -85,7 +85,7 @@ drift: setup ## Say what differs from the declaration, and tell the drift topic:
 runbook: setup ## Run a runbook as AWX would: make runbook NAME=<runbook> ENV=<environment> [PLAN=1] [ARGS="<input>=<value> ..."]
 	@$(VENV)/python -m scripts.runbook $(or $(NAME),$(error NAME is missing: one of $(basename $(notdir $(wildcard runbooks/*.yml))))) $(call required,ENV) $(if $(PLAN),--plan) $(ARGS)
 
-drill: drill-alerts drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology ## Run every drill; the first four, and drill-backups, need a running site (make site)
+drill: drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology ## Run every drill; the first three, and drill-backups, need a running site (make site)
 
 drill-backups: ## Back up, destroy and restore for real, three times, on a running site; writes docs/drills-backups.md
 	@$(VENV)/pytest tests/drill/backups -q -s -x
@@ -96,7 +96,7 @@ drill-capacity: ## Measure how many instances this machine carries, on a running
 drill-images: ## Bake, prove and roll images out under load, also a poisoned one, on a running site; prints its numbers
 	@$(VENV)/pytest tests/drill/images -q -s -x
 
-drill-alerts: ## Break things on a running site and measure how long until somebody is told; writes docs/drills-alerts.md (25 minutes)
+drill-alerts: ## Break things on a running site that has a monitoring host, and measure how long until somebody is told; writes docs/drills-alerts.md (25 minutes)
 	@$(VENV)/pytest tests/drill/alerts -q -s
 
 drill-operations: ## Deploy, leave and take back releases, and patch, under load, three times each, on a running site; writes docs/drills.md

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 import yaml
 
 from tests.e2e.driver import ROOT, Site
@@ -47,8 +48,10 @@ class Watch:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        (instance,) = site.instances("monitoring")
-        self.container = f"indivillage-{instance['InstanceId']}"
+        found = site.instances("monitoring")
+        if not found:
+            pytest.fail("no monitoring host runs: docs/monitoring.md says how an environment gets one, then `make site`")
+        self.container = f"indivillage-{found[0]['InstanceId']}"
 
     def execute(self, *command: str) -> str:
         """What a command on the host answers."""
