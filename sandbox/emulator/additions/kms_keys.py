@@ -3,13 +3,13 @@
 
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
 https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKey.html
-https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html (MultiRegion is always there; keys of AWS services are AWS's)
+https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html (MultiRegion and KeyUsage are always there; keys of AWS services are AWS's)
 https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html (MessageType)
 https://docs.aws.amazon.com/kms/latest/APIReference/API_Verify.html (an invalid signature is an error)
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ReplicateKey.html (a replica has a policy, description, aliases and tags of its own)
 moto 5.2.5 knows a key by its id only and fails with KeyError when it is given the ARN, as amazon.aws.kms_key does. Its replicas share all
 these with the primary, which it then takes for a replica itself. It takes a digest for a message, and signs the digest of that. A key that
-was asked for without a word of MultiRegion has none, and the keys that it makes in the name of a service are the customer's.
+was asked for without a word of MultiRegion or of its use has none, and the keys that it makes in the name of a service are the customer's.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def install() -> None:
     def to_dict(original: Any, self: Any) -> dict[str, Any]:
         told: dict[str, Any] = original(self)
         told["KeyMetadata"]["MultiRegion"] = bool(self.multi_region)
+        told["KeyMetadata"]["KeyUsage"] = self.key_usage or "ENCRYPT_DECRYPT"
         if any(alias.startswith("alias/aws/") for alias in self.aliases):
             told["KeyMetadata"]["KeyManager"] = "AWS"
         return told
