@@ -3,7 +3,7 @@
 
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
 https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKey.html
-https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html (MultiRegion and KeyUsage are always there; keys of AWS services are AWS's)
+https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html (MultiRegion, KeyUsage: always; keys of AWS services are AWS's)
 https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html (MessageType)
 https://docs.aws.amazon.com/kms/latest/APIReference/API_Verify.html (an invalid signature is an error)
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ReplicateKey.html (a replica has a policy, description, aliases and tags of its own)
