@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox import settings
 from sandbox.model import Container, ContainerSpec, Instance, Subnet, Vpc, World
 from sandbox.services import haproxy, load_balancers
 from sandbox.services.load_balancers import LoadBalancer
@@ -52,7 +53,8 @@ def test_every_balancer_is_a_container_and_the_oldest_public_one_is_the_page() -
     }
     spec = specs["indivillage-indivillage-sandbox-public-us-east-1"]
     assert spec.published[0][1] == 443
-    assert spec.aliases == (PUBLIC.dns_name,)
+    assert spec.aliases == (PUBLIC.dns_name, settings.DOMAIN)
+    assert specs["indivillage-aaa-us-east-1"].aliases == ("second.elb",)
     assert spec.security_group_ids == ("sg-1",)
     assert len({found.address for found in specs.values()}) == 3
 
