@@ -13,26 +13,6 @@ description:
   - Writes a dump in the custom format of C(pg_dump), and the rows and a digest of each table, all of one moment, while others write.
   - The digest is a sum over the rows. It reads each table once more; it costs the server about what the dump itself costs.
 options:
-  host: &host
-    description: The server's name, which its certificate has.
-    type: str
-    required: true
-  port: &port
-    description: The server's port.
-    type: int
-    default: 5432
-  user: &user
-    description: Who logs in.
-    type: str
-    required: true
-  password: &password
-    description: The password.
-    type: str
-    required: true
-  ca_file: &ca_file
-    description: The authorities that the server's certificate may come from. V(system) are those of the host.
-    type: str
-    default: system
   database:
     description: The database.
     type: str
@@ -41,6 +21,8 @@ options:
     description: The file to write. It appears for its owner alone.
     type: path
     required: true
+extends_documentation_fragment:
+  - indivillage.infra.postgresql
 attributes:
   check_mode:
     description: Dumps nothing.

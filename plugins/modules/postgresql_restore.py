@@ -15,26 +15,6 @@ description:
     that fails in any way is dropped; the others of the server are never touched.
   - Compares rows and digest of each table with what the dump must hold, and fails with each table that differs.
 options:
-  host:
-    description: The server's name, which its certificate has.
-    type: str
-    required: true
-  port:
-    description: The server's port.
-    type: int
-    default: 5432
-  user:
-    description: Who logs in, and owns the database.
-    type: str
-    required: true
-  password:
-    description: The password.
-    type: str
-    required: true
-  ca_file:
-    description: The authorities that the server's certificate may come from. V(system) are those of the host.
-    type: str
-    default: system
   path:
     description: The dump.
     type: path
@@ -58,6 +38,8 @@ options:
     description: How many tables are restored at once.
     type: int
     default: 2
+extends_documentation_fragment:
+  - indivillage.infra.postgresql
 attributes:
   check_mode:
     description: Restores nothing.

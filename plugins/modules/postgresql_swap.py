@@ -15,26 +15,6 @@ description:
   - The former one stays, under another name and closed for sessions, until somebody drops it. The other way round brings it back.
   - When the former one is there under its new name, and the restored one is not, nothing is done.
 options:
-  host:
-    description: The server's name, which its certificate has.
-    type: str
-    required: true
-  port:
-    description: The server's port.
-    type: int
-    default: 5432
-  user:
-    description: The owner of both.
-    type: str
-    required: true
-  password:
-    description: The password.
-    type: str
-    required: true
-  ca_file:
-    description: The authorities that the server's certificate may come from. V(system) are those of the host.
-    type: str
-    default: system
   database:
     description: The live database.
     type: str
@@ -47,6 +27,8 @@ options:
     description: What the live one is called from then on.
     type: str
     required: true
+extends_documentation_fragment:
+  - indivillage.infra.postgresql
 attributes:
   check_mode:
     description: Tells whether they would be swapped.
@@ -92,6 +74,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.postgresql impor
 def swap(database: str, restored: str, former: str, server: dict[str, str]) -> None:
     """Swap; the live one is open again when that fails."""
     live = identifier(database)
+    # Both names are quoted as SQL wants it; no parameter can be bound in psql's --command.
     end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ({literal(database)}, {literal(restored)})"  # noqa: S608
     rename = f"ALTER DATABASE {live} RENAME TO {identifier(former)}; ALTER DATABASE {identifier(restored)} RENAME TO {live};"
     sql(f"ALTER DATABASE {live} WITH ALLOW_CONNECTIONS false", server)
