@@ -37,13 +37,11 @@ REPORT_SECONDS = 120  # AWS makes a credential report in seconds
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose evidence, and of when."""
+    """Whose evidence, and since when."""
 
     environment: str
     prefix: str
-    account_id: str
     begin: datetime.datetime
-    end: datetime.datetime
     check: bool = False
     """Nothing may be written, not even a report of IAM's own."""
 

@@ -124,7 +124,7 @@ def main() -> None:
         module.fail_json(msg=f"days is {given['days']}: give 1 or more.")
     now = datetime.datetime.now(datetime.UTC)
     begin = now - datetime.timedelta(days=given["days"])
-    scope = Scope(given["environment_name"], given["name_prefix"], given["account_id"], begin, now, module.check_mode)
+    scope = Scope(given["environment_name"], given["name_prefix"], begin, module.check_mode)
 
     def client(service: str) -> object:
         return aws_client(module, service)
@@ -141,9 +141,9 @@ def main() -> None:
     files[CONTROLS] = {"measures": mapped(given["measures"], collected)}
     about = {
         "environment": scope.environment,
-        "account": scope.account_id,
-        "begin": scope.begin.isoformat(),
-        "end": scope.end.isoformat(),
+        "account": given["account_id"],
+        "begin": begin.isoformat(),
+        "end": now.isoformat(),
         "left_out": sorted(set(SOURCES) - set(collected)),
         **given["about"],
     }

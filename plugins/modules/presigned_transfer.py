@@ -85,11 +85,11 @@ def main() -> None:
             with path.open("rb") as stream:
                 headers = {**params["headers"], "Content-Length": str(size), "Content-Type": ""}
                 request = urllib.request.Request(params["url"], data=stream, headers=headers, method="PUT")  # noqa: S310 - checked above
-                with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310
+                with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310 - checked above
                     pass
         else:
             path.touch(mode=0o600)
-            with urllib.request.urlopen(params["url"], timeout=SECONDS) as answer, path.open("wb") as stream:  # noqa: S310
+            with urllib.request.urlopen(params["url"], timeout=SECONDS) as answer, path.open("wb") as stream:  # noqa: S310 - the same
                 shutil.copyfileobj(answer, stream)
             size = path.stat().st_size
     except urllib.error.HTTPError as error:

@@ -73,6 +73,7 @@ def goes_off(expression: str, at: datetime) -> bool:
 
 def _is_of_week(part: str, weekday: int, day: int, is_last_week: bool) -> bool:
     """Whether a part of the field of the weekday, such as SUN#1 or FRIL, takes this day."""
+    # It fits: starts() has refused every other text.
     name, number, last = re.fullmatch(r"([^#]*?)(?:#(\d))?(L?)", part.upper()).groups()  # type: ignore[union-attr]
     days = _values(name, *FIELDS[4]) if name else None
     return (days is None or weekday + 1 in days) and (not number or (day - 1) // 7 + 1 == int(number)) and (not last or is_last_week)
