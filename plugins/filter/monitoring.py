@@ -1,6 +1,7 @@
 # Copyright (c) IndiVillage platform team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The filters of the roles that watch; the work is done by plugin_utils/monitoring.py, prometheus.py and alertmanager.py."""
+"""The filters of the roles that watch; the work is done by plugin_utils/monitoring.py, dashboards.py, prometheus.py and
+alertmanager.py."""
 
 from __future__ import annotations
 
@@ -9,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.indivillage.infra.plugins.plugin_utils import alertmanager, monitoring, prometheus
+from ansible_collections.indivillage.infra.plugins.plugin_utils import alertmanager, dashboards, monitoring, prometheus
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     alertmanager.alertmanager_configuration,
     monitoring.cloudwatch_alarms,
-    monitoring.cloudwatch_dashboard,
+    dashboards.cloudwatch_dashboard,
+    dashboards.grafana_dashboard,
     prometheus.prometheus_rules,
 )
 

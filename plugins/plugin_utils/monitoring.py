@@ -20,7 +20,6 @@ PLAIN = (
 )
 COMBINATIONS = {"all_of": " AND ", "any_of": " OR "}
 WATCHED = ("metric", "metrics", *COMBINATIONS)
-WIDGET_WIDTH, WIDGET_HEIGHT, COLUMNS = 8, 6, 3
 PERIOD_SECONDS = 300
 
 
@@ -51,66 +50,43 @@ def cloudwatch_alarms(catalogue: Sequence[Entry], layers: Collection[str], prefi
 
 
 def _alarms(entry: Entry, prefix: str, names: Names) -> Iterator[dict[str, Any]]:
-    for one, name in zip([""] if entry.get("of") is None else entry["of"], instances(entry), strict=True):
+    for one, name in zip(_elements(entry), instances(entry), strict=True):
         arguments = {key: entry[key] for key in PLAIN if entry.get(key) is not None}
         if entry.get("metric"):
-            arguments["metric"] = _metric(entry, entry["metric"], one, prefix, names)
+            arguments["metric"] = named_metric(f"alarm {entry['name']}", entry["metric"], prefix, names, one)
         if entry.get("metrics"):
-            arguments["metrics"] = [
-                {**query, "metric": _metric(entry, query["metric"], one, prefix, names)} if query.get("metric") else dict(query)
-                for query in entry["metrics"]
-            ]
+            arguments["metrics"] = named_queries(entry, prefix, names, one)
         for key, word in COMBINATIONS.items():
             if entry.get(key):
                 arguments["rule"] = word.join(f'ALARM("{prefix}-{other}")' for other in entry[key])
         yield {"name": f"{prefix}-{name}", "severity": entry["severity"], "arguments": arguments}
 
 
-def _metric(entry: Entry, metric: Entry, one: str, prefix: str, names: Names) -> dict[str, Any]:
-    dimensions = {}
+def _elements(entry: Entry) -> Sequence[str]:
+    return [""] if entry.get("of") is None else entry["of"]
+
+
+def queries(entry: Entry, prefix: str, names: Names) -> list[Entry]:
+    """What CloudWatch is asked for an entry: its metric of each element, or its queries."""
+    alarms = [alarm["arguments"] for alarm in _alarms(entry, prefix, names)]
+    return [query for alarm in alarms for query in ([{"metric": alarm["metric"]}] if "metric" in alarm else alarm.get("metrics", []))]
+
+
+def named_queries(asker: Entry, prefix: str, names: Names, one: str = "") -> list[dict[str, Any]]:
+    """The C(metrics) of an entry or a panel with AWS's names in them; one is the element that stands where a dimension says C(*)."""
+    what = f"alarm {asker['name']}" if "name" in asker else f"panel {asker['title']}"
+    return [
+        {**query, "metric": named_metric(what, query["metric"], prefix, names, one)} if query.get("metric") else dict(query)
+        for query in asker.get("metrics") or []
+    ]
+
+
+def named_metric(what: str, metric: Entry, prefix: str, names: Names, one: str = "") -> dict[str, Any]:
+    """A metric with AWS's names of what it measures."""
+    dimensions = dict(metric.get("fixed") or {})
     for dimension, short in (metric.get("dimensions") or {}).items():
         known, wanted = names.get(dimension), one if short == ANY else str(short)
         if known is not None and wanted not in known:
-            raise MonitoringError(f"The alarm {entry['name']} watches the {dimension} {wanted}; there are only: {', '.join(sorted(known))}")
+            raise MonitoringError(f"The {what} watches the {dimension} {wanted}; there are only: {', '.join(sorted(known))}")
         dimensions[dimension] = known[wanted] if known is not None else f"{prefix}-{wanted}"
-    return {**metric, "dimensions": dimensions}
-
-
-def cloudwatch_dashboard(
-    alarms: Sequence[Entry], entries: Collection[str], catalogue: Sequence[Entry], prefix: str, region: str
-) -> dict[str, Any]:
-    """The body of a dashboard that shows each of the entries as one widget: what its alarms watch, and where they go off.
-
-    alarms: as `cloudwatch_alarms` returns them; an entry that the stack has none of is left out.
-    """
-    by_name = {alarm["name"]: alarm["arguments"] for alarm in alarms}
-    widgets: list[dict[str, Any]] = []
-    for entry in (entry for entry in catalogue if entry["name"] in entries):
-        watched = [by_name[name] for name in (f"{prefix}-{one}" for one in instances(entry)) if name in by_name]
-        lines = [line for arguments in watched for line in _lines(arguments)]
-        if lines:
-            row, column = divmod(len(widgets), COLUMNS)
-            place = {"x": column * WIDGET_WIDTH, "y": row * WIDGET_HEIGHT, "width": WIDGET_WIDTH, "height": WIDGET_HEIGHT}
-            widgets.append({"type": "metric", **place, "properties": _properties(entry, lines, region)})
-    return {"widgets": widgets}
-
-
-def _properties(entry: Entry, lines: list[list[Any]], region: str) -> dict[str, Any]:
-    properties = {"title": entry["description"], "region": region, "view": "timeSeries", "metrics": lines}
-    if entry.get("threshold") is None:
-        return properties
-    return {**properties, "annotations": {"horizontal": [{"label": entry["severity"], "value": entry["threshold"]}]}}
-
-
-def _lines(arguments: Entry) -> Iterator[list[Any]]:
-    if "metric" in arguments:
-        yield _line(arguments["metric"], {})
-    for query in arguments.get("metrics", []):
-        shown = {"id": query["id"], "visible": query.get("return_data", True)} | ({"label": query["label"]} if query.get("label") else {})
-        yield _line(query["metric"], shown) if query.get("metric") else [{"expression": query["expression"], **shown}]
-
-
-def _line(metric: Entry, shown: Entry) -> list[Any]:
-    dimensions = [part for pair in sorted(metric["dimensions"].items()) for part in pair]
-    drawn = {"stat": metric.get("statistic", "Average"), "period": metric.get("period_seconds", PERIOD_SECONDS), **shown}
-    return [metric["namespace"], metric["name"], *dimensions, drawn]
+    return {key: value for key, value in metric.items() if key != "fixed"} | {"dimensions": dimensions}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ def exposed() -> Mapping[str, frozenset[str]]:
 def published() -> Mapping[str, frozenset[str]]:
     """The metrics of AWS that alarms may name, by namespace."""
     return {namespace: frozenset(names) for namespace, names in _metrics()["cloudwatch"].items()}
+
+
+def is_published(metric: Entry, counted: Collection[str]) -> bool:
+    """Whether CloudWatch has a metric: one of AWS's own, of the agent, or one of those that are counted in logs."""
+    if metric["namespace"].startswith("AWS/"):
+        return metric["name"] in published().get(metric["namespace"], ())
+    return metric["name"] in counted or metric["name"] in _metrics()["agent"]
 
 
 def metrics_of(expression: str) -> set[str]:

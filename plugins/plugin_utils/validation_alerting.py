@@ -17,7 +17,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring impor
 from ansible_collections.indivillage.infra.plugins.plugin_utils.prometheus import (
     COMPARISONS,
     alert_names,
-    published,
+    is_published,
     runbook_of,
     unknown_metrics,
 )
@@ -62,8 +62,7 @@ def _alarm_faults(alarm: Entry, slos: Sequence[Entry], own: Collection[str]) -> 
     if slos and alarm.get("slo") and alarm["slo"] not in {slo["name"] for slo in slos}:
         yield f"protects the objective {alarm['slo']}, which nobody declares", f"Name one of {SLOS}."
     for metric in metrics_of(alarm):
-        known = published().get(metric["namespace"], frozenset()) if metric["namespace"].startswith("AWS/") else own
-        if metric["name"] not in known:
+        if not is_published(metric, own):
             yield (
                 f"watches {metric['namespace']} {metric['name']}, which nothing publishes",
                 f"Correct the name, or declare it: AWS's in {METRICS}, our own in aws_monitoring_metric_filters.",

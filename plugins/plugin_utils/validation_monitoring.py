@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.indivillage.infra.plugins.plugin_utils.dashboards import dashboard_faults
 from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import (
     ANY,
     COMBINATIONS,
@@ -41,7 +42,7 @@ def monitoring_problems(values: Mapping[str, Any], roles: Collection[str]) -> It
     for alarm in alarms:
         for text, fix in _alarm_faults(alarm, {name for other in alarms for name in instances(other)}, roles):
             yield Problem(ALARMS, f"has the alarm {alarm['name']}, which {text}.", fix)
-    yield from _dashboard_problems(values, alarms)
+    yield from _dashboard_problems(values, roles)
     yield from _log_problems(values)
     yield from _event_problems(values)
     yield from _subscription_problems(values)
@@ -96,13 +97,11 @@ def _value_faults(alarm: Entry) -> Iterator[tuple[str, str]]:
             )
 
 
-def _dashboard_problems(values: Mapping[str, Any], alarms: Sequence[Entry]) -> Iterator[Problem]:
-    known = {alarm["name"] for alarm in alarms}
+def _dashboard_problems(values: Mapping[str, Any], roles: Collection[str]) -> Iterator[Problem]:
+    counted = {one["metric"] for one in values.get(FILTERS) or []}
     for dashboard in values.get(DASHBOARDS) or []:
-        for name in dashboard["alarms"]:
-            if name not in known:
-                text = f"has the dashboard {dashboard['name']}, which shows {name}, and the catalogue has no such entry."
-                yield Problem(DASHBOARDS, text, "Name entries of aws_monitoring_alarms.")
+        for text, fix in dashboard_faults(dashboard, values.get(ALARMS) or [], roles, counted):
+            yield Problem(DASHBOARDS, f"has the dashboard {dashboard['name']}, {text}.", fix)
 
 
 def _log_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -116,9 +115,9 @@ def _log_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
                 name, f"keeps logs for {retention} days, which CloudWatch Logs does not know.", f"It knows {_listed(RETENTION_DAYS)}."
             )
     for one in values.get(FILTERS) or []:
-        if one["log_group"] not in {group["name"] for group in groups}:
+        if not one.get("layer") and one["log_group"] not in {group["name"] for group in groups}:
             text = f"has the filter {one['name']} on the log group {one['log_group']}, which nobody declares."
-            yield Problem(FILTERS, text, "Name one of aws_monitoring_log_groups.")
+            yield Problem(FILTERS, text, "Name one of aws_monitoring_log_groups, or the layer that makes it.")
 
 
 def _event_problems(values: Mapping[str, Any]) -> Iterator[Problem]:

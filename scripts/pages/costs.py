@@ -119,7 +119,9 @@ def _edge(stack: Stack) -> Iterator[Item]:
 def _monitoring(stack: Stack) -> Iterator[Item]:
     made = [entry for entry in stack.value("aws_monitoring_alarms") if is_of_cloudwatch(entry) and entry["layer"] in stack.layers]
     yield Thing("alarm", "", sum(len(instances_of(entry)) for entry in made))
-    yield Thing("dashboard", "", len(stack.value("aws_monitoring_dashboards")))
+    yield Thing(
+        "dashboard", "", len([one for one in stack.value("aws_monitoring_dashboards") if stack.kind in one.get("stacks", [stack.kind])])
+    )
     if stack.kind == "primary" and "monitoring" in (stack.value("aws_compute_tiers") or {}):
         # Who may read metrics, with copies; the password; the database's login; what channels of alerts want to know.
         yield Thing("secret", "", 4 + len(stack.value("aws_monitoring_secret_replica_regions")))

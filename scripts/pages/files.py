@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from scripts.pages import alerts, awx, controls, costs, environments, resources, runbooks, topology
+from scripts.pages import alerts, awx, controls, costs, dashboards, environments, resources, runbooks, topology
 from scripts.pages.inventory import ENVIRONMENTS
 
 
@@ -15,6 +15,7 @@ def pages() -> dict[str, str]:
         "docs/controls/README.md": controls.page(),
         "docs/controls/hosts.md": controls.hosts_page(),
         "docs/costs.md": costs.page(),
+        "docs/dashboards.md": dashboards.page(),
         "docs/environments.md": environments.page(),
         "docs/resources.md": resources.page(),
         "docs/runbooks.md": runbooks.page(),

@@ -7,11 +7,13 @@ import json
 import re
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,30 @@ def test_an_exporter_says_that_its_service_does_not_answer(service: str, metric:
     }.get(service, {})
     with running(f"prometheus-{service}-exporter", free_port(), *arguments, environment=environment) as address:
         assert re.search(rf"^{metric}(\{{[^}}]*\}})? 0$", read(f"{address}/metrics"), re.MULTILINE)
+
+
+class StatusPage(BaseHTTPRequestHandler):
+    """What nginx says of itself."""
+
+    def do_GET(self) -> None:
+        text = b"Active connections: 1 \nserver accepts handled requests\n 1 1 1 \nReading: 0 Writing: 1 Waiting: 0 \n"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def test_the_exporter_of_nginx_exposes_what_panels_name() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), StatusPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        argument = f"--nginx.scrape-uri=http://127.0.0.1:{server.server_port}/status"
+        with running("prometheus-nginx-exporter", free_port(), argument) as address:
+            text = read(f"{address}/metrics")
+        server.shutdown()
+    assert sorted(name for name in exposed()["nginx_exporter"] if not re.search(rf"^{name}(\{{[^}}]*\}})? 1$", text, re.MULTILINE)) == []
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import (
-    MonitoringError,
-    cloudwatch_alarms,
-    cloudwatch_dashboard,
-)
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import MonitoringError, cloudwatch_alarms
 
 BALANCED = {"namespace": "AWS/ApplicationELB", "name": "HTTPCode_Target_5XX_Count", "dimensions": {"LoadBalancer": "*"}, "statistic": "Sum"}
 CATALOGUE: list[dict[str, Any]] = [
@@ -53,21 +49,3 @@ def test_dimensions_with_names_of_aws_are_looked_up() -> None:
 def test_what_does_not_exist_is_told() -> None:
     with pytest.raises(MonitoringError, match="share watches the LoadBalancer public; there are only: internal"):
         cloudwatch_alarms(CATALOGUE, ["aws_load_balancing"], "p", {"LoadBalancer": {"internal": "app/p-internal/1"}})
-
-
-def test_a_dashboard_has_a_widget_for_each_entry_with_its_line() -> None:
-    alarms = list(made("aws_compute", "aws_load_balancing").values())
-
-    widgets = cloudwatch_dashboard(alarms, ["cpu", "share", "down"], CATALOGUE, "p", "us-east-1")["widgets"]
-
-    cpu, share = (widget["properties"] for widget in widgets)
-    drawn = {"stat": "Average", "period": 300}
-    assert cpu["metrics"] == [["AWS/EC2", "CPUUtilization", "AutoScalingGroupName", f"p-{tier}", drawn] for tier in ("web", "app")]
-    assert cpu["annotations"] == {"horizontal": [{"label": "high", "value": 80}]}
-    assert share["metrics"][1] == [{"expression": "errors * 2", "id": "share", "visible": True, "label": "x"}]
-    assert [(widget["x"], widget["y"]) for widget in widgets] == [(0, 0), (8, 0)]
-
-
-def test_a_dashboard_leaves_out_what_the_stack_does_not_have() -> None:
-    alarms = list(made("aws_compute").values())
-    assert len(cloudwatch_dashboard(alarms, ["cpu", "share"], CATALOGUE, "p", "us-east-1")["widgets"]) == 1

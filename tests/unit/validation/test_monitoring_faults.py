@@ -27,9 +27,19 @@ BOTH: dict[str, Any] = {
     "all_of": ["web-cpu", "latency"],
 }
 GROUP = "/aws/ec2/indivillage-staging-app"
+PANEL: dict[str, Any] = {"title": "Busy", "kind": "graph", "layer": "aws_compute", "alarms": ["cpu"], "prometheus": [{"expression": "up"}]}
+ERRORS = {"namespace": "indivillage/staging", "name": "Errors"}
+BELOW = {"label": "x", "value": 1.0, "severity": "high", "comparison": "LessThanThreshold"}
+
+
+def dashboard(*panels: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "main", "title": "Main", "description": "x", "sections": [{"title": "All", "panels": list(panels)}]}
+
+
+DASHBOARD = dashboard(PANEL, {**PANEL, "title": "Errors", "metrics": [{"metric": ERRORS}]})
 VALUES: dict[str, Any] = {
     "aws_monitoring_alarms": [CPU, BAND, BOTH],
-    "aws_monitoring_dashboards": [{"name": "main", "alarms": ["cpu", "latency"]}],
+    "aws_monitoring_dashboards": [DASHBOARD],
     "aws_monitoring_log_retention_days": 30,
     "aws_monitoring_log_groups": [{"name": GROUP, "retention_days": 365}],
     "aws_monitoring_metric_filters": [{"name": "errors", "log_group": GROUP, "pattern": "ERROR", "metric": "Errors"}],
@@ -77,7 +87,7 @@ def test_a_sound_catalogue_has_no_problem() -> None:
 def test_an_alarm_that_cannot_work_is_named(alarm: dict[str, Any], words: str) -> None:
     others = [one for one in (CPU, BAND) if one["name"] != alarm["name"]]
 
-    (problem,) = told(aws_monitoring_alarms=[alarm, *others])
+    (problem,) = told(aws_monitoring_alarms=[alarm, *others], aws_monitoring_dashboards=[])
 
     assert problem[0] == "aws_monitoring_alarms"
     assert f"alarm {alarm['name']}, which {words}" in problem[1]
@@ -87,11 +97,14 @@ def test_an_alarm_that_cannot_work_is_named(alarm: dict[str, Any], words: str) -
     ("variable", "value", "words"),
     [
         ("aws_monitoring_alarms", [CPU, BAND, BOTH, {**BAND, "name": "web-cpu"}], "2 alarms called web-cpu"),
-        ("aws_monitoring_dashboards", [{"name": "main", "alarms": ["web-cpu"]}], "shows web-cpu, and the catalogue has no such entry"),
         ("aws_monitoring_log_retention_days", 45, "for 45 days, which CloudWatch Logs does not know"),
         ("aws_network_flow_log_retention_days", 366, "for 366 days"),
         ("aws_monitoring_log_groups", [{"name": GROUP, "retention_days": 0}], "for 0 days"),
-        ("aws_monitoring_metric_filters", [{"name": "errors", "log_group": "/x"}], "log group /x, which nobody declares"),
+        (
+            "aws_monitoring_metric_filters",
+            [{"name": "errors", "log_group": "/x", "metric": "Errors"}],
+            "log group /x, which nobody declares",
+        ),
         ("aws_monitoring_events", [{**EVENT, "also": ["secrity"]}], "to secrity, which is no topic"),
         ("aws_monitoring_events", [{**EVENT, "event_pattern": {}}], "takes every event"),
         ("aws_monitoring_events", [{**EVENT, "event_pattern": {"source": "aws.rds"}}], "compares source with what is no list"),
@@ -104,3 +117,36 @@ def test_what_does_not_fit_together_is_told(variable: str, value: Any, words: st
 
     assert problem[0] == variable
     assert words in problem[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"alarms": ["web-cpu"]}, "shows web-cpu, and the catalogue has no such entry"),
+        ({"alarms": ["cpu"], "layer": "aws_cache"}, "shows cpu, and the catalogue has no such entry"),
+        ({"kind": "alarms"}, "has only one of the kind 'alarms' and severities"),
+        ({"severities": ["high"]}, "has only one of the kind 'alarms' and severities"),
+        ({"alarms": [], "prometheus": []}, "shows nothing"),
+        ({"layer": "aws_compte", "alarms": []}, "belongs to the layer aws_compte, which is no role"),
+        ({"layer": None}, "does not say whose metrics it shows"),
+        ({"prometheus": [{"expression": "rate(node_cpu[5m])"}]}, "shows node_cpu, which nothing exposes or publishes"),
+        ({"metrics": [{"metric": {**ERRORS, "name": "Error"}}]}, "shows indivillage/staging Error, which nothing exposes or publishes"),
+        ({"metrics": [{"metric": {"namespace": "AWS/EC2", "name": "Cpu"}}]}, "shows AWS/EC2 Cpu, which nothing exposes or publishes"),
+        ({"metrics": [{"id": "a", "metric": ERRORS}, {"id": "a", "expression": "1"}]}, "has two queries called a"),
+        ({"limits": [BELOW]}, "has lines above which it is bad and lines below which it is"),
+    ],
+)
+def test_a_panel_that_cannot_show_what_it_says_is_named(changes: dict[str, Any], words: str) -> None:
+    found = list(
+        monitoring_problems({**VALUES, "aws_monitoring_dashboards": [dashboard({**PANEL, **changes})]}, {"aws_compute", "aws_cache"})
+    )
+
+    assert [problem.variable for problem in found] == ["aws_monitoring_dashboards"]
+    assert "the dashboard main, whose panel 'Busy'" in found[0].text
+    assert words in found[0].text
+    assert found[0].fix
+
+
+def test_a_filter_may_count_in_a_log_group_of_another_role() -> None:
+    elsewhere = {"name": "errors", "log_group": "/aws/cloudtrail/x", "pattern": "x", "metric": "Errors", "layer": "aws_audit"}
+    assert told(aws_monitoring_metric_filters=[elsewhere]) == []

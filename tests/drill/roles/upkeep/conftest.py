@@ -56,6 +56,7 @@ def upkeep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upkeep]:
     state = tmp_path_factory.mktemp("sandbox")
     for emulator in start("--standalone"):
         _balancers(emulator)
+        _log_groups(emulator)
         run = runner(emulator, state)
         run("provision_foundation", "--tags", FOUNDATION)
         planned, first, second = run("provision_upkeep", "--check"), run("provision_upkeep"), run("provision_upkeep")
@@ -68,6 +69,13 @@ def _balancers(emulator: RunningEmulator) -> None:
     for balancer, tier in (("public", "web"), ("internal", "app")):
         elb.create_load_balancer(Name=f"{PREFIX}-{balancer}", Subnets=list(network.subnet_ids), Scheme="internal")
         elb.create_target_group(Name=f"{PREFIX}-{tier}", Protocol="HTTPS", Port=443, VpcId=network.vpc_id)
+
+
+def _log_groups(emulator: RunningEmulator) -> None:
+    """The log groups of other roles in which something is counted."""
+    emulator.client("logs").create_log_group(logGroupName=f"/aws/cloudtrail/{PREFIX}")
+    for region in ("us-east-1", "us-west-2"):
+        emulator.client("logs", region).create_log_group(logGroupName=f"/aws/vpc-flow-logs/{PREFIX}")
 
 
 @pytest.fixture

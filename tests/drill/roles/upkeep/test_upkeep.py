@@ -79,27 +79,54 @@ def test_every_alarm_tells_the_topic_of_its_severity_and_watches_something(clien
 def test_a_stack_has_no_alarms_of_what_it_does_not_have(client: Client) -> None:
     cloudwatch = client("cloudwatch", "us-west-2")
     assert cloudwatch.describe_alarms()["MetricAlarms"] == []
-    assert cloudwatch.list_dashboards()["DashboardEntries"] == []
+    dashboards = {one["DashboardName"].removeprefix(f"{PREFIX}-") for one in cloudwatch.list_dashboards()["DashboardEntries"]}
+    assert dashboards == {"operations-dr", "security-dr"}, "backups and findings are here, too"
 
 
 def test_dashboards_show_what_alarms_watch(client: Client) -> None:
-    body = json.loads(client("cloudwatch").get_dashboard(DashboardName=f"{PREFIX}-main")["DashboardBody"])
+    cloudwatch = client("cloudwatch")
+    names = {one["DashboardName"] for one in cloudwatch.list_dashboards()["DashboardEntries"]}
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=f"{PREFIX}-operations")["DashboardBody"])
 
-    titles = [widget["properties"]["title"] for widget in body["widgets"]]
-    assert "The tier's processors are busy although it may grow" in titles
-    assert all(widget["properties"]["metrics"] for widget in body["widgets"])
+    assert names == {f"{PREFIX}-{name}" for name in ("executive", "operations", "security", "cost")}
+    widgets = {widget["properties"]["title"]: widget["properties"] for widget in body["widgets"] if widget["type"] == "metric"}
+    processors = widgets["Processors"]
+    assert [line[3] for line in processors["metrics"]] == [f"{PREFIX}-web", f"{PREFIX}-app"]
+    assert {line["value"] for line in processors["annotations"]["horizontal"]} == {80, 95}
+    assert "to-be-made" not in json.dumps(body)
+
+
+SEVERITIES = ("critical", "high", "medium", "low")
 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_events_are_told_where_aws_says_them(client: Client, region: str) -> None:
     events = client("events", region)
-    rules = {rule["Name"].removeprefix(f"{PREFIX}-") for rule in events.list_rules()["Rules"]}
+    rules = {rule["Name"].removeprefix(f"{PREFIX}-"): json.loads(rule["EventPattern"]) for rule in events.list_rules()["Rules"]}
 
     assert ("root-login" in rules) == (region == "us-east-1")
-    targets = events.list_targets_by_rule(Rule=f"{PREFIX}-threat")["Targets"]
-    assert {target["Arn"] for target in targets} == {
-        f"arn:aws:sns:{region}:123456789012:{PREFIX}-{name}" for name in ("critical", "security")
-    }
+    for severity in SEVERITIES:
+        for kind in ("threat", "weakness"):
+            targets = events.list_targets_by_rule(Rule=f"{PREFIX}-{kind}-{severity}")["Targets"]
+            told = {target["Arn"].rpartition(f"{PREFIX}-")[2] for target in targets}
+            assert told - {"security"} == {severity}
+            assert all(target["Arn"].startswith(f"arn:aws:sns:{region}:") for target in targets)
+        assert rules[f"weakness-{severity}"]["detail"]["findings"]["Severity"] == {"Label": [severity.upper()]}
+    grave = rules["not-compliant-high"]["detail"]["configRuleName"]
+    assert f"{PREFIX}-root-mfa" in grave
+    assert rules["not-compliant"]["detail"]["configRuleName"] == [{"anything-but": grave}], "each is told once"
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_eventbridge_may_tell_every_topic(client: Client, region: str) -> None:
+    sns = client("sns", region)
+    for severity in (*SEVERITIES, "security"):
+        arn = f"arn:aws:sns:{region}:123456789012:{PREFIX}-{severity}"
+        policy = json.loads(sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"])
+        allowed = [
+            one for one in policy["Statement"] if one["Effect"] == "Allow" and one["Principal"] == {"Service": "events.amazonaws.com"}
+        ]
+        assert [(one["Action"], one["Resource"]) for one in allowed] == [("sns:Publish", arn)]
 
 
 def test_logs_are_encrypted_forgotten_and_counted(client: Client) -> None:

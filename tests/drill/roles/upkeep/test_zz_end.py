@@ -15,6 +15,11 @@ def test_destroying_the_environment_leaves_nothing_of_it(upkeep: Upkeep, client:
     for balancer in elb.describe_load_balancers()["LoadBalancers"]:
         elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
 
+    for region in ("us-east-1", "us-west-2"):
+        for group in client("logs", region).describe_log_groups()["logGroups"]:
+            if not client("logs", region).list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"]:
+                client("logs", region).delete_log_group(logGroupName=group["logGroupName"])
+
     gone = upkeep.run("destroy", "-e", "destroy_environment=sandbox")
 
     assert set(gone.failed.values()) == {0}, gone.output

@@ -210,19 +210,19 @@ def alarm_tag_removed(account: Account) -> None:
 # --- dashboards ---
 
 
-@mutation("dashboard", "emptied", DASHBOARDS, "main", operation="PutDashboard", argument="body")
+@mutation("dashboard", "emptied", DASHBOARDS, "operations", operation="PutDashboard", argument="body")
 def dashboard_emptied(account: Account) -> None:
-    account.client("cloudwatch").put_dashboard(DashboardName=f"{PREFIX}-main", DashboardBody='{"widgets": []}')
+    account.client("cloudwatch").put_dashboard(DashboardName=f"{PREFIX}-operations", DashboardBody='{"widgets": []}')
 
 
-@mutation("dashboard", "deleted", DASHBOARDS, "database", operation="PutDashboard", argument="name")
+@mutation("dashboard", "deleted", DASHBOARDS, "executive", operation="PutDashboard", argument="name")
 def dashboard_deleted(account: Account) -> None:
-    account.client("cloudwatch").delete_dashboards(DashboardNames=[f"{PREFIX}-database"])
+    account.client("cloudwatch").delete_dashboards(DashboardNames=[f"{PREFIX}-executive"])
 
 
-@mutation("dashboard", "tag removed", DASHBOARDS, "main", operation="TagResource", argument="tags", alone=True)
+@mutation("dashboard", "tag removed", DASHBOARDS, "operations", operation="TagResource", argument="tags", alone=True)
 def dashboard_tag_removed(account: Account) -> None:
-    arn = f"arn:aws:cloudwatch::123456789012:dashboard/{PREFIX}-main"
+    arn = f"arn:aws:cloudwatch::123456789012:dashboard/{PREFIX}-operations"
     account.client("cloudwatch").untag_resource(ResourceARN=arn, TagKeys=["Project"])
 
 
@@ -245,21 +245,21 @@ def event_rule_switched_off(account: Account) -> None:
     account.client("events").disable_rule(Name=_rule("root-login"))
 
 
-@mutation("event rule", "tells nobody", EVENTS, "threat", operation="PutTargets", argument="targets")
+@mutation("event rule", "tells nobody", EVENTS, "threat-critical", operation="PutTargets", argument="targets")
 def event_rule_tells_nobody(account: Account) -> None:
-    account.client("events").remove_targets(Rule=_rule("threat"), Ids=["critical", "security"])
+    account.client("events").remove_targets(Rule=_rule("threat-critical"), Ids=["critical", "security"])
 
 
-@mutation("event rule", "tells a stranger", EVENTS, "suspicion", operation="RemoveTargets", argument="targets")
+@mutation("event rule", "tells a stranger", EVENTS, "weakness-high", operation="RemoveTargets", argument="targets")
 def event_rule_tells_a_stranger(account: Account) -> None:
     target = {"Id": "stranger", "Arn": f"arn:aws:sns:{account.region}:123456789012:stranger"}
-    account.client("events").put_targets(Rule=_rule("suspicion"), Targets=[target])
+    account.client("events").put_targets(Rule=_rule("weakness-high"), Targets=[target])
 
 
-@mutation("event rule", "description changed", EVENTS, "threat", operation="PutRule", argument="description", host=DR)
+@mutation("event rule", "description changed", EVENTS, "threat-critical", operation="PutRule", argument="description", host=DR)
 def event_rule_described_otherwise(account: Account) -> None:
     events = account.client("events")
-    rule = events.describe_rule(Name=_rule("threat"))
+    rule = events.describe_rule(Name=_rule("threat-critical"))
     events.put_rule(Name=rule["Name"], Description="ignore this", EventPattern=rule["EventPattern"])
 
 
@@ -270,7 +270,7 @@ def event_rule_deleted(account: Account) -> None:
     events.delete_rule(Name=_rule("instances-do-not-start"))
 
 
-@mutation("event rule", "tag removed", EVENTS, "suspicion", operation="TagResource", argument="tags", host=DR)
+@mutation("event rule", "tag removed", EVENTS, "threat-medium", operation="TagResource", argument="tags", host=DR)
 def event_rule_tag_removed(account: Account) -> None:
     arn = f"arn:aws:events:{account.region}:123456789012:rule/{_rule('suspicion')}"
     account.client("events").untag_resource(ResourceARN=arn, TagKeys=["Project"])
