@@ -15,6 +15,8 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring impor
     PERIOD_SECONDS,
     Entry,
     Names,
+    Stack,
+    entries_of,
     instances,
     is_of_cloudwatch,
     metrics_of,
@@ -54,8 +56,6 @@ FOUND = {
 
 Drawn = Callable[[Entry, int, int], dict[str, Any]]
 DrawnOrNot = Callable[[Entry, int, int], dict[str, Any] | None]
-Stack = Mapping[str, Any]
-"""What is drawn for: layers, prefix and names as `cloudwatch_alarms` takes them, region, account_id."""
 
 
 def panels_of(dashboard: Entry) -> Iterator[Entry]:
@@ -110,7 +110,7 @@ def _placed(dashboard: Entry, heading: Drawn, panel: DrawnOrNot, height: int) ->
 
 def cloudwatch_dashboard(dashboard: Entry, catalogue: Sequence[Entry], stack: Stack) -> dict[str, Any]:
     """The body of a dashboard of CloudWatch; without widgets where a stack has nothing of what it shows."""
-    own = [entry for entry in catalogue if entry["layer"] in stack["layers"]]
+    own = entries_of(catalogue, stack)
 
     def heading(section: Entry, x: int, y: int) -> dict[str, Any]:
         place = {"x": x, "y": y, "width": COLUMNS, "height": HEADING_HEIGHT}

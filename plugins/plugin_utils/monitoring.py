@@ -7,11 +7,13 @@ AWS calls by another name than the project's own is told by `names`: dimension -
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Entry = Mapping[str, Any]
 Names = Mapping[str, Mapping[str, str]]
+Stack = Mapping[str, Any]
+"""What is watched: C(kind), primary or dr; its C(layers); C(prefix) of its names; C(names), as above; C(region) and C(account_id)."""
 
 ANY = "*"  # stands for each element of an entry's C(of)
 PLAIN = (
@@ -42,10 +44,15 @@ def is_of_cloudwatch(entry: Entry) -> bool:
     return any(entry.get(key) for key in WATCHED)
 
 
-def cloudwatch_alarms(catalogue: Sequence[Entry], layers: Collection[str], prefix: str, names: Names) -> list[dict[str, Any]]:
-    """The alarms of the layers that a stack has: C(name), C(severity) and the module's arguments; those over others come last."""
-    chosen = [entry for entry in catalogue if entry["layer"] in layers and is_of_cloudwatch(entry)]
-    found = [alarm for entry in chosen for alarm in _alarms(entry, prefix, names)]
+def entries_of(catalogue: Sequence[Entry], stack: Stack) -> list[Entry]:
+    """The entries of the catalogue that a stack has."""
+    return [entry for entry in catalogue if entry["layer"] in stack["layers"] and stack["kind"] in (entry.get("stacks") or [stack["kind"]])]
+
+
+def cloudwatch_alarms(catalogue: Sequence[Entry], stack: Stack) -> list[dict[str, Any]]:
+    """The alarms that a stack has: C(name), C(severity) and the module's arguments; those over others come last."""
+    chosen = [entry for entry in entries_of(catalogue, stack) if is_of_cloudwatch(entry)]
+    found = [alarm for entry in chosen for alarm in _alarms(entry, stack["prefix"], stack["names"])]
     return sorted(found, key=lambda alarm: "rule" in alarm["arguments"])
 
 

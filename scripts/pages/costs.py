@@ -23,8 +23,8 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import (
     price,
     table,
 )
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import entries_of, is_of_cloudwatch
 from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import instances as instances_of
-from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import is_of_cloudwatch
 
 from scripts.pages.environments import REAL
 from scripts.pages.inventory import Stack, stacks
@@ -117,14 +117,15 @@ def _edge(stack: Stack) -> Iterator[Item]:
 
 
 def _monitoring(stack: Stack) -> Iterator[Item]:
-    made = [entry for entry in stack.value("aws_monitoring_alarms") if is_of_cloudwatch(entry) and entry["layer"] in stack.layers]
+    own = entries_of(stack.value("aws_monitoring_alarms"), {"kind": stack.kind, "layers": stack.layers})
+    made = [entry for entry in own if is_of_cloudwatch(entry)]
     yield Thing("alarm", "", sum(len(instances_of(entry)) for entry in made))
     yield Thing(
         "dashboard", "", len([one for one in stack.value("aws_monitoring_dashboards") if stack.kind in one.get("stacks", [stack.kind])])
     )
     if stack.kind == "primary" and "monitoring" in (stack.value("aws_compute_tiers") or {}):
-        # Who may read metrics, with copies; the password; the database's login; what channels of alerts want to know.
-        yield Thing("secret", "", 4 + len(stack.value("aws_monitoring_secret_replica_regions")))
+        # Who may read metrics, with copies; the password; the database's login; Grafana's; what channels of alerts want to know.
+        yield Thing("secret", "", 5 + len(stack.value("aws_monitoring_secret_replica_regions")))
 
 
 def _free(_stack: Stack) -> Iterator[Item]:

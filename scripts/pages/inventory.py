@@ -20,7 +20,7 @@ ENVIRONMENTS = ("development", "staging", "production", "sandbox")
 # Options that every role takes over from the environment: they are told once, not once a role.
 TAKEN_OVER = ("name_prefix", "account_id", "region", "tags", "zones", "ports")
 # Of no stack, and told by the same inventory.
-WATCHERS = ("prometheus", "alertmanager")
+WATCHERS = ("prometheus", "alertmanager", "grafana")
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,14 @@ def test_what_the_agent_is_said_to_measure_it_is_told_to_measure() -> None:
 @by_stack
 def test_cloudwatch_takes_them(stack: Stack) -> None:
     said = options(stack)
-    drawn_for = {"layers": stack.layers, "prefix": "p", "names": NAMES, "region": stack.region, "account_id": "123456789012"}
+    drawn_for = {
+        "kind": stack.kind,
+        "layers": stack.layers,
+        "prefix": "p",
+        "names": NAMES,
+        "region": stack.region,
+        "account_id": "123456789012",
+    }
     bodies = [
         cloudwatch_dashboard(one, said["aws_monitoring_alarms"], drawn_for)
         for one in said["aws_monitoring_dashboards"]

@@ -121,6 +121,21 @@ def test_the_objective_is_recorded(host: Host) -> None:
     assert soon(lambda: [one["value"][1] for one in query(host, "slo:error_ratio:5m")] == ["0"])
 
 
+def test_dashboards_ask_what_prometheus_answers_and_a_missing_grafana_is_told(host: Host) -> None:
+    dashboard = json.loads(host.file("/etc/grafana/site/dashboards/operations.json").content_string)
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    assert expressions == ['ALERTS{alertstate="firing", severity=~"critical"}', "probe_success"]
+    assert soon(lambda: query(host, "probe_success"))
+    for expression in expressions:
+        assert ask(host, 9090, f"/api/v1/query?query={quote(expression)}")["status"] == "success"
+    settings = host.file("/etc/grafana/site/grafana.ini")
+    assert (settings.user, settings.mode) == ("root", 0o644)
+    assert host.run(f"grep -r '{PASSWORD}' /etc/grafana").rc == 1
+    report = json.loads(host.file("/var/lib/indivillage/packages/grafana.json").content_string)
+    assert (report["state"], report["reason"]) == ("skipped", "no mirror is declared in grafana_package")
+    assert not host.package("grafana").is_installed
+
+
 # --- people are told ---
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,8 +26,12 @@ CATALOGUE: list[dict[str, Any]] = [
 NAMES = {"LoadBalancer": {"public": "app/p-public/1a2b"}}
 
 
+def stack(layers: Sequence[str], names: dict[str, dict[str, str]] = NAMES, kind: str = "primary") -> dict[str, Any]:
+    return {"kind": kind, "layers": layers, "prefix": "p", "names": names}
+
+
 def made(*layers: str) -> dict[str, dict[str, Any]]:
-    return {alarm["name"]: alarm for alarm in cloudwatch_alarms(CATALOGUE, layers, "p", NAMES)}
+    return {alarm["name"]: alarm for alarm in cloudwatch_alarms(CATALOGUE, stack(layers))}
 
 
 def test_an_entry_becomes_an_alarm_for_each_thing_that_it_watches() -> None:
@@ -48,4 +53,10 @@ def test_dimensions_with_names_of_aws_are_looked_up() -> None:
 
 def test_what_does_not_exist_is_told() -> None:
     with pytest.raises(MonitoringError, match="share watches the LoadBalancer public; there are only: internal"):
-        cloudwatch_alarms(CATALOGUE, ["aws_load_balancing"], "p", {"LoadBalancer": {"internal": "app/p-internal/1"}})
+        cloudwatch_alarms(CATALOGUE, stack(["aws_load_balancing"], {"LoadBalancer": {"internal": "app/p-internal/1"}}))
+
+
+def test_an_entry_of_one_kind_of_stack_is_left_out_in_the_other() -> None:
+    catalogue = [{**CATALOGUE[1], "stacks": ["primary"]}]
+    assert len(cloudwatch_alarms(catalogue, stack(["aws_compute"]))) == 2
+    assert cloudwatch_alarms(catalogue, stack(["aws_compute"], kind="dr")) == []

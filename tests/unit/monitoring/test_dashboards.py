@@ -43,7 +43,14 @@ def declared(*sections: tuple[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 
 def widgets(*panels: dict[str, Any], layers: tuple[str, ...] = ("aws_compute", "aws_cache", "aws_load_balancing")) -> list[dict[str, Any]]:
-    stack = {"layers": layers, "prefix": "p-staging", "names": NAMES, "region": "us-east-1", "account_id": "123456789012"}
+    stack = {
+        "kind": "primary",
+        "layers": layers,
+        "prefix": "p-staging",
+        "names": NAMES,
+        "region": "us-east-1",
+        "account_id": "123456789012",
+    }
     found: list[dict[str, Any]] = cloudwatch_dashboard(declared(("One", list(panels))), CATALOGUE, stack)["widgets"]
     return found
 

@@ -134,7 +134,7 @@ def test_logs_are_encrypted_forgotten_and_counted(client: Client) -> None:
     groups = {group["logGroupName"]: group for group in logs.describe_log_groups(logGroupNamePrefix="/aws/ec2/")["logGroups"]}
     (counted,) = logs.describe_metric_filters(logGroupName=f"/aws/ec2/{PREFIX}-app")["metricFilters"]
 
-    assert set(groups) == {f"/aws/ec2/{PREFIX}-web", f"/aws/ec2/{PREFIX}-app"}
+    assert set(groups) == {f"/aws/ec2/{PREFIX}-{tier}" for tier in ("web", "app", "monitoring")}
     assert all(group["kmsKeyId"] and group["retentionInDays"] == 30 for group in groups.values())
     assert counted["metricTransformations"][0]["metricNamespace"] == "indivillage/sandbox"
 
