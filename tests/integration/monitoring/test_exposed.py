@@ -31,7 +31,7 @@ from tests.support.servers import free_port
 pytestmark = pytest.mark.emulator
 
 # Of roles/node_exporter: what the rules need of its collectors.
-COLLECTORS = ("cpu", "filesystem", "meminfo", "systemd", "timex", "vmstat")
+COLLECTORS = ("cpu", "filesystem", "meminfo", "netdev", "systemd", "timex", "vmstat")
 ENVIRONMENT = "staging"
 
 
