@@ -4,13 +4,13 @@
 
 The Resource Groups Tagging API answers for most services. EC2, Auto Scaling, IAM, Route 53 and CloudFront are asked themselves, because
 that API does not know all of their resources, CloudWatch for its dashboards, Budgets and Cost Explorer, which belong to no region,
-ElastiCache for its subnet groups, which the module that makes them cannot tag, AWS Config for its delivery channel, which nobody can,
-and EC2 for the key of new volumes, without which nothing could be launched.
+ElastiCache for its subnet groups, which the module that makes them cannot tag, AWS Config for its delivery channel and CloudWatch Logs for
+saved queries, which nobody can, and EC2 for the key of new volumes, without which nothing could be launched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import batched
@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code, is_boto3_error_message
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils.cloudfront import pages
+from ansible_collections.indivillage.infra.plugins.module_utils.log_queries import queries
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_facts import FACTS, Gone
 from ansible_collections.indivillage.infra.plugins.module_utils.removal_kinds import KINDS
 
@@ -143,6 +144,7 @@ def _regional(clients: Clients, region: str, account_id: str, tags: Mapping[str,
         *_default_key(clients("ec2"), [resource for resource in tagged if resource.kind == "kms:key"]),
         *_scaling_groups(clients("autoscaling"), tags),
         *_dashboards(clients("cloudwatch"), region, tags),
+        *_log_queries(clients("logs"), region, account_id, {resource.id for resource in tagged if resource.kind == "logs:log-group"}),
         *_cache_subnet_groups(clients("elasticache"), {resource.id for resource in ec2 if resource.kind == "ec2:vpc"}),
     ]
 
@@ -209,6 +211,16 @@ def _dashboards(client: Any, region: str, tags: Mapping[str, str]) -> Iterator[O
             carried = boto3_tag_list_to_ansible_dict(client.list_tags_for_resource(ResourceARN=arn)["Tags"])
             if carries(carried, tags) and carried.get("Stack", region).endswith(region):
                 yield from_arn(arn, carried)
+
+
+def _log_queries(client: Any, region: str, account_id: str, groups: Set[str]) -> Iterator[Owned]:
+    """Saved queries that ask nothing but our log groups."""
+    for query in queries(client):
+        if query.get("logGroupNames") and groups >= set(query["logGroupNames"]):
+            identifier = query["queryDefinitionId"]
+            yield Owned(
+                f"arn:aws:logs:{region}:{account_id}:query-definition:{identifier}", "logs:query-definition", identifier, query["name"]
+            )
 
 
 def _cache_subnet_groups(client: Any, vpc_ids: Iterable[str]) -> Iterator[Owned]:

@@ -239,10 +239,15 @@ KINDS: dict[str, Kind] = {
         "log group",
         "logs",
         ("delete_log_group", {"logGroupName": "id"}),
-        after=("ec2:flow-log", "rds:replica", "rds:db", "lambda:function", "ecs:service", "cloudtrail:trail", "wafv2:webacl"),
+        # A saved query is known to be ours by its log groups.
+        after=(
+            *("ec2:flow-log", "rds:replica", "rds:db", "lambda:function", "ecs:service", "cloudtrail:trail", "wafv2:webacl"),
+            "logs:query-definition",
+        ),
         modules=("log_group", "cloudwatchlogs_log_group"),
     ),
     "ec2:ebs-default-key": Kind("default key of volumes", "ec2", ("reset_ebs_default_kms_key_id", {})),
+    "logs:query-definition": Kind("saved query", "logs", ("delete_query_definition", {"queryDefinitionId": "id"}), modules=("log_query",)),
     "logs:delivery": Kind("log delivery", "logs", ("delete_delivery", {"id": "id"})),
     "logs:delivery-source": Kind("source of log deliveries", "logs", ("delete_delivery_source", {"name": "id"}), after=("logs:delivery",)),
     "logs:delivery-destination": Kind(

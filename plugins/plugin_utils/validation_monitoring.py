@@ -32,6 +32,7 @@ ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 DAY_SECONDS = 86400  # the longest time that an alarm looks back with periods of less than an hour
 
 ALARMS, EVENTS, GROUPS = "aws_monitoring_alarms", "aws_monitoring_events", "aws_monitoring_log_groups"
+QUERIES = "aws_monitoring_log_queries"
 FILTERS, DASHBOARDS, SUBSCRIPTIONS = "aws_monitoring_metric_filters", "aws_monitoring_dashboards", "aws_monitoring_subscriptions"
 
 
@@ -118,6 +119,21 @@ def _log_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         if not one.get("layer") and one["log_group"] not in {group["name"] for group in groups}:
             text = f"has the filter {one['name']} on the log group {one['log_group']}, which nobody declares."
             yield Problem(FILTERS, text, "Name one of aws_monitoring_log_groups, or the layer that makes it.")
+    yield from _query_problems(values, {group["name"] for group in groups})
+
+
+def _query_problems(values: Mapping[str, Any], groups: Collection[str]) -> Iterator[Problem]:
+    queries: Sequence[Entry] = values.get(QUERIES) or []
+    for name, count in Counter(query["name"] for query in queries).items():
+        if count > 1:
+            yield Problem(QUERIES, f"has {count} queries called {name}.", "Give each a name of its own; nothing else tells them apart.")
+    for query in queries:
+        strangers = [group for group in query["log_groups"] if group not in groups]
+        if strangers and not query.get("layer"):
+            text = f"has the query {query['name']} to the log group {', '.join(strangers)}, which nobody declares."
+            yield Problem(QUERIES, text, "Name some of aws_monitoring_log_groups, or the layer that makes it.")
+        if not query["log_groups"]:
+            yield Problem(QUERIES, f"has the query {query['name']}, which asks no log group.", "Give it log_groups.")
 
 
 def _event_problems(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -206,6 +206,7 @@ CREATED_BY_PUT = {
     *("compositealarm", "metricalarm", "parameter", "scalingpolicy", "rolepolicy", "userpolicy", "grouppolicy", "rule", "dashboard"),
     "taskdefinition",  # by being registered, each time as a new revision
     *("configrule", "configurationrecorder", "conformancepack", "deliverychannel", "deliverydestination", "deliverysource"),
+    "querydefinition",
 }
 
 

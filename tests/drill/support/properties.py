@@ -70,6 +70,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.cloudwatch_dashboard", "name"),
     ("indivillage.infra.config_conformance_pack", "name"),
     ("indivillage.infra.config_delivery_channel", "name"),
+    ("indivillage.infra.log_query", "name"),
     ("indivillage.infra.config_recorder", "name"),
     ("indivillage.infra.config_rule", "name"),
     ("indivillage.infra.cost_anomaly_subscription", "name"),

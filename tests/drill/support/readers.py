@@ -508,6 +508,15 @@ READERS: tuple[Reader, ...] = (
         details=(Detail("list_tags_for_resource", {"resourceArn": "logGroupArn"}, "tags"),),
     ),
     Reader("metric filter", "logs", "describe_metric_filters", "metricFilters", (), ("filterName",)),
+    Reader(
+        "saved query",
+        "logs",
+        "describe_query_definitions",
+        "queryDefinitions",
+        ("queryDefinitionId",),
+        ("name",),
+        ignored=("lastModified",),
+    ),
     # --- identities ---
     Reader(
         "role",

@@ -105,6 +105,13 @@ def test_an_alarm_that_cannot_work_is_named(alarm: dict[str, Any], words: str) -
             [{"name": "errors", "log_group": "/x", "metric": "Errors"}],
             "log group /x, which nobody declares",
         ),
+        (
+            "aws_monitoring_log_queries",
+            [{"name": "app/x", "log_groups": ["/x"], "query": "x"}],
+            "query app/x to the log group /x, which nobody",
+        ),
+        ("aws_monitoring_log_queries", [{"name": "app/x", "log_groups": [], "query": "x"}], "query app/x, which asks no log group"),
+        ("aws_monitoring_log_queries", [{"name": "app/x", "log_groups": [GROUP], "query": "x"}] * 2, "2 queries called app/x"),
         ("aws_monitoring_events", [{**EVENT, "also": ["secrity"]}], "to secrity, which is no topic"),
         ("aws_monitoring_events", [{**EVENT, "event_pattern": {}}], "takes every event"),
         ("aws_monitoring_events", [{**EVENT, "event_pattern": {"source": "aws.rds"}}], "compares source with what is no list"),

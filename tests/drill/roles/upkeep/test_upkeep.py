@@ -139,6 +139,18 @@ def test_logs_are_encrypted_forgotten_and_counted(client: Client) -> None:
     assert counted["metricTransformations"][0]["metricNamespace"] == "indivillage/sandbox"
 
 
+@pytest.mark.parametrize("region", REGIONS)
+def test_questions_to_logs_are_at_hand_where_the_logs_are(client: Client, region: str) -> None:
+    queries = {
+        one["name"].removeprefix(f"{PREFIX}/"): one for one in client("logs", region).describe_query_definitions()["queryDefinitions"]
+    }
+
+    assert {"web/errors", "app/errors", "network/refused"} <= set(queries)
+    assert ("calls/refused" in queries) == (region == "us-east-1"), "one trail records all regions"
+    assert queries["app/errors"]["logGroupNames"] == [f"/aws/ec2/{PREFIX}-app"]
+    assert 'filter level = "error"' in queries["app/errors"]["queryString"]
+
+
 # --- cost ---
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.drill.roles.upkeep.conftest import Client, Upkeep
+from tests.drill.roles.upkeep.conftest import PREFIX, Client, Upkeep
 
 pytestmark = pytest.mark.emulator
 
@@ -37,3 +37,7 @@ def test_destroying_the_environment_leaves_nothing_of_it(upkeep: Upkeep, client:
         assert client("events", region).list_rules()["Rules"] == []
         assert client("sns", region).list_topics()["Topics"] == []
         assert client("logs", region).describe_log_groups()["logGroups"] == []
+        strange = client("logs", region).describe_query_definitions()["queryDefinitions"]
+        assert {group for query in strange for group in query["logGroupNames"]}.isdisjoint(
+            {f"/aws/ec2/{PREFIX}-web", f"/aws/ec2/{PREFIX}-app"}
+        )

@@ -12,6 +12,7 @@ from tests.drill.support.mutations.storage import OPEN
 TOPICS = "Make the topics"
 LOG_GROUPS = "Make the log groups"
 FILTERS = "Count what logs say"
+QUERIES = "Keep questions to logs at hand"
 ALARMS = "Make the alarms"
 DASHBOARDS = "Make the dashboards"
 EVENTS = "Listen to what AWS says"
@@ -106,6 +107,26 @@ def filter_pattern_changed(account: Account) -> None:
           host=DR)  # fmt: skip
 def filter_value_changed(account: Account) -> None:
     _set_filter(account, '{ $.level = "error" }', "0")
+
+
+def _query(account: Account, name: str) -> dict[str, Any]:
+    (found,) = account.client("logs").describe_query_definitions(queryDefinitionNamePrefix=f"{PREFIX}/{name}")["queryDefinitions"]
+    return {key: found[key] for key in ("name", "queryDefinitionId", "queryString", "logGroupNames")}
+
+
+@mutation("saved query", "asks something else", QUERIES, "app/errors", operation="PutQueryDefinition", argument="query")
+def query_changed(account: Account) -> None:
+    account.client("logs").put_query_definition(**_query(account, "app/errors") | {"queryString": "fields @message"})
+
+
+@mutation("saved query", "asks another log group", QUERIES, "web/slow", operation="PutQueryDefinition", argument="log_groups", host=DR)
+def query_of_another_group(account: Account) -> None:
+    account.client("logs").put_query_definition(**_query(account, "web/slow") | {"logGroupNames": [APP_LOGS]})
+
+
+@mutation("saved query", "deleted", QUERIES, "network/refused", operation="PutQueryDefinition", argument="name")
+def query_deleted(account: Account) -> None:
+    account.client("logs").delete_query_definition(queryDefinitionId=_query(account, "network/refused")["queryDefinitionId"])
 
 
 # --- alarms ---
