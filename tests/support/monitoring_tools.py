@@ -1,43 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real programs that read what we write for them: those of the release that hosts run, unpacked and not installed."""
+"""The real programs of monitoring that read what we write for them."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sandbox import images
-from scripts.pages.inventory import ROOT, stacks
+from scripts.pages.inventory import stacks
+from tests.support.unpacked import unpacked
 
 SERVICES = ("nginx", "postgres", "redis")
 PACKAGES = (
     *("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter", "prometheus-node-exporter"),
     *(f"prometheus-{service}-exporter" for service in SERVICES),
 )
-SUITE = "trixie"
-HOME = ROOT / "build" / "monitoring"
 
 
-@cache
 def programs() -> Path:
-    """The folder of the programs, which are fetched once: half a minute."""
-    HOME.mkdir(parents=True, exist_ok=True)
-    root, wanted = HOME / "root", json.dumps([SUITE, *PACKAGES])
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = HOME / "stamp"
-        if not stamp.is_file() or stamp.read_text() != wanted:
-            shutil.rmtree(root, ignore_errors=True)
-            images.extract(PACKAGES, SUITE, root)
-            stamp.write_text(wanted)
-    return root / "usr" / "bin"
+    """The folder of the programs."""
+    return unpacked("monitoring", PACKAGES) / "usr/bin"
 
 
 def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
