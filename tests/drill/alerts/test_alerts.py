@@ -7,6 +7,7 @@ What was measured is written into docs/drills-alerts.md. DRILL_QUIET_MINUTES sho
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import signal
 import time
@@ -81,6 +82,19 @@ def test_a_new_instance_is_found_within_a_minute(site: Site, watch: Watch) -> No
     finally:
         autoscaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=len(before))
     assert FOUND.discovery_seconds <= DISCOVERY_SECONDS
+
+
+def test_a_run_that_takes_hosts_out_of_service_is_silent_about_its_tier_and_nothing_stays_behind(site: Site, watch: Watch) -> None:
+    before = {silence["id"] for silence in watch.silences()}
+    inputs = {"patch_tier": "web", "patch_critical": True, "reason": "drill", "host_patching_busy": {}}
+
+    done = site.play("playbooks/patch_hosts.yml", "-e", json.dumps(inputs))
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    (silence,) = [silence for silence in watch.silences() if silence["id"] not in before]
+    assert silence["comment"].startswith("run ")
+    assert {one["name"]: one["value"] for one in silence["matchers"]} == {"environment": "sandbox", "tier": "web"}
+    assert silence["status"]["state"] == "expired"
 
 
 def test_faults_of_hosts_and_of_tls_reach_whom_they_shall(site: Site, watch: Watch, tmp_path: Path) -> None:

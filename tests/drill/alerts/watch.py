@@ -61,22 +61,26 @@ class Watch:
         """A file of the host, which keeps its owner and mode."""
         self.execute("python3", "-c", "import sys; open(sys.argv[1], 'w').write(sys.argv[2])", path, text)
 
-    def ask(self, path: str) -> Any:
-        """An answer of Prometheus' API, as data."""
+    def ask(self, path: str, port: int = 9090) -> Any:
+        """An answer of an API on the host."""
         text = self.execute(
             "sh",
             "-c",
-            f'curl --silent --insecure --user "prometheus:$(cat /run/host-secrets/scrape-password)" "https://localhost:9090{path}"',
+            f'curl --silent --insecure --user "prometheus:$(cat /run/host-secrets/scrape-password)" "https://localhost:{port}{path}"',
         )
-        return json.loads(text)["data"]
+        return json.loads(text)
+
+    def silences(self) -> list[dict[str, Any]]:
+        """Alertmanager's silences, those that have ended included."""
+        return list(self.ask("/api/v2/silences", 9093))
 
     def query(self, expression: str) -> list[Any]:
         """The samples of an expression now."""
-        return list(self.ask(f"/api/v1/query?query={quote(expression)}")["result"])
+        return list(self.ask(f"/api/v1/query?query={quote(expression)}")["data"]["result"])
 
     def targets(self) -> dict[tuple[str, str], str]:
         """Job and instance of each target, and its health."""
-        found = self.ask("/api/v1/targets?state=active")["activeTargets"]
+        found = self.ask("/api/v1/targets?state=active")["data"]["activeTargets"]
         return {(target["labels"]["job"], target["labels"]["instance"]): target["health"] for target in found}
 
     def told(self) -> list[Message]:
