@@ -73,6 +73,13 @@ options:
       - Log group, bucket or delivery stream that every request is written to; its name has to begin with C(aws-waf-logs-).
       - The empty string switches logging off.
     type: str
+  log_redacts:
+    description:
+      - What of a request is not logged, all of it; V(query) is the query of its address, everything else a header's name.
+      - WAF logs every header as it came, C(authorization) and C(cookie) included.
+    type: list
+    elements: str
+    default: [authorization, cookie, query]
   resource_arns:
     description: Load balancers that it protects. Others that it protects are left alone. Distributions name their web ACL themselves.
     type: list
@@ -144,6 +151,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.web_acls import 
 RATES = range(10, 2_000_000_001)
 AGGREGATES = {"address": "IP", "forwarded_address": "FORWARDED_IP"}
 FORWARDED = {"HeaderName": "X-Forwarded-For", "FallbackBehavior": "MATCH"}  # what is no address is stopped
+QUERY = "query"  # among what is not logged; everything else there is a header
 LOG_PREFIX = "aws-waf-logs-"
 
 
@@ -171,9 +179,10 @@ class WebAcl(Resource):
             "required_one_of": [("managed_group", "rate_limit")],
         },
         "log_destination_arn": {},
+        "log_redacts": {"type": "list", "elements": "str", "default": ["authorization", "cookie", "query"]},
         "resource_arns": {"type": "list", "elements": "str", "default": []},
     }
-    properties = ("description", "default_action", "visibility", "rules", "log_destination_arn", "resource_arns")
+    properties = ("description", "default_action", "visibility", "rules", "log_destination_arn", "log_redacts", "resource_arns")
     exact = frozenset({"rules"})
 
     def declared(self) -> Properties:
@@ -189,6 +198,7 @@ class WebAcl(Resource):
             "visibility": visibility(self.name),
             "rules": None if rules is None else self._declared_rules(rules),
             "log_destination_arn": destination,
+            "log_redacts": sorted({name.lower() for name in self.params["log_redacts"]}) if destination else None,
             "resource_arns": self.params["resource_arns"],
         }
 
@@ -235,7 +245,7 @@ class WebAcl(Resource):
             "default_action": next(iter(acl["DefaultAction"])).lower(),
             "visibility": acl["VisibilityConfig"],
             "rules": {rule["Name"]: read_rule(rule) for rule in acl["Rules"] if rule["Name"] != DENIED_RULE},
-            "log_destination_arn": self._log_destination(arn),
+            **self._log(arn),
             "resource_arns": [resource for resource in self.params["resource_arns"] if self._protects(arn, resource)],
             "tags": boto3_tag_list_to_ansible_dict(self.client.list_tags_for_resource(ResourceARN=arn)["TagInfoForResource"]["TagList"]),
         }
@@ -243,12 +253,17 @@ class WebAcl(Resource):
     def _acl(self, identifier: str) -> Any:
         return self.client.get_web_acl(Name=self.name, Scope=self.params["scope"], Id=identifier)
 
-    def _log_destination(self, arn: str) -> str:
+    def _log(self, arn: str) -> Properties:
+        """Where requests are logged to, and without what."""
         try:
             logging = self.client.get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]
         except is_boto3_error_code("WAFNonexistentItemException"):
-            return ""
-        return str(next(iter(logging["LogDestinationConfigs"]), "")).removesuffix(":*")
+            return {"log_destination_arn": "", "log_redacts": []}
+        fields = logging.get("RedactedFields") or []
+        return {
+            "log_destination_arn": str(next(iter(logging["LogDestinationConfigs"]), "")).removesuffix(":*"),
+            "log_redacts": sorted(field["SingleHeader"]["Name"].lower() if "SingleHeader" in field else QUERY for field in fields),
+        }
 
     def _protects(self, arn: str, resource: str) -> bool:
         try:
@@ -264,7 +279,7 @@ class WebAcl(Resource):
             **self._content(wanted, []),
             **({"Tags": ansible_dict_to_boto3_tag_list(tags)} if tags else {}),
         )["Summary"]
-        self._connect(summary["ARN"], wanted)
+        self._connect(summary["ARN"], wanted, wanted)
 
     def update(self, current: Properties, changes: Properties) -> None:
         if changes.keys() & {"description", "default_action", "visibility", "rules"}:
@@ -277,7 +292,7 @@ class WebAcl(Resource):
                 **self._content({**current, **changes}, [rule for rule in answer["WebACL"]["Rules"] if rule["Name"] == DENIED_RULE]),
                 **{key: answer["WebACL"][key] for key in KEPT if answer["WebACL"].get(key)},
             )
-        self._connect(current["web_acl_arn"], changes)
+        self._connect(current["web_acl_arn"], changes, {**current, **changes})
 
     def _content(self, properties: Properties, kept: list[dict[str, Any]]) -> dict[str, Any]:
         description = properties.get("description")
@@ -288,13 +303,15 @@ class WebAcl(Resource):
             **({"Description": description} if description else {}),
         }
 
-    def _connect(self, arn: str, changes: Properties) -> None:
+    def _connect(self, arn: str, changes: Properties, wanted: Properties) -> None:
         """Log, and protect. AWS does not know a new web ACL everywhere at once."""
-        destination = changes.get("log_destination_arn")
-        if destination:
-            logging = {"ResourceArn": arn, "LogDestinationConfigs": [destination]}
+        if changes.keys() & {"log_destination_arn", "log_redacts"} and wanted.get("log_destination_arn"):
+            fields: list[dict[str, Any]] = [
+                {"QueryString": {}} if name == QUERY else {"SingleHeader": {"Name": name}} for name in wanted["log_redacts"]
+            ]
+            logging = {"ResourceArn": arn, "LogDestinationConfigs": [wanted["log_destination_arn"]], "RedactedFields": fields}
             self._once_known(partial(self.client.put_logging_configuration, LoggingConfiguration=logging))
-        elif destination == "" and self._log_destination(arn):
+        elif changes.get("log_destination_arn") == "" and self._log(arn)["log_destination_arn"]:
             self.client.delete_logging_configuration(ResourceArn=arn)
         for resource in changes.get("resource_arns", []):
             self._once_known(partial(self.client.associate_web_acl, WebACLArn=arn, ResourceArn=resource))

@@ -145,7 +145,27 @@ def test_logging_that_was_switched_off_is_switched_on_again(run: Run) -> None:
     arn = run(wafv2_web_acl, **ACL)["resource"]["web_acl_arn"]
     boto3.client("wafv2").delete_logging_configuration(ResourceArn=arn)
 
-    assert run(wafv2_web_acl, **ACL)["diff"] == {"before": {"log_destination_arn": ""}, "after": {"log_destination_arn": LOGS}}
+    whole = {"log_destination_arn": LOGS, "log_redacts": ["authorization", "cookie", "query"]}
+    assert run(wafv2_web_acl, **ACL)["diff"] == {"before": {"log_destination_arn": "", "log_redacts": []}, "after": whole}
+
+
+def test_what_visitors_keep_to_themselves_is_not_logged(run: Run) -> None:
+    wafv2 = boto3.client("wafv2")
+    arn = run(wafv2_web_acl, **ACL)["resource"]["web_acl_arn"]
+    logging = wafv2.get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]
+    assert logging["RedactedFields"] == [
+        {"SingleHeader": {"Name": "authorization"}},
+        {"SingleHeader": {"Name": "cookie"}},
+        {"QueryString": {}},
+    ]
+
+    wafv2.put_logging_configuration(LoggingConfiguration={"ResourceArn": arn, "LogDestinationConfigs": [LOGS]})
+    result = run(wafv2_web_acl, **ACL)
+    assert result["diff"]["before"] == {"log_redacts": []}
+    assert wafv2.get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]["RedactedFields"] == logging["RedactedFields"]
+
+    assert run(wafv2_web_acl, **ACL, log_redacts=["X-Api-Key"])["resource"]["log_redacts"] == ["x-api-key"]
+    assert not run(wafv2_web_acl, **ACL, log_redacts=["x-api-key"])["changed"]
 
 
 @pytest.mark.parametrize("count_only", [True, False])

@@ -237,6 +237,14 @@ def acl_rule_taken_away(account: Account) -> None:
     update_acl(account, "CLOUDFRONT", Rules=acl(account, "CLOUDFRONT")["WebACL"]["Rules"][1:])
 
 
+@mutation("web ACL", "logs what visitors keep to themselves", ACL, operation="PutLoggingConfiguration", argument="log_redacts", host=GLOBAL)
+def acl_that_logs_secrets(account: Account) -> None:
+    arn = acl(account, "CLOUDFRONT")["WebACL"]["ARN"]
+    logging = account.client("wafv2").get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]
+    kept = {key: logging[key] for key in ("ResourceArn", "LogDestinationConfigs")}
+    account.client("wafv2").put_logging_configuration(LoggingConfiguration=kept)
+
+
 @mutation("web ACL", "logging switched off", ACL, operation="PutLoggingConfiguration", argument="log_destination_arn", host=GLOBAL)
 def acl_without_log(account: Account) -> None:
     account.client("wafv2").delete_logging_configuration(ResourceArn=acl(account, "CLOUDFRONT")["WebACL"]["ARN"])
