@@ -33,6 +33,10 @@ HELPER_DIRECTORIES = (
 RUNTIMES = ("crun", "runc")
 # Every systemd takes several inotify instances: at 128, Debian's default, the 27th container dies at its start.
 KERNEL_MINIMUMS = {"fs/inotify/max_user_instances": 2048}
+# Without systemd and cgroups of version 2 all containers together get as much of a busy processor as one process outside them gets: a
+# site of a dozen machines would starve beside a test. Here they get as much as sixteen.
+CONTAINERS_WEIGHT, WEIGHT_OF_SIXTEEN = Path("/sys/fs/cgroup/cpu/libpod_parent/cpu.shares"), 16 * 1024
+SYSTEMD = Path("/run/systemd/system")
 # Packets between two containers on one bridge must pass the forward hook, where the security groups are.
 BRIDGE_HOOK = "net/bridge/bridge-nf-call-iptables"
 
@@ -81,7 +85,7 @@ def prepare_kernel(settings: Settings) -> None:
             "this kernel has no br_netfilter, so nothing between two containers of one network could be refused: load that module"
         )
     changed = {BRIDGE_HOOK: "1"} if _sysctl(BRIDGE_HOOK).read_text().strip() != "1" else {}
-    changed |= {name: str(least) for name, least in KERNEL_MINIMUMS.items() if int(_sysctl(name).read_text()) < least}
+    changed |= {name: str(least) for name, least in _minimums().items() if int(_sysctl(name).read_text()) < least}
     remembered = _remembered(settings)
     # Written before anything changes, so that `down` can undo a run that was cut off here.
     before = {name: _sysctl(name).read_text().strip() for name in changed} | remembered
@@ -96,7 +100,16 @@ def prepare_kernel(settings: Settings) -> None:
 def restore_kernel(settings: Settings) -> None:
     """Put back what `prepare_kernel` changed."""
     for name, value in _remembered(settings).items():
-        _sysctl(name).write_text(value)
+        if _sysctl(name).exists():  # podman may have removed the containers' group
+            _sysctl(name).write_text(value)
+
+
+def _minimums() -> dict[str, int]:
+    group = CONTAINERS_WEIGHT.parent
+    if (group.parent / CONTAINERS_WEIGHT.name).exists() and not SYSTEMD.exists():
+        group.mkdir(exist_ok=True)  # podman's own, with the first container
+        return KERNEL_MINIMUMS | {str(CONTAINERS_WEIGHT): WEIGHT_OF_SIXTEEN}
+    return KERNEL_MINIMUMS
 
 
 def _memory(settings: Settings) -> Path:
@@ -108,4 +121,4 @@ def _remembered(settings: Settings) -> dict[str, str]:
 
 
 def _sysctl(name: str) -> Path:
-    return Path("/proc/sys") / name
+    return Path("/proc/sys") / name  # an absolute path stays what it is

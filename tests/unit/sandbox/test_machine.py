@@ -128,6 +128,38 @@ def test_a_taken_port_is_refused_with_its_variable() -> None:
     host.check_port(port, "SANDBOX_PAGE_PORT")
 
 
+@pytest.fixture
+def unweighed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Newer cgroups, which are fair by themselves."""
+    monkeypatch.setattr(host, "CONTAINERS_WEIGHT", tmp_path / "unified/containers/cpu.shares")
+
+
+@pytest.fixture
+def weight(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The weight of all containers on a machine with cgroups of version 1 and without systemd, before the first container."""
+    group = tmp_path / "cpu"
+    group.mkdir()
+    (group / "cpu.shares").write_text("1024")
+    monkeypatch.setattr(host, "CONTAINERS_WEIGHT", group / "containers/cpu.shares")
+    monkeypatch.setattr(host, "SYSTEMD", tmp_path / "none")
+    return group / "containers/cpu.shares"
+
+
+def test_containers_get_their_share_of_a_busy_machine(weight: Path) -> None:
+    assert host._minimums()[str(weight)] == 16384
+    assert weight.parent.is_dir()
+
+
+@pytest.mark.parametrize("absent", ["CONTAINERS_WEIGHT", "SYSTEMD"])
+def test_where_systemd_or_newer_cgroups_share_fairly_nothing_is_weighed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weight: Path, absent: str
+) -> None:
+    monkeypatch.setattr(host, absent, {"SYSTEMD": tmp_path, "CONTAINERS_WEIGHT": tmp_path / "unified/containers/cpu.shares"}[absent])
+    assert host._minimums() == host.KERNEL_MINIMUMS
+    assert not weight.parent.exists()
+
+
+@pytest.mark.usefixtures("unweighed")
 def test_kernel_settings_are_raised_and_put_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: Settings) -> None:
     values = {"fs/inotify/max_user_instances": "128\n", "net/bridge/bridge-nf-call-iptables": "0\n"}
     for name, value in values.items():
@@ -142,6 +174,7 @@ def test_kernel_settings_are_raised_and_put_back(monkeypatch: pytest.MonkeyPatch
     assert [(tmp_path / name).read_text() for name in values] == ["128", "0"]
 
 
+@pytest.mark.usefixtures("unweighed")
 def test_kernel_settings_that_suffice_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: Settings) -> None:
     for name, value in {"fs/inotify/max_user_instances": "8192", "net/bridge/bridge-nf-call-iptables": "1"}.items():
         (tmp_path / name).parent.mkdir(parents=True)
