@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.indivillage.infra.plugins.plugin_utils.prometheus import exposed
 
+from tests.drill.alerts.watch import Watch
 from tests.e2e.driver import ROOT, Site, recap, wait
 
 
@@ -49,14 +51,27 @@ def test_old_tls_and_plain_http_are_not_served(site: Site) -> None:
 
 def test_status_shows_every_part(site: Site) -> None:
     table = site.sandbox("status")
-    for role in ("bastion", "web", "app"):
+    for role in ("bastion", "web", "app", "monitoring"):
         for instance in site.instances(role):
             assert instance["InstanceId"] in table
             assert instance["PrivateIpAddress"] in table
     assert "healthy" in table
 
 
-@pytest.mark.parametrize("role", ["bastion", "web", "app"])
+def test_all_that_is_to_be_watched_answers_and_tells_every_metric_that_rules_may_name(site: Site) -> None:
+    watch = Watch(site)
+    wait("every target to be up", lambda: set(watch.targets().values()) == {"up"}, 120)
+    hosts = {instance["InstanceId"] for role in ("bastion", "web", "app", "monitoring") for instance in site.instances(role)}
+    assert {instance for job, instance in watch.targets() if job == "node"} == hosts
+    wait("every metric", lambda: untold(watch) == set(), 60, every=5)
+
+
+def untold(watch: Watch) -> set[str]:
+    """The metrics that rules may name, and that no target has told."""
+    return {metric for metrics in exposed().values() for metric in metrics if not watch.query(f"count({metric})")}
+
+
+@pytest.mark.parametrize("role", ["bastion", "web", "app", "monitoring"])
 def test_every_host_has_metrics_for_who_has_a_password_and_says_what_it_lacks(site: Site, role: str) -> None:
     for instance in site.instances(role):
         host = ("podman", "exec", f"indivillage-{instance['InstanceId']}")
