@@ -28,6 +28,10 @@ options:
     description: Fields and their values. Fields that are not named keep their values.
     type: dict
     default: {}
+  initial:
+    description: Fields that get this value when they are missing, and keep whatever they have.
+    type: dict
+    default: {}
   generate:
     description: Names of fields that get a random value of letters and digits when they are missing.
     type: list
@@ -122,8 +126,6 @@ resource:
 """
 
 import json
-import secrets
-import string
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
@@ -137,8 +139,8 @@ from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource imp
     run,
     wait_until,
 )
+from ansible_collections.indivillage.infra.plugins.module_utils.random_text import random_text
 
-ALPHABET = string.ascii_letters + string.digits
 HIDDEN = "(hidden)"
 
 
@@ -150,6 +152,7 @@ class JsonSecret(Resource):
         "description": {},
         "kms_key_id": {},
         "fields": {"type": "dict", "default": {}, "no_log": False},
+        "initial": {"type": "dict", "default": {}, "no_log": False},
         "generate": {"type": "list", "elements": "str", "default": []},
         "length": {"type": "int", "default": 32},
         "reveal": {"type": "list", "elements": "str", "default": []},
@@ -163,14 +166,14 @@ class JsonSecret(Resource):
     held: Properties = {}  # noqa: RUF012 - replaced, never filled
 
     def declared(self) -> Properties:
-        missing = [name for name in self.params["generate"] if name not in self.held]
-        generated = {name: self._generated(name) for name in missing}
-        return super().declared() | {"fields": generated | self.params["fields"]}
+        generated = {name: self._generated(name) for name in self.params["generate"] if name not in self.held}
+        initial = {name: value for name, value in self.params["initial"].items() if name not in self.held}
+        return super().declared() | {"fields": generated | initial | self.params["fields"]}
 
     def _generated(self, name: str) -> str:
         if planning.active:  # a plan is the same every time, and keeps no secret that will never be one
             return planning.placeholder(self.name, name)
-        return "".join(secrets.choice(ALPHABET) for _ in range(self.params["length"]))
+        return random_text(self.params["length"])
 
     def find(self) -> Properties | None:
         try:

@@ -16,7 +16,7 @@ All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malf
     PUT /sandbox/replica-lag/<region>/<id>    <- {"seconds": float}: a data point of the metric ReplicaLag
     GET /sandbox/outages                      -> {"regions": [region, ...]}
     PUT /sandbox/outages/<region>             <- {"out": bool}: from now on the region's API answers 503, and its machines have no power
-    GET /sandbox/caches/<region>/<id>         -> {"auth_token", "parameters": {name: value}}
+    GET /sandbox/caches/<region>/<id>         -> {"auth_tokens": [token, ...], "parameters": {name: value}}
     PUT /sandbox/caches/<region>/<id>         <- {"state": "available"|"failed"}
     PUT /sandbox/images/<region>/<AMI id>     <- {"state": "available"|"failed"}
 """
@@ -139,7 +139,8 @@ def get_cache(region: str, name: str) -> Answer:
     cache = _cache(region, name)
     groups = getattr(elasticache_backends[ACCOUNT_ID][region], "sandbox_parameter_groups", {})
     group = groups.get(cache.cache_parameter_group_name, {"parameters": {}})
-    return {"auth_token": cache.auth_token, "parameters": group["parameters"]}
+    tokens = [token for token in (cache.auth_token, cache.former_auth_token) if token]
+    return {"auth_tokens": tokens, "parameters": group["parameters"]}
 
 
 def put_cache(region: str, name: str, body: Answer) -> Answer:

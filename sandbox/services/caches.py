@@ -22,6 +22,7 @@ from sandbox.services.data_stores import DataStore, containers
 NAME = "caches"
 KIND: Kind = "cache"
 PING_TIMEOUT_SECONDS = 2.0
+TOKENS = "user default"
 # Parameters of ElastiCache that Redis itself has; the others (reserved memory, cluster mode ...) are AWS's own.
 PARAMETERS = frozenset(
     {
@@ -51,7 +52,7 @@ class Cache(DataStore):
     """A replication group; the primary endpoint is the first."""
 
     encrypted: bool
-    auth_token: str = field(repr=False)
+    auth_tokens: tuple[str, ...] = field(repr=False)  # each opens the door; the newest is the first
 
 
 def observe(clients: Clients, control: Control) -> tuple[Cache, ...]:
@@ -89,7 +90,7 @@ def _cache(group: Mapping[str, Any], node: Mapping[str, Any], networks: Mapping[
         subnet_ids=tuple(subnet["SubnetIdentifier"] for subnet in network["Subnets"]),
         security_group_ids=tuple(sorted(entry["SecurityGroupId"] for entry in node.get("SecurityGroups", []))),
         encrypted=group["TransitEncryptionEnabled"],
-        auth_token=secret["auth_token"] or "",
+        auth_tokens=tuple(secret["auth_tokens"]),
         parameters=secret["parameters"],
         certificate=certificate,
         private_key=private_key,
@@ -125,32 +126,43 @@ def configuration(cache: Cache) -> str:
         ]
     else:
         lines.append(f"port {cache.port}")
-    lines.append(f'requirepass "{cache.auth_token}"' if cache.auth_token else "protected-mode no")
+    lines.append(f"{TOKENS} on ~* &* +@all {_passwords(cache)}" if cache.auth_tokens else "protected-mode no")
     lines += [f'{name} "{value}"' for name, value in sorted(cache.parameters.items()) if name in PARAMETERS]
     return "\n".join(lines) + "\n"
 
 
-# Digest of the files that each container runs with, as far as this process knows.
-_configured: dict[str, str] = {}
+def _passwords(cache: Cache) -> str:
+    return " ".join(f">{token}" for token in cache.auth_tokens)
+
+
+# Digest of the files that each container runs with, and its tokens, as far as this process knows.
+_configured: dict[str, tuple[str, tuple[str, ...]]] = {}
 
 
 def after(world: World, spec: ContainerSpec, engine: Engine, control: Control) -> None:
-    """Restart a cache whose configuration changed; report one that answers over TLS to its token."""
+    """Restart a cache whose configuration changed, unless only its tokens did; report one that answers over TLS to its token."""
     cache: Cache = next(found for found in world.services[NAME] if found.container == spec.name)
-    content = hashlib.sha256(repr(sorted(spec.files.items())).encode()).hexdigest()
-    known = _configured.setdefault(spec.name, content)
-    if known != content:
+    lines = [line for _path, text in sorted(spec.files.items()) for line in text.splitlines() if not line.startswith(TOKENS)]
+    wanted = (hashlib.sha256(repr(lines).encode()).hexdigest(), cache.auth_tokens)
+    known = _configured.setdefault(spec.name, wanted)
+    if known != wanted:
         for path, text in spec.files.items():
             engine.write(spec.name, path, text)
-        engine.restart(spec.name)
-        _configured[spec.name] = content
+        if known[0] == wanted[0] and known[1] and wanted[1]:
+            commands = f"AUTH {known[1][0]}\nACL SETUSER default resetpass {_passwords(cache)}\n"
+            engine.execute(
+                spec.name, ["redis-cli", "-p", str(cache.port), *(("--tls", "--insecure") if cache.encrypted else ())], text=commands
+            )
+        else:
+            engine.restart(spec.name)
+        _configured[spec.name] = wanted
     elif cache.status == "creating" and answers(cache, spec.address):
         control.put(f"caches/{cache.region}/{cache.id}", {"state": "available"})
 
 
 def answers(cache: Cache, address: str) -> bool:
     """Whether the server takes the token and answers a PING as a client of its primary endpoint sees it."""
-    greeting = f"AUTH {cache.auth_token}\r\nPING\r\n" if cache.auth_token else "PING\r\n"
+    greeting = f"AUTH {cache.auth_tokens[0]}\r\nPING\r\n" if cache.auth_tokens else "PING\r\n"
     try:
         with socket.create_connection((address, cache.port), timeout=PING_TIMEOUT_SECONDS) as plain:
             context = ssl.create_default_context(cafile=str(settings.load().ca_file)) if cache.encrypted else None

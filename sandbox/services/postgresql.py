@@ -107,10 +107,7 @@ def ensure_master(username: str, password: str, database: str, replication_passw
         f"ALTER ROLE {REPLICATION_USER} LOGIN REPLICATION PASSWORD {_literal(replication_password)};",
     ]
     if database:
-        lines += [
-            _unless_exists(f"CREATE DATABASE {database_name}", "pg_database WHERE datname", database),
-            f"ALTER DATABASE {database_name} OWNER TO {role};",
-        ]
+        lines.append(_unless_exists(f"CREATE DATABASE {database_name} OWNER {role}", "pg_database WHERE datname", database))
     return "\n".join(lines) + "\n"
 
 

@@ -63,7 +63,7 @@ def _install_groups() -> None:
     @wrap(ReplicationGroup, "__init__")
     def init(original: Any, self: Any, **arguments: Any) -> None:
         original(self, **arguments)
-        self.auth_token = arguments.get("auth_token")
+        self.auth_token, self.former_auth_token = arguments.get("auth_token"), None
         self.engine_version = full_version(self.engine, self.engine_version)
         self.auto_minor_version_upgrade = self.auto_minor_version_upgrade is not False
         self.preferred_maintenance_window = self.preferred_maintenance_window or DEFAULT_MAINTENANCE_WINDOW
@@ -83,10 +83,15 @@ def _install_groups() -> None:
             if (value := self._get_param(parameter)) is not None:
                 setattr(group, attribute, value)
         group.engine_version = full_version(group.engine, group.engine_version)
+        strategy = self._get_param("AuthTokenUpdateStrategy") or "ROTATE"
         if (token := self._get_param("AuthToken")) is not None:
+            if strategy == "SET":
+                group.former_auth_token = None
+            elif token != group.auth_token:
+                group.former_auth_token = group.auth_token
             group.auth_token, group.auth_token_enabled = token, True
-        if self._get_param("AuthTokenUpdateStrategy") == "DELETE":
-            group.auth_token, group.auth_token_enabled = None, False
+        if strategy == "DELETE":
+            group.auth_token, group.former_auth_token, group.auth_token_enabled = None, None, False
         return answer
 
     @wrap(ElastiCacheBackend, "delete_replication_group")

@@ -159,7 +159,7 @@ def test_a_replication_group_has_its_nodes_endpoint_and_token(emulator: RunningE
     assert shard["PrimaryEndpoint"]["Address"].startswith(f"master.{name}.")
     assert [member["CurrentRole"] for member in shard["NodeGroupMembers"]] == ["primary", "replica"]
     assert found["AuthTokenEnabled"] is True
-    assert emulator.control("GET", f"caches/us-east-1/{name}") == (200, {"auth_token": "a-token-of-sixteen", "parameters": {}})
+    assert emulator.control("GET", f"caches/us-east-1/{name}") == (200, {"auth_tokens": ["a-token-of-sixteen"], "parameters": {}})
     assert emulator.control("PUT", f"caches/us-east-1/{name}", {"state": "available"})[0] == 200
     assert cache(emulator, name)["Status"] == "available"
     (node,) = emulator.client("elasticache").describe_cache_clusters(CacheClusterId=f"{name}-001")["CacheClusters"]
@@ -183,7 +183,11 @@ def test_a_replication_group_can_be_changed_and_deleted(emulator: RunningEmulato
     assert len(cache(emulator, name)["MemberClusters"]) == 2
     (node,) = elasticache.describe_cache_clusters(CacheClusterId=f"{name}-002")["CacheClusters"]
     assert node["PreferredMaintenanceWindow"] == "sat:01:00-sat:02:00"
-    assert emulator.control("GET", f"caches/us-east-1/{name}")[1] == {"auth_token": "another-token-here", "parameters": {}}
+    assert emulator.control("GET", f"caches/us-east-1/{name}")[1] == {"auth_tokens": ["another-token-here"], "parameters": {}}
+    for _repeated in range(2):
+        elasticache.modify_replication_group(ReplicationGroupId=name, AuthToken="the-third-of-all", AuthTokenUpdateStrategy="ROTATE")
+        both = {"auth_tokens": ["the-third-of-all", "another-token-here"], "parameters": {}}
+        assert emulator.control("GET", f"caches/us-east-1/{name}")[1] == both
     with pytest.raises(ClientError, match="CacheSubnetGroupInUse"):
         elasticache.delete_cache_subnet_group(CacheSubnetGroupName=node["CacheSubnetGroupName"])
     assert elasticache.delete_replication_group(ReplicationGroupId=name)["ReplicationGroup"]["Status"] == "deleting"

@@ -121,6 +121,16 @@ def test_a_replica_without_its_source_is_a_database(standalone: RunningEmulator,
 # --- copies of secrets ---
 
 
+def test_who_names_no_version_of_a_secret_gets_the_current_one(standalone: RunningEmulator) -> None:
+    name, here = unique("secret"), standalone.client("secretsmanager")
+    first = here.create_secret(Name=name, SecretString="one", AddReplicaRegions=[{"Region": DR}])["VersionId"]
+    second = here.put_secret_value(SecretId=name, SecretString="two", VersionStages=["AWSPENDING"])["VersionId"]
+    assert here.get_secret_value(SecretId=name)["SecretString"] == "one"
+    here.update_secret_version_stage(SecretId=name, VersionStage="AWSCURRENT", RemoveFromVersionId=first, MoveToVersionId=second)
+    for region in ("us-east-1", DR):
+        assert standalone.client("secretsmanager", region).get_secret_value(SecretId=name)["SecretString"] == "two"
+
+
 def test_a_copy_of_a_secret_has_the_key_of_its_region(standalone: RunningEmulator) -> None:
     name, here, there = unique("secret"), standalone.client("secretsmanager"), standalone.client("secretsmanager", DR)
     here.create_secret(Name=name, SecretString="one", KmsKeyId="alias/here", AddReplicaRegions=[{"Region": DR, "KmsKeyId": "alias/there"}])

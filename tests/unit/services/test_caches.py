@@ -23,7 +23,7 @@ CACHE = Cache(
     subnet_ids=("subnet-a",),
     security_group_ids=("sg-1",),
     encrypted=True,
-    auth_token="a-token-of-sixteen",
+    auth_tokens=("a-token-of-sixteen",),
     parameters={"maxmemory-policy": "allkeys-lru", "reserved-memory-percent": "25"},
     certificate="CERTIFICATE",
     private_key="KEY",
@@ -40,21 +40,21 @@ def world(cache: Cache) -> World:
 
 def test_transit_encryption_leaves_no_plain_port() -> None:
     lines = caches.configuration(CACHE).splitlines()
-    assert {"port 0", "tls-port 6379", 'requirepass "a-token-of-sixteen"', 'maxmemory-policy "allkeys-lru"'} <= set(lines)
+    assert {"port 0", "tls-port 6379", "user default on ~* &* +@all >a-token-of-sixteen", 'maxmemory-policy "allkeys-lru"'} <= set(lines)
     assert not any("reserved-memory" in line for line in lines), "Redis knows no such setting"
 
 
 def test_without_encryption_and_token_it_is_plain_redis() -> None:
-    lines = caches.configuration(replace(CACHE, encrypted=False, auth_token="")).splitlines()
+    lines = caches.configuration(replace(CACHE, encrypted=False, auth_tokens=())).splitlines()
     assert "port 6379" in lines
     assert "protected-mode no" in lines
-    assert not any(line.startswith(("tls-", "requirepass")) for line in lines)
+    assert not any(line.startswith(("tls-", "user")) for line in lines)
 
 
 def test_one_server_has_the_names_of_all_endpoints() -> None:
     (spec,) = caches.desired(world(CACHE))
     assert spec.aliases == CACHE.endpoints
-    assert CACHE.auth_token not in repr(CACHE)
+    assert CACHE.auth_tokens[0] not in repr(CACHE)
 
 
 class Recorder:
@@ -69,11 +69,15 @@ class Recorder:
     def restart(self, name: str) -> None:
         self.calls.append(("restart", name))
 
+    def execute(self, name: str, command: list[str], *, text: str = "") -> str:
+        self.calls.append(("execute", name, command, text))
+        return ""
+
     def put(self, path: str, body: Any) -> None:
         self.calls.append(("put", path, body))
 
 
-def test_a_cache_is_available_once_it_answers_and_restarts_with_a_new_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_is_available_once_it_answers_takes_tokens_as_it_runs_and_restarts_with_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caches, "_configured", {})
     ready = False
     monkeypatch.setattr(caches, "answers", lambda _cache, _address: ready)
@@ -89,7 +93,10 @@ def test_a_cache_is_available_once_it_answers_and_restarts_with_a_new_token(monk
     step(CACHE)
     assert recorder.calls == [("put", "caches/us-east-1/indivillage-sandbox-cache", {"state": "available"})]
     recorder.calls.clear()
-    step(replace(CACHE, status="available", auth_token="another-token-here"))
+    step(replace(CACHE, status="available", auth_tokens=("another-token-here", "a-token-of-sixteen")))
+    assert recorder.calls[-1][3] == "AUTH a-token-of-sixteen\nACL SETUSER default resetpass >another-token-here >a-token-of-sixteen\n"
+    assert not [call for call in recorder.calls if call[0] == "restart"]
+    step(replace(CACHE, status="available", parameters={"databases": "4"}))
     assert recorder.calls[-1] == ("restart", "indivillage-indivillage-sandbox-cache-us-east-1")
 
 

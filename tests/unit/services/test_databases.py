@@ -105,7 +105,9 @@ def test_tls_is_demanded_unless_the_parameter_group_says_otherwise(parameters: d
 def test_names_and_passwords_are_quoted() -> None:
     sql = postgresql.ensure_master('o"dd', "it's", "data base", "copied")
     assert "ALTER ROLE \"o\"\"dd\" LOGIN CREATEDB CREATEROLE PASSWORD 'it''s';" in sql
-    assert "SELECT 'CREATE DATABASE \"data base\"' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'data base') \\gexec" in sql
+    unless = "WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'data base') \\gexec"
+    made = f"""SELECT 'CREATE DATABASE "data base" OWNER "o""dd"' {unless}"""
+    assert made in sql
     assert "ALTER ROLE rdsrepladmin LOGIN REPLICATION PASSWORD 'copied';" in sql
     assert "CREATE DATABASE" not in postgresql.ensure_master("master", "secret", "", "")
 

@@ -13,6 +13,7 @@ POLICIES = "Give the roles their own permissions, and no others"
 PROFILES = "Make the instance profiles"
 KEYS = "Make the KMS keys"
 KEY_PAIR = "Make the SSH key pair of the instances"
+ADMINISTRATOR_SECRET = "Make the login of its administrator, once"
 DATABASE_SECRET = "Make the credentials of the database, once"
 CACHE_SECRET = "Make the token of the cache, once"
 DATABASE_ADDRESS = "Complete the credentials with the address of the database"
@@ -153,9 +154,9 @@ def _edit_secret(account: Account, name: str, **fields: str) -> None:
     secrets.put_secret_value(SecretId=secret, SecretString=json.dumps(held | fields))
 
 
-@mutation("secret", "field edited", DATABASE_SECRET, operation="PutSecretValue", argument="fields")
+@mutation("secret", "field edited", ADMINISTRATOR_SECRET, operation="PutSecretValue", argument="fields")
 def database_user_edited(account: Account) -> None:
-    _edit_secret(account, "database/credentials", username="somebody")
+    _edit_secret(account, "administration/database", username="somebody")
 
 
 @mutation("secret", "address of the database edited", DATABASE_ADDRESS, operation="PutSecretValue", argument="fields")
@@ -168,10 +169,14 @@ def cache_address_edited(account: Account) -> None:
     _edit_secret(account, "cache/credentials", host="elsewhere.example")
 
 
-for _store, _task in (("database", DATABASE_SECRET), ("cache", CACHE_SECRET)):
+for _store, _secret, _task in (
+    ("database", "database/credentials", DATABASE_SECRET),
+    ("administrator", "administration/database", ADMINISTRATOR_SECRET),
+    ("cache", "cache/credentials", CACHE_SECRET),
+):
     mutation(
         "secret", "tag removed", _task, operation="TagResource", argument="tags", field="Tags.Project", name=f"{_store}_secret_tag_removed"
-    )(partial(untag_secret, name=f"{_store}/credentials"))
+    )(partial(untag_secret, name=_secret))
     mutation(
         "secret",
         "description changed",
@@ -180,7 +185,7 @@ for _store, _task in (("database", DATABASE_SECRET), ("cache", CACHE_SECRET)):
         argument="description",
         field="Description",
         name=f"{_store}_secret_described_otherwise",
-    )(partial(change_secret, name=f"{_store}/credentials", Description="changed"))
+    )(partial(change_secret, name=_secret, Description="changed"))
     mutation(
         "secret",
         "encrypted with another key",
@@ -189,4 +194,4 @@ for _store, _task in (("database", DATABASE_SECRET), ("cache", CACHE_SECRET)):
         argument="kms_key_id",
         field="KmsKeyId",
         name=f"{_store}_secret_encrypted_with_another_key",
-    )(partial(change_secret, name=f"{_store}/credentials", KmsKeyId=f"alias/{PREFIX}-logs"))
+    )(partial(change_secret, name=_secret, KmsKeyId=f"alias/{PREFIX}-logs"))

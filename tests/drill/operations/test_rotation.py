@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets rotated under load, on real hosts. Run on a site that serves: make site && make drill-operations."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.drill.support.results import OPERATION, Section
+from tests.e2e.driver import BIN, Site
+
+PREFIX = "indivillage-sandbox"
+SECRETS = {"database": "/indivillage/sandbox/database/credentials", "cache": "/indivillage/sandbox/cache/credentials"}
+PROVED = "Put the host behind the load balancer again"  # the first host's last task
+PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
+TIMES = int(os.environ.get("DRILL_TIMES", "3"))
+# The page itself asks the database and the cache for each request.
+PAGE = ""
+ALWAYS = {
+    "secret_rotation_windows": [{"name": "always", "schedule": "cron(0 * * * ? *)", "duration_hours": 2}],
+    "secret_rotation_busy": {},
+    "secret_rotation_poll_seconds": 2,
+    "secret_rotation_minutes_per_host": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def section() -> Iterator[Section]:
+    """The results, which are written however the tests end."""
+    words = (
+        "Two instances of the app tier; each answer asks the database and the cache, with a login of its own. Visitors come from outside, "
+        "each on a connection of its own, from ten seconds before the run to five seconds after its end "
+        "(tests/drill/operations/test_rotation.py)."
+    )
+    found = Section("Rotation of secrets", words, OPERATION)
+    yield found
+    if found.rows:
+        found.write()
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    site = Site()
+    if site.run("podman", "ps", "--quiet", "--filter", "label=indivillage.sandbox").stdout.strip() == "":
+        pytest.fail("no sandbox runs: `make site` first")
+    return site
+
+
+def value(site: Site, what: str, stage: str = "AWSCURRENT") -> dict[str, Any]:
+    found = site.client("secretsmanager").get_secret_value(SecretId=SECRETS[what], VersionStage=stage)
+    return dict(json.loads(found["SecretString"]))
+
+
+def stages(site: Site, what: str) -> set[str]:
+    versions = site.client("secretsmanager").describe_secret(SecretId=SECRETS[what])["VersionIdsToStages"]
+    return {stage for found in versions.values() for stage in found}
+
+
+def arguments(what: str, **inputs: Any) -> list[str]:
+    return ["playbooks/rotate_secret.yml", "-e", json.dumps({"rotate_secret": what, **ALWAYS, **inputs})]
+
+
+def serves_whole(site: Site) -> bool:
+    """Whether every instance of the tier is behind the load balancer, and Auto Scaling works."""
+    (group,) = site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-app"])["AutoScalingGroups"]
+    return len(site.healthy("app")) == len(site.instances("app")) and not group.get("SuspendedProcesses")
+
+
+def kill_when(site: Site, what: str, words: str) -> None:
+    """Begin a rotation, and kill it with all its processes when it says these words."""
+    command = [str(BIN / "ansible-playbook"), *arguments(what), "-i", "inventories/sandbox"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout
+    with process:
+        said = any(words in line for line in process.stdout)
+        if said:
+            time.sleep(1)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert said, f"it ended before {words!r}"
+
+
+@pytest.mark.parametrize("number", range(1, TIMES + 1))
+@pytest.mark.parametrize("what", list(SECRETS))
+def test_a_secret_is_rotated_without_a_failed_request(site: Site, section: Section, what: str, number: int) -> None:
+    former = value(site, what)
+    result, load = section.measure(f"{what} {number}", (f"{site.url}{PAGE}", site.ca, PER_SECOND), lambda: site.play(*arguments(what)))
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert "AWSPENDING" not in stages(site, what)
+    assert value(site, what, "AWSPREVIOUS") == former != value(site, what)
+    assert serves_whole(site)
+    assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
+
+
+@pytest.mark.parametrize("what", list(SECRETS))
+@pytest.mark.parametrize(
+    "words", ["Let whoever reads the secret have it", "Put the host behind the load balancer again", "Close what is left"]
+)
+def test_a_run_that_was_killed_is_completed_without_a_failed_request(site: Site, section: Section, what: str, words: str) -> None:
+    def twice() -> Any:
+        kill_when(site, what, words)
+        return site.play(*arguments(what))
+
+    result, load = section.measure(f"{what}, killed at '{words}' and run again", (f"{site.url}{PAGE}", site.ca, PER_SECOND), twice)
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert "AWSPENDING" not in stages(site, what)
+    assert serves_whole(site)
+    assert sum(load.failures.values()) == 0, load
+
+
+@pytest.mark.parametrize("what", list(SECRETS))
+def test_a_rotation_is_taken_back_without_a_failed_request(site: Site, section: Section, what: str) -> None:
+    former = value(site, what)
+
+    def there_and_back() -> Any:
+        kill_when(site, what, PROVED)
+        return site.play(*arguments(what, rotate_undo=True, reason="a drill"))
+
+    result, load = section.measure(f"{what}, killed and taken back", (f"{site.url}{PAGE}", site.ca, PER_SECOND), there_and_back)
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert value(site, what) == former
+    assert "AWSPENDING" not in stages(site, what)
+    assert serves_whole(site)
+    assert sum(load.failures.values()) == 0, load
+
+
+def test_a_plan_writes_nothing(site: Site) -> None:
+    version = site.version()
+    result = site.play(*arguments("database"), "--check")
+    assert result.returncode in {0, 2}, result.stdout[-3000:]
+    assert site.version() == version
