@@ -61,9 +61,10 @@ def tool(command: list[str], surroundings: dict[str, str]) -> str:
     return done.stdout
 
 
-def sql(statement: str, surroundings: dict[str, str]) -> list[list[str]]:
-    """Run statements; the rows of their answers, each a list of texts."""
-    return _rows(tool([*PSQL, "--command", statement], surroundings))
+def sql(statement: str, surroundings: dict[str, str], *more: str) -> list[list[str]]:
+    """Run statements; the rows of their answers, each a list of texts. more: others of the same session, each text a transaction."""
+    # psql takes what stands here for SQL alone, and none of it for a command of its own.
+    return _rows(tool([*PSQL, *(f"--command={text}" for text in (statement, *more))], surroundings))
 
 
 def _rows(output: str) -> list[list[str]]:

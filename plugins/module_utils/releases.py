@@ -23,6 +23,8 @@ ITEM = {
     "author": "who made it",
     "commit": "of what it was made",
     "built": "when it was made, UTC, ISO 8601",
+    "migrations": "what it does to the database: names of the files of its folder migrations, without their ending",
+    "contracted": "those that took something away which older releases need; there is no way back to a release without them",
     "verdict": "known (nobody has tried it), deploying (a run is at it, or was ended), good (it served), bad (it did not, or somebody said "
     "so), stopped (taken back for what was not its fault)",
     "events": "list of {at, what, run_id, by, why}, the latest last",
@@ -59,18 +61,21 @@ class Releases:
         return None if item is None else json.loads(item["document"]["S"])
 
     def all(self) -> list[Release]:
-        """Every release, that of the latest event first."""
+        """Every release, that of the latest event first; none when no run has made the table."""
         found: list[Release] = []
         start: dict[str, Any] = {}
         while True:
-            answer = self._dynamodb.query(
-                TableName=self._table,
-                KeyConditionExpression="#key = :releases",
-                ExpressionAttributeNames={"#key": "environment"},
-                ExpressionAttributeValues={":releases": {"S": self._partition}},
-                ConsistentRead=True,
-                **start,
-            )
+            try:
+                answer = self._dynamodb.query(
+                    TableName=self._table,
+                    KeyConditionExpression="#key = :releases",
+                    ExpressionAttributeNames={"#key": "environment"},
+                    ExpressionAttributeValues={":releases": {"S": self._partition}},
+                    ConsistentRead=True,
+                    **start,
+                )
+            except self._dynamodb.exceptions.ResourceNotFoundException:
+                return []
             found += [json.loads(item["document"]["S"]) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 return sorted(found, key=last_event, reverse=True)
@@ -118,6 +123,16 @@ def refuse_bad(release: Release) -> None:
         )
 
 
+def refuse_contracted(release: Release, known: Iterable[Release]) -> None:
+    """ReleaseError when the database lacks what the release needs, since a newer one has taken it away."""
+    gone = {name for other in known for name in other.get("contracted", [])} - set(release.get("migrations", []))
+    if gone:
+        raise ReleaseError(
+            f"Release {release['release']} is older than what was done to the database: it does not know {', '.join(sorted(gone))}, "
+            "which took away what it may need. Deploy one that does."
+        )
+
+
 def way_back(known: Iterable[Release], current: str, asked: str) -> tuple[Release, str]:
     """The release that a way back leads to, and the name of the one that it leaves.
 
@@ -149,6 +164,7 @@ def way_back(known: Iterable[Release], current: str, asked: str) -> tuple[Releas
                 f"there is no release to go back to: besides {left or 'that of the image'}, none that served is known as good. "
                 "playbooks/show_releases.yml lists what there is."
             )
+    refuse_contracted(found[0], releases)
     return found[0], left
 
 

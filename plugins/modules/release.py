@@ -12,7 +12,7 @@ short_description: Keep a release of the application, and what came of it
 description:
   - Gives a release a verdict and notes what led to it. One that nobody knows yet is fetched, compared with its checksum, and copied into
     the environment's bucket, where hosts find it for as long as they need it.
-  - A release that is known as bad is not deployed.
+  - A release that is known as bad is not deployed, nor one that lacks what a newer one has taken away of the database.
   - In check mode an artifact is fetched and compared all the same; nothing is written.
 options:
   environment_name:
@@ -50,6 +50,11 @@ options:
   built:
     description: When it was made, UTC, such as V(2026-01-02T03:04:05Z).
     type: str
+  contracted:
+    description: Names of its migrations that take something away which older releases need. Those cannot be deployed from then on.
+    type: list
+    elements: str
+    default: []
   what:
     description: What happened to it, in a few words.
     type: str
@@ -109,6 +114,7 @@ from typing import IO, Any
 from ansible.module_utils.urls import open_url
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import aws_client
+from ansible_collections.indivillage.infra.plugins.module_utils.migrations import MigrationError, file_name, migrations_in
 from ansible_collections.indivillage.infra.plugins.module_utils.releases import (
     DOCUMENT,
     Release,
@@ -118,6 +124,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.releases import 
     judged,
     name_of,
     refuse_bad,
+    refuse_contracted,
 )
 
 with suppress(ImportError):  # AnsibleAWSModule reports the missing library
@@ -158,8 +165,8 @@ def fetched(source: str, sha256: str, s3: Any, to: IO[bytes]) -> None:
     to.seek(0)
 
 
-def kept(params: dict[str, Any], s3: Any, check: bool) -> Release:
-    """A release that nobody knows yet, verified, its artifact in the environment's bucket unless this is a check."""
+def kept(params: dict[str, Any], s3: Any, known: list[Release], check: bool) -> Release:
+    """A release that nobody knows yet, verified, its artifact in the environment's bucket unless this is a check. known: the others."""
     sha256, missing = params["release"], [name for name in PROVENANCE if not params[name]]
     if missing or len(sha256) != CHECKSUM_LENGTH:
         raise ReleaseError(
@@ -170,18 +177,26 @@ def kept(params: dict[str, Any], s3: Any, check: bool) -> Release:
     key = f"releases/{sha256}.tar.gz"
     with tempfile.TemporaryFile() as archive:
         fetched(params["artifact"], sha256, s3, archive)
+        try:
+            migrations = [file_name(one) for one in migrations_in(archive)]
+        except MigrationError as error:
+            raise ReleaseError(f"{params['artifact']} cannot be a release: {error}.") from error
+        release = {
+            "release": name_of(sha256),
+            "sha256": sha256,
+            "artifact": f"s3://{params['bucket']}/{key}",
+            "source": params["artifact"],
+            **{name: params[name] for name in ("author", "commit", "built")},
+            "migrations": migrations,
+            "verdict": "known",
+            "events": [],
+        }
+        refuse_contracted(release, known)
+        archive.seek(0)
         if not check:
             metadata = {name: params[name] for name in ("author", "commit", "built")}
             s3.put_object(Bucket=params["bucket"], Key=key, Body=archive, Metadata=metadata, ContentType="application/gzip")
-    return {
-        "release": name_of(sha256),
-        "sha256": sha256,
-        "artifact": f"s3://{params['bucket']}/{key}",
-        "source": params["artifact"],
-        **{name: params[name] for name in ("author", "commit", "built")},
-        "verdict": "known",
-        "events": [],
-    }
+    return release
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
@@ -190,15 +205,18 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     found = releases.find(name_of(params["release"]))
     if params["verdict"] == "known" and found:
         refuse_bad(found)
+        refuse_contracted(found, releases.all())
         return {"changed": False, "release": found, "document": {name: found[name] for name in DOCUMENT}}
     if params["verdict"] == "known":
-        found = kept(params, aws_client(module, "s3"), module.check_mode)
+        found = kept(params, aws_client(module, "s3"), releases.all(), module.check_mode)
     elif not found:
         raise ReleaseError(
             f"{params['environment_name']} knows no release {name_of(params['release'])}: "
             "playbooks/show_releases.yml lists those that it knows."
         )
     after = judged(found, params["verdict"], event(params["what"], params["run_id"], params["by"], params["why"]))
+    if params["contracted"]:
+        after["contracted"] = sorted({*after.get("contracted", []), *params["contracted"]})
     if not module.check_mode:
         releases.put(after)
     return {"changed": True, "release": after, "document": {name: after[name] for name in DOCUMENT}}
@@ -210,6 +228,7 @@ def main() -> None:
             **{name: {"required": True} for name in ("environment_name", "runs_table", "bucket", "release", "what")},
             "verdict": {"required": True, "choices": ["known", "deploying", "good", "bad", "stopped"]},
             **{name: {} for name in PROVENANCE},
+            "contracted": {"type": "list", "elements": "str", "default": []},
             **{name: {"default": ""} for name in ("run_id", "by", "why")},
         },
         supports_check_mode=True,

@@ -3,23 +3,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.indivillage.infra.plugins.module_utils import postgresql
 from ansible_collections.indivillage.infra.plugins.modules import postgresql_login
 
-from sandbox.model import EngineError
-from tests.integration.emulator.support import RunningEmulator, start, wait_until
-from tests.support.database_servers import CLIENT, DatabaseServers, database_servers
+from tests.integration.emulator.support import wait_until
+from tests.integration.services.conftest import ADMINISTRATOR, Server
 
 pytestmark = [
     pytest.mark.emulator,
@@ -27,49 +23,8 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed"),
 ]
 
-REGION, CA = "us-east-1", "/tmp/ca.pem"
-ADMINISTRATOR = {"username": "app_admin", "password": "correct-horse-battery"}
 FIRST, SECOND = ({"username": f"app_{letter}", "password": f"{letter}-staple-{letter}"} for letter in "ab")
 WORK = "CREATE TABLE IF NOT EXISTS trips (n int); INSERT INTO trips VALUES (1); SELECT current_user;"
-
-
-@dataclass
-class Server:
-    """A database, reached as hosts reach it: by libpq's tools, over verified TLS."""
-
-    emulator: RunningEmulator
-    servers: DatabaseServers
-    endpoint: str = ""
-
-    def tool(self, command: list[str], surroundings: dict[str, str]) -> str:
-        """As the function of that name in module_utils, on the client."""
-        settings = [f"{name}={value}" for name, value in surroundings.items() if name.startswith("PG")]
-        address = f"PGHOSTADDR={self.servers.addresses[self.endpoint]}"
-        try:
-            return self.servers.engine.execute(CLIENT, ["env", *settings, address, *command])
-        except EngineError as error:
-            raise postgresql.PostgresqlError(str(error)) from error
-
-    def options(self, login: dict[str, str]) -> dict[str, Any]:
-        """How a module reaches it."""
-        return {"host": self.endpoint, "port": 5432, "user": login["username"], "password": login["password"], "ca_file": CA}
-
-    def ask(self, login: dict[str, str], statement: str) -> list[list[str]]:
-        return postgresql.sql(statement, postgresql.environment(self.options(login), "app"))
-
-    def set_administrator(self, password: str) -> None:
-        """As RDS does it, and until it is done."""
-        self.emulator.client("rds", REGION).modify_db_instance(
-            DBInstanceIdentifier="app", MasterUserPassword=password, ApplyImmediately=True
-        )
-        wait_until(lambda: self.accepts(ADMINISTRATOR | {"password": password}), 30)
-
-    def accepts(self, login: dict[str, str]) -> bool:
-        try:
-            self.ask(login, "SELECT 1")
-        except postgresql.PostgresqlError:
-            return False
-        return True
 
 
 @dataclass(eq=False)
@@ -100,60 +55,14 @@ class Application(threading.Thread):
         wait_until(lambda: self.worked > worked + 3 or self.failures, 30)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with pytest.MonkeyPatch.context() as patch:
-        state: Path = tmp_path_factory.mktemp("sandbox")
-        patch.setenv("SANDBOX_STATE_DIR", str(state))
-        for emulator in start():
-            with database_servers(emulator.endpoint) as servers:
-                server = Server(emulator, servers)
-                patch.setattr(postgresql, "tool", server.tool)
-                _make(server)
-                servers.engine.write(CLIENT, CA, (state / "pki" / "ca.pem").read_text())
-                yield server
-
-
-def _make(server: Server) -> None:
-    ec2, rds = server.emulator.client("ec2", REGION), server.emulator.client("rds", REGION)
-    vpc = ec2.create_vpc(CidrBlock="10.233.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.233.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]["SubnetId"]
-        for number, zone in enumerate("ab")
-    ]
-    rds.create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="x", SubnetIds=subnets)
-    rds.create_db_instance(
-        DBInstanceIdentifier="app",
-        DBInstanceClass="db.t4g.micro",
-        Engine="postgres",
-        AllocatedStorage=20,
-        MasterUsername=ADMINISTRATOR["username"],
-        MasterUserPassword=ADMINISTRATOR["password"],
-        DBName="app",
-        DBSubnetGroupName="data",
-    )
-
-    def found() -> dict[str, Any]:
-        return dict(rds.describe_db_instances(DBInstanceIdentifier="app")["DBInstances"][0])
-
-    try:
-        wait_until(lambda: found()["DBInstanceStatus"] == "available", 90)
-    except AssertionError as error:
-        raise AssertionError(server.servers.faults) from error
-    server.endpoint = str(found()["Endpoint"]["Address"])
-
-
 @pytest.fixture
-def login(server: Server, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+def login(server: Server, run_module: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """login(login, state, check, who) -> the result of the module; it did not fail."""
 
     def call(one: dict[str, str], state: str = "present", *, check: bool = False, who: dict[str, str] = ADMINISTRATOR) -> dict[str, Any]:
         secret = {"login_password": one["password"]} if state == "present" else {}
         options = {**server.options(who), "database": "app", "owner": "app_owner", "name": one["username"], "state": state, **secret}
-        capsys.readouterr()
-        with patch_module_args(options | {"_ansible_check_mode": check, "_ansible_remote_tmp": "/tmp"}), pytest.raises(SystemExit):
-            postgresql_login.main()
-        result = dict(json.loads(capsys.readouterr().out.splitlines()[-1]))
+        result = run_module(postgresql_login, check=check, **options)
         assert not result.get("failed"), result["msg"]
         return result
 

@@ -5,15 +5,30 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tarfile
 from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.indivillage.infra.plugins.modules import asg_processes, release, release_info
+from ansible_collections.indivillage.infra.plugins.modules import asg_processes, release, release_info, release_migrations
 
 from tests.support.module_runs import Run
 
-CONTENT = b"an archive"
+
+def archive(**files: str) -> bytes:
+    """A release with these files below migrations/, by their names without .sql and with __ for the first dot."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz") as content:
+        for name, text in {"wsgi__py": "", **files}.items():
+            path = name.replace("__", ".") if name == "wsgi__py" else f"migrations/{name.replace('__', '.')}.sql"
+            member = tarfile.TarInfo(f"./{path}")
+            member.size = len(text)
+            content.addfile(member, io.BytesIO(text.encode()))
+    return written.getvalue()
+
+
+CONTENT = archive()
+SECOND = archive(**{"0001_visits__expand": "SELECT 1", "0001_visits__contract": "SELECT 2"})
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 NAME = SHA256[:12]
 PLACE = {"environment_name": "staging", "runs_table": "deployments"}
@@ -106,13 +121,63 @@ def test_a_release_that_is_bad_is_refused_until_it_is_marked_as_good(judge: Any)
 def test_the_way_back_and_the_table(judge: Any, run: Run) -> None:
     judge("known", **MADE)
     judge("good", what="deployed", by="ada", why="first")
-    boto3.client("s3").put_object(Bucket="operations", Key="builds/43.tar.gz", Body=b"second")
-    second = {"release": hashlib.sha256(b"second").hexdigest()}
+    boto3.client("s3").put_object(Bucket="operations", Key="builds/43.tar.gz", Body=SECOND)
+    second = {"release": hashlib.sha256(SECOND).hexdigest()}
     judge("known", **MADE | {"artifact": "s3://operations/builds/43.tar.gz"} | second)
     judge("good", what="deployed", **second)
     result = run(release_info, **PLACE, back_from=second["release"][:12])
     assert (result["target"]["release"], result["left"], len(result["table"])) == (NAME, second["release"][:12], 3)
     assert "there is no release ffffffffffff" in run(release_info, **PLACE, back_from=NAME, release="f" * 12)["msg"]
+
+
+@pytest.fixture
+def second(judge: Any) -> str:
+    """A release with migrations; its name."""
+    boto3.client("s3").put_object(Bucket="operations", Key="builds/43.tar.gz", Body=SECOND)
+    sha256 = hashlib.sha256(SECOND).hexdigest()
+    judge("known", **MADE | {"artifact": "s3://operations/builds/43.tar.gz", "release": sha256})
+    return sha256[:12]
+
+
+def test_a_release_says_what_it_does_to_the_database(judge: Any, run: Run, second: str) -> None:
+    found = judge("known", release=second)
+    assert found["release"]["migrations"] == ["0001_visits.expand", "0001_visits.contract"]
+    place = {"artifact": found["document"]["artifact"], "sha256": found["document"]["sha256"]}
+    (expand,) = run(release_migrations, kind="expand", **place)["migrations"]
+    assert (expand["name"], expand["sql"]) == ("0001_visits", "SELECT 1")
+    assert expand["sha256"] == hashlib.sha256(b"SELECT 1").hexdigest()
+    assert [one["sql"] for one in run(release_migrations, kind="contract", **place)["migrations"]] == ["SELECT 2"]
+    assert "its checksum is" in run(release_migrations, kind="expand", **place | {"sha256": "0" * 64})["msg"]
+
+
+def test_no_release_runs_that_lacks_what_was_taken_away(judge: Any, run: Run, second: str) -> None:
+    judge("known", **MADE)
+    judge("good", what="deployed", **{"release": NAME})
+    judge("good", what="deployed", release=second)
+    assert run(release_info, **PLACE, back_from=second)["target"]["release"] == NAME
+    judge("good", release=second, contracted=["0001_visits.contract"])
+    for refused in (run(release_info, **PLACE, back_from=second), judge("known", release=NAME)):
+        assert "it does not know 0001_visits.contract" in refused["msg"]
+    assert not judge("known", release=second).get("failed")
+    third = archive(**{"0009_other__expand": "SELECT 9"})
+    boto3.client("s3").put_object(Bucket="operations", Key="builds/44.tar.gz", Body=third)
+    given = {"artifact": "s3://operations/builds/44.tar.gz", "release": hashlib.sha256(third).hexdigest()}
+    assert "it does not know 0001_visits.contract" in judge("known", **MADE | given)["msg"]
+    assert f"releases/{given['release']}.tar.gz" not in kept()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"no archive", "it is no archive (.tar.gz)"),
+        (archive(first="SELECT 1"), "migrations/first.sql is called neither"),
+        (archive(**{"0001_large__expand": "-" * 200_000}), "has 200000 bytes, more than 100000"),
+    ],
+)
+def test_an_archive_whose_migrations_cannot_be_used_is_no_release(judge: Any, content: bytes, words: str) -> None:
+    boto3.client("s3").put_object(Bucket="operations", Key="builds/42.tar.gz", Body=content)
+    assert words in judge("known", **MADE | {"release": hashlib.sha256(content).hexdigest()})["msg"]
+    assert kept() == set()
 
 
 class Groups:
