@@ -37,6 +37,10 @@ options:
   suffix_path:
     description: Folders below O(destination_arn), of words such as C({DistributionId}/{yyyy}/{MM}/{dd}).
     type: str
+  fields:
+    description: What of a record is delivered, as AWS calls it. AWS's own choice for the resource when left out.
+    type: list
+    elements: str
 extends_documentation_fragment:
   - indivillage.infra.aws_resource
   - amazon.aws.common.modules
@@ -96,8 +100,9 @@ class Delivery(Resource):
         "destination_arn": {},
         "output_format": {"choices": ["json", "plain", "w3c", "raw", "parquet"], "default": "json"},
         "suffix_path": {},
+        "fields": {"type": "list", "elements": "str"},
     }
-    properties = ("resource_arn", "log_type", "destination_arn", "output_format", "suffix_path", "delivers")
+    properties = ("resource_arn", "log_type", "destination_arn", "output_format", "suffix_path", "fields", "delivers")
     immutable = frozenset(properties)
     replaceable = True
 
@@ -121,6 +126,7 @@ class Delivery(Resource):
             "destination_arn": destination["deliveryDestinationConfiguration"]["destinationResourceArn"] if destination else "",
             "output_format": destination.get("outputFormat", "") if destination else "",
             "suffix_path": delivery.get("s3DeliveryConfiguration", {}).get("suffixPath", ""),
+            "fields": delivery.get("recordFields", []),
             "delivers": bool(destination and delivery.get("deliveryDestinationArn") == destination["arn"]),
             "tags": self._shared_tags(arns),
         }
@@ -158,8 +164,9 @@ class Delivery(Resource):
             deliveryDestinationConfiguration={"destinationResourceArn": wanted["destination_arn"]},
             **tagged,
         )["deliveryDestination"]
+        fields = {"recordFields": wanted["fields"]} if wanted.get("fields") else {}
         path = {"s3DeliveryConfiguration": {"suffixPath": wanted["suffix_path"]}} if wanted.get("suffix_path") else {}
-        self.client.create_delivery(deliverySourceName=self.name, deliveryDestinationArn=destination["arn"], **path, **tagged)
+        self.client.create_delivery(deliverySourceName=self.name, deliveryDestinationArn=destination["arn"], **fields, **path, **tagged)
 
     def delete(self, current: Properties) -> None:
         if current["delivery_id"]:

@@ -28,7 +28,8 @@ def additions() -> None:
 
 def test_life_cycle(life_cycle: Callable[..., None]) -> None:
     first = {key: value for key, value in SITE.items() if key != "name"}
-    second = {**first, "output_format": "w3c", "suffix_path": "{DistributionId}/{yyyy}/{MM}/{dd}", "tags": {"Project": "other"}}
+    second = {**first, "output_format": "w3c", "suffix_path": "{DistributionId}/{yyyy}/{MM}/{dd}", "fields": ["date", "cs-uri-stem"]}
+    second |= {"tags": {"Project": "other"}}
     life_cycle(log_delivery, {"name": "site"}, {**first, "tags": {"Project": "site", "Old": "1"}}, second, ("create", "replace"))
 
 
@@ -65,6 +66,15 @@ def test_a_part_without_its_tags_is_seen(run: Run) -> None:
 
     assert run(log_delivery, **SITE)["changed"]
     assert boto3.client("logs").list_tags_for_resource(resourceArn=arn)["tags"] == {"Project": "site"}
+
+
+def test_only_the_declared_fields_are_delivered(run: Run) -> None:
+    run(log_delivery, **SITE)
+    assert run(log_delivery, **SITE, fields=["date", "cs-uri-stem"])["changed"]
+    assert not run(log_delivery, **SITE, fields=["date", "cs-uri-stem"])["changed"]
+    assert not run(log_delivery, **SITE)["changed"], "what is not declared is left alone"
+    (delivery,) = boto3.client("logs").describe_deliveries()["deliveries"]
+    assert delivery["recordFields"] == ["date", "cs-uri-stem"]
 
 
 def test_a_destination_is_needed(run: Run) -> None:

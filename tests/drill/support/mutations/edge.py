@@ -443,6 +443,15 @@ def delivery_stopped(account: Account) -> None:
     client.delete_delivery(id=client.describe_deliveries()["deliveries"][0]["id"])
 
 
+@mutation("log delivery", "of everything, cookies and queries too", DELIVERY, operation="CreateDelivery", argument="fields", host=GLOBAL)
+def delivery_of_everything(account: Account) -> None:
+    client = account.client("logs")
+    delivery = client.describe_deliveries()["deliveries"][0]
+    client.delete_delivery(id=delivery["id"])
+    kept = {key: delivery[key] for key in ("deliverySourceName", "deliveryDestinationArn", "tags") if delivery.get(key)}
+    client.create_delivery(**kept)
+
+
 @mutation("log delivery", "tag removed", DELIVERY, operation="TagResource", argument="tags", host=GLOBAL)
 def delivery_tag_removed(account: Account) -> None:
     client = account.client("logs")
