@@ -14,14 +14,6 @@ description:
     M(indivillage.infra.network_denials) and M(indivillage.infra.web_denials) carry it out.
   - A network that is blocked already keeps its end, unless O(hours) says another one.
 options:
-  environment_name:
-    description: Whose list.
-    type: str
-    required: true
-  table:
-    description: The DynamoDB table of the incidents.
-    type: str
-    required: true
   incident:
     description: The open incident because of which it is done. Needed for O(block) and O(unblock).
     type: str
@@ -49,6 +41,7 @@ options:
     type: dict
     default: {"4": 16, "6": 32}
 extends_documentation_fragment:
+  - indivillage.infra.incidents
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -53,7 +53,8 @@ suspended:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, aws_client, reporting
+from ansible_collections.indivillage.infra.plugins.module_utils.auto_scaling import groups_named
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import aws_client, reporting
 
 
 def main() -> None:
@@ -64,10 +65,8 @@ def main() -> None:
     name, wanted = module.params["name"], set(module.params["suspended"])
     autoscaling = aws_client(module, "autoscaling")
     with reporting(module, f"set the suspended processes of {name}"):
-        groups = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-        if not groups:
-            raise ResourceError("there is no Auto Scaling group of that name in this region.")
-        current = {process["ProcessName"] for process in groups[0].get("SuspendedProcesses", [])}
+        group = groups_named(autoscaling, [name])[name]
+        current = {process["ProcessName"] for process in group.get("SuspendedProcesses", [])}
         if not module.check_mode:
             if wanted - current:
                 autoscaling.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=sorted(wanted - current))

@@ -18,19 +18,12 @@ options:
     description: The bucket to back up. It has to keep versions.
     type: str
     required: true
-  bucket:
-    description: The bucket of the backups.
-    type: str
-    required: true
   backup_id:
     description: The new backup, by the moment at which it is begun.
     type: str
     required: true
-  concurrency:
-    description: How many objects are read at once.
-    type: int
-    default: 8
 extends_documentation_fragment:
+  - indivillage.infra.backups
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

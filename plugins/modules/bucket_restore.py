@@ -16,10 +16,6 @@ description:
     overwritten stays as an older version.
   - With O(clean) the new place is emptied.
 options:
-  bucket:
-    description: The bucket of the backups.
-    type: str
-    required: true
   target:
     description: The bucket that was backed up.
     type: str
@@ -35,11 +31,8 @@ options:
     description: Whether the new place is emptied at the end.
     type: bool
     default: false
-  concurrency:
-    description: How many objects are copied at once.
-    type: int
-    default: 8
 extends_documentation_fragment:
+  - indivillage.infra.backups
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -14,14 +14,6 @@ description:
   - Notifies the topic of the severity once per classification. An incident is notified at least once also when a run is killed in between.
   - With O(state=closed) the timeline ends, and its review is written to the bucket, the same again whenever it is repeated.
 options:
-  environment_name:
-    description: Whose incident.
-    type: str
-    required: true
-  table:
-    description: The DynamoDB table of the incidents.
-    type: str
-    required: true
   name:
     description: Name of the incident, by which everything that is done about it is recorded.
     type: str
@@ -70,6 +62,7 @@ options:
     description: The bucket that keeps the review. Needed to close it.
     type: str
 extends_documentation_fragment:
+  - indivillage.infra.incidents
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

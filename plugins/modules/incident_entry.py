@@ -15,14 +15,6 @@ description:
     C(custody.json), the record of the chain of custody. The record names the digest of the record before it, and the entry names the
     digest of the record. Whoever changes one has to change all that follow, in the bucket and in the table.
 options:
-  environment_name:
-    description: Whose incident.
-    type: str
-    required: true
-  table:
-    description: The DynamoDB table of the incidents.
-    type: str
-    required: true
   incident:
     description: Name of the incident.
     type: str
@@ -65,6 +57,7 @@ options:
     type: str
     default: ''
 extends_documentation_fragment:
+  - indivillage.infra.incidents
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -20,7 +20,6 @@ NO_TEST = "-"
 # Modules of which no mutation can speak, and what does instead.
 NO_MUTATIONS = {
     f"{OWN}active_region": "by a failover alone: `make drill-failover`",
-    f"{OWN}asg_sizes": "by a failover alone",
     f"{OWN}asg_health": "makes nothing: it waits",
     f"{OWN}asg_rollout": "follows each mutation of a launch template",
     f"{OWN}lease_release": "makes nothing: it is an operator's to run",
@@ -41,7 +40,15 @@ NO_MUTATIONS = {
         ),
         "makes backups alone: [test_backups](../tests/drill/backups/test_backups.py)",
     ),
-    f"{OWN}asg_capacity": "makes nothing declared: [test_sizes](../tests/unit/modules/test_sizes.py)",
+    **dict.fromkeys(
+        (f"{OWN}{name}" for name in ("ecs_deployment", "elasticache_token", "postgresql_login", "redis_token", "secret_rotation")),
+        "makes nothing declared: [test_rotation](../tests/drill/roles/rotation/test_rotation.py)",
+    ),
+    **dict.fromkeys(
+        (f"{OWN}{name}" for name in ("postgresql_migrate", "release_migrations")),
+        "makes nothing declared: [test_migrations](../tests/integration/services/test_migrations.py)",
+    ),
+    f"{OWN}asg_sizes": "makes nothing declared: [test_sizes](../tests/unit/modules/test_sizes.py)",
     f"{OWN}rds_size": "makes nothing declared: [test_sizes](../tests/unit/modules/test_sizes.py)",
     f"{OWN}image_proof": "makes nothing: it proves an instance of an image",
     f"{OWN}image_retention": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",

@@ -187,7 +187,8 @@ class Groups:
         self.suspended = set(suspended)
 
     def describe_auto_scaling_groups(self, **_names: Any) -> dict[str, Any]:
-        return {"AutoScalingGroups": [{"SuspendedProcesses": [{"ProcessName": name} for name in sorted(self.suspended)]}]}
+        processes = [{"ProcessName": name} for name in sorted(self.suspended)]
+        return {"AutoScalingGroups": [{"AutoScalingGroupName": "one", "SuspendedProcesses": processes}]}
 
     def suspend_processes(self, **given: Any) -> None:
         self.suspended |= set(given["ScalingProcesses"])
@@ -216,4 +217,4 @@ def test_exactly_the_named_processes_are_suspended(
 
 
 def test_a_group_that_is_not_there_is_told(run: Run) -> None:
-    assert "there is no Auto Scaling group of that name" in run(asg_processes, name="none", suspended=[])["msg"]
+    assert "there is no Auto Scaling group none in this region" in run(asg_processes, name="none", suspended=[])["msg"]

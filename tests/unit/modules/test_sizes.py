@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.indivillage.infra.plugins.modules import asg_capacity, rds_size
+from ansible_collections.indivillage.infra.plugins.modules import asg_sizes, rds_size
 
 from tests.support.module_runs import Run
 
@@ -29,26 +29,28 @@ def numbers() -> tuple[int, int, int]:
 
 
 def test_a_tier_gets_the_numbers_that_are_given_and_keeps_the_others(run: Run, group: str) -> None:
-    planned = run(asg_capacity, name=group, max_size=6, desired_capacity=4, check=True)
-    assert (planned["changed"], planned["diff"]["before"]) == (True, {"max_size": 3, "desired_capacity": 2})
+    options = {"groups": [{"name": group, "max": 6, "desired": 4}], "highest": 50}
+    planned = run(asg_sizes, **options, check=True)
+    assert (planned["changed"], planned["before"]) == (True, {group: {"min": 1, "max": 3, "desired": 2}})
+    assert planned["sizes"] == {group: {"min": 1, "max": 6, "desired": 4}}
     assert numbers() == (1, 2, 3)
-    assert run(asg_capacity, name=group, max_size=6, desired_capacity=4)["changed"]
+    assert run(asg_sizes, **options)["changed"]
     assert numbers() == (1, 4, 6)
-    assert not run(asg_capacity, name=group, max_size=6, desired_capacity=4)["changed"]
+    assert not run(asg_sizes, **options)["changed"]
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("sizes", "words"),
     [
-        ({"desired_capacity": 4}, "would be 1, 4 and 3, which do not fit"),
-        ({"min_size": 3}, "would be 3, 2 and 3, which do not fit"),
-        ({"max_size": 60}, "60 instances are more than the 50"),
+        ({"desired": 4}, "would be 1, 4 and 3, which do not fit"),
+        ({"min": 3}, "would be 3, 2 and 3, which do not fit"),
+        ({"max": 60}, "60 instances of web are more than the 50"),
     ],
 )
-def test_numbers_that_do_not_fit_change_nothing(run: Run, group: str, options: dict[str, int], words: str) -> None:
-    assert words in run(asg_capacity, name=group, **options)["msg"]
+def test_numbers_that_do_not_fit_change_nothing(run: Run, group: str, sizes: dict[str, int], words: str) -> None:
+    assert words in run(asg_sizes, groups=[{"name": group, **sizes}], highest=50)["msg"]
     assert numbers() == (1, 2, 3)
-    assert "there is no group of that name" in run(asg_capacity, name="other", **options)["msg"]
+    assert "there is no Auto Scaling group other" in run(asg_sizes, groups=[{"name": "other", **sizes}])["msg"]
 
 
 @pytest.fixture(params=[True, False], ids=["with a standby", "alone"])
