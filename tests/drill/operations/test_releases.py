@@ -32,6 +32,12 @@ PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
 TIMES = int(os.environ.get("DRILL_TIMES", "3"))
 # Comes through both tiers, and asks nothing of the emulator, which would be slower than the site.
 PAGE = "static/page.css"
+# What every release of the drill does to the database, so that none is older than what has been taken away.
+EXPAND, CONTRACT = "migrations/0001_drill.expand.sql", "migrations/0001_drill.contract.sql"
+MIGRATIONS = {
+    EXPAND: "CREATE TABLE drill_of_releases (kept int, former int);",
+    CONTRACT: "ALTER TABLE drill_of_releases DROP COLUMN former;",
+}
 # The declared patience with a release that does not start would only make the drill longer.
 QUICK = {"app_release_ready_attempts": "10"}
 
@@ -44,7 +50,8 @@ class Drill:
     section: Section
 
     def build(self, mark: str, **files: str) -> str:
-        """Have an archive of the reference application with a mark in the bucket of builds; its checksum."""
+        """Have an archive of the reference application with a mark in the bucket of builds; its checksum. What has no text is left out."""
+        files = {name: text for name, text in (MIGRATIONS | files).items() if text}
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
             for path in sorted(APPLICATION.rglob("*")):
@@ -270,4 +277,26 @@ def test_a_full_disk_stops_the_run_before_any_host_stops_serving(drill: Drill) -
     finally:
         drill.site.must("podman", "exec", one, "umount", "/var/cache/indivillage")
     assert (result.returncode, "No space left" in result.stdout) == (2, True), result.stdout[-3000:]
+    assert (drill.named, drill.running(), drill.serves_whole()) == (before, {before}, True)
+
+
+def test_what_older_releases_need_is_taken_away_when_none_of_them_runs(drill: Drill) -> None:
+    result, load = drill.measured("contraction of the database", "playbooks/contract_database.yml", "-e", "reason='a drill'")
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert (sum(load.failures.values()), drill.serves_whole()) == (0, True), load
+    again = drill.site.play("playbooks/contract_database.yml")
+    assert again.returncode == 0, again.stdout[-3000:]
+    before, older = drill.named, drill.build("older", **{CONTRACT: ""})
+    refused = drill.site.play("playbooks/deploy_release.yml", *drill.deployment(older))
+    assert (refused.returncode, "does not know 0001_drill.contract" in " ".join(refused.stdout.split())) == (2, True), refused.stdout[
+        -3000:
+    ]
+    assert (drill.named, drill.running()) == (before, {before})
+
+
+def test_a_migration_that_fails_ends_the_run_before_any_host_stops_serving(drill: Drill) -> None:
+    before = drill.named
+    sha256 = drill.build("wrong", **{"migrations/0002_wrong.expand.sql": "SELECT 1/0;"})
+    result = drill.site.play("playbooks/deploy_release.yml", *drill.deployment(sha256))
+    assert (result.returncode, "division by zero" in result.stdout) == (2, True), result.stdout[-3000:]
     assert (drill.named, drill.running(), drill.serves_whole()) == (before, {before}, True)
