@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_SECONDS = 1800
 PRIMARY_REGION = "us-east-1"
 BASE_IMAGE = "debian-13-amd64-sandbox"
-TIERS = ("web", "app")
+TIERS = ("web", "app", "monitoring")
 Change = tuple[str, str, str, str]  # host, role, task, item ("" without a loop)
 
 

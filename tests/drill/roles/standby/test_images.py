@@ -15,7 +15,7 @@ pytestmark = pytest.mark.emulator
 
 PLAYBOOK = "bake_images"
 DECLARED: dict[str, Any] = {"stack_layers": of([], ["aws_images"])}  # what is baked, is there
-TIERS = ("web", "app")
+TIERS = ("web", "app", "monitoring")
 
 
 @dataclass(frozen=True)
