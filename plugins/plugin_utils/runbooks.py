@@ -31,6 +31,7 @@ KEYS: Mapping[str, tuple[type, bool]] = {  # key -> its type, and whether every 
     "severity": (str, True),
     "timeout_minutes": (int, True),
     "environments": (list, True),
+    "proof": (str, True),
     "inputs": (dict, True),
     "plan": (bool, False),
     "verify": (bool, False),
@@ -121,8 +122,8 @@ class Schedule:
 class Runbook:
     """One manifest.
 
-    approval: where a person decides between plan and apply. verify: prove the site after an apply. on_failure: the runbook that then
-    shows what was left. connects: it logs in to instances.
+    proof: the drill or test that runs it. approval: where a person decides between plan and apply. verify: prove the site after an apply.
+    on_failure: the runbook that then shows what was left. connects: it logs in to instances.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Runbook:
     severity: str
     timeout_minutes: int
     environments: tuple[str, ...]
+    proof: str
     inputs: Mapping[str, Input]
     plan: bool = False
     verify: bool = False
@@ -233,13 +235,19 @@ class _Reader:
     def _fault(self, key: str, text: str, fix: str) -> None:
         self.problems.append(Problem(key, text, fix, (str(self.path.relative_to(self.root)),)))
 
+    def _check_files(self) -> None:
+        for key in ("playbook", "proof"):
+            if not (self.root / self.data[key]).is_file():
+                self._fault(key, f"names {self.data[key]!r}, which is no file.", "Name it from the top of the repository.")
+        if (name := self.data.get("on_failure")) and not (self.root / FOLDER / f"{name}.yml").is_file():
+            self._fault("on_failure", f"names {name!r}, which is no runbook.", f"Name a file of {FOLDER}/ without its ending.")
+
     def _check(self) -> None:
         data = self.data
         for key, choices in (("severity", SEVERITIES), ("effect", EFFECTS)):
             if data[key] not in choices:
                 self._fault(key, f"is {data[key]!r}.", f"It is one of {', '.join(choices)}.")
-        if not (self.root / data["playbook"]).is_file():
-            self._fault("playbook", f"names {data['playbook']!r}, which is no file.", "Name it from the top of the repository.")
+        self._check_files()
         if data["timeout_minutes"] < 1 or data.get("slices", 1) < 1:
             self._fault("timeout_minutes", "and slices are numbers from one on.", "A job without a limit is never given up.")
         environments = sorted(path.name for path in (self.root / "inventories").glob("[a-z]*"))
@@ -251,8 +259,6 @@ class _Reader:
             self._fault("effect", "is reads, which asks for no plan, approval or verification.", "Remove them, or say writes.")
         if bool(data.get("plan")) != bool(data.get("on_failure")):
             self._fault("on_failure", "and plan belong together.", "Name the runbook that shows what a failed apply has left, or neither.")
-        if (name := data.get("on_failure")) and not (self.root / FOLDER / f"{name}.yml").is_file():
-            self._fault("on_failure", f"names {name!r}, which is no runbook.", f"Name a file of {FOLDER}/ without its ending.")
         if data.get("approval") and not data.get("plan"):
             self._fault("approval", "is asked for, but there is no plan to look at.", "Say plan: true.")
         for key, value in data.get("objectives", {}).items():

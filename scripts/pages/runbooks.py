@@ -43,6 +43,7 @@ def _section(runbook: Runbook) -> Iterator[str]:
         "playbook": f"[{runbook.playbook}](../{runbook.playbook})",
         "a job is given up after": f"{runbook.timeout_minutes} min",
         "a failed job is": runbook.severity,
+        "run by": f"[{runbook.proof}](../{runbook.proof})",
         **{name.partition("_")[0].upper(): f"{value} min" for name, value in runbook.objectives.items()},
     }
     if runbook.plan:

@@ -19,6 +19,8 @@ NO_RUNBOOKS = {
     *("provision_edge", "provision_foundation", "provision_upkeep", "provision_workloads"),
     *("learn_region", "plan_runbook", "remove_history", "configure_awx", "roll_release"),
 }
+# No emulator has a Cost Explorer: the module alone is proven.
+ONLY_THE_MODULE = {"report_reservations": ["reservation_coverage_info"]}
 # Inputs that the connection, the lease's keeper or a role reads, for every playbook that uses them.
 READ_ELSEWHERE = {"approved_deletions": "plugins/connection/aws_worker.py"}
 
@@ -88,6 +90,16 @@ def test_what_takes_the_lease_writes_and_what_is_planned_can_be_approved(runbook
     begins = "begin_run.yml" in [Path(name).name for name, _variables in imports(ROOT / runbook.playbook)]
     assert begins == (runbook.writes and runbook.name != "release_lease")
     assert runbook.plan == (APPROVED_PLAN in runbook.inputs)
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS.values(), ids=RUNBOOKS)
+def test_its_proof_runs_it(runbook: Runbook) -> None:
+    playbook, text = Path(runbook.playbook), (ROOT / runbook.proof).read_text()
+    imported = {path.stem: [Path(name).name for name, _variables in imports(path)] for path in (ROOT / "playbooks").glob("*.yml")}
+    importing = [name for name, parts in imported.items() if playbook.name in parts]
+    names = ONLY_THE_MODULE.get(runbook.name, (playbook.stem, *importing))
+    named = [name for name in names if re.search(rf"""\b{name}\b""", text)]
+    assert named, f"runbooks/{runbook.name}.yml: {runbook.proof} does not run {runbook.playbook}"
 
 
 def test_a_plan_is_approved_wherever_the_environment_asks_for_it() -> None:

@@ -271,6 +271,62 @@ def test_a_capacity_that_scaling_chose_is_kept(site: Site) -> None:
     assert group["DesiredCapacity"] == 3
 
 
+def answers(**given: object) -> tuple[str, ...]:
+    """The options that give a runbook its inputs."""
+    return ("-e", json.dumps(given))
+
+
+def sizes(site: Site, tier: str) -> tuple[int, int, int]:
+    """Least, greatest and wanted number of a tier's instances."""
+    (group,) = site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-{tier}"])["AutoScalingGroups"]
+    return group["MinSize"], group["MaxSize"], group["DesiredCapacity"]
+
+
+def test_a_tier_is_scaled_at_once_and_the_plan_says_what_it_costs(site: Site) -> None:
+    given, before, version = answers(scale_tier="web", scale_min=3, scale_desired=4), sizes(site, "web"), site.emulator.version
+    plan = site.run("scale_tier.yml", *given, "--check")
+    assert (plan.returncode, site.emulator.version, "a month" in plan.told) == (2, version, True), plan.output
+    result = site.run("scale_tier.yml", *given)
+    assert result.returncode == 0, result.output
+    assert sizes(site, "web") == (3, before[1], 4)
+    assert len(members(site, "web")) == 4
+    assert "The declaration says" in result.told
+    assert site.run("scale_tier.yml", *given).changed == 0
+    back = site.run("scale_tier.yml", *answers(scale_tier="web", scale_min=before[0], scale_desired=before[2]))
+    assert (back.returncode, sizes(site, "web")) == (0, before), back.output
+
+
+def test_the_database_is_resized_at_once_if_its_downtime_is_accepted(site: Site, one: One) -> None:
+    wanted, version = "db.t3.large", site.emulator.version
+    plan = site.run("resize_database.yml", *answers(resize_class=wanted, resize_accept_downtime=True), "--check")
+    assert (plan.returncode, site.emulator.version, "a month" in plan.told) == (2, version, True), plan.output
+    refused = site.run("resize_database.yml", *answers(resize_class=wanted))
+    assert (refused.returncode, "resize_accept_downtime" in refused.told) == (2, True), refused.output
+    assert one("rds", "describe_db_instances", "DBInstances")["DBInstanceClass"] == "db.t3.medium"
+    given = answers(resize_class=wanted, resize_storage_gib=40, resize_accept_downtime=True)
+    result = site.run("resize_database.yml", *given)
+    assert result.returncode == 0, result.output
+    database = one("rds", "describe_db_instances", "DBInstances")
+    assert (database["DBInstanceClass"], database["AllocatedStorage"]) == (wanted, 40)
+    assert site.run("resize_database.yml", *given).changed == 0
+
+
+@pytest.mark.parametrize(
+    ("playbook", "given", "words"),
+    [
+        ("scale_tier.yml", {"scale_tier": "web", "scale_min": 5, "scale_max": 3}, "scale"),
+        ("scale_tier.yml", {"scale_tier": "bastion", "scale_min": 2}, "one of web, app"),
+        ("resize_database.yml", {"resize_storage_gib": 20, "resize_class": "m5.large"}, "a class of RDS"),
+        ("resize_database.yml", {"resize_storage_gib": 20, "resize_accept_downtime": True}, "40"),
+    ],
+    ids=["more at least than at most", "no tier", "no class", "less storage"],
+)
+def test_a_size_that_cannot_be_meant_is_refused(site: Site, playbook: str, given: dict[str, object], words: str) -> None:
+    before = sizes(site, "web")
+    result = site.run(playbook, *answers(**given))
+    assert (result.returncode, words in result.told, sizes(site, "web")) == (2, True, before), result.output
+
+
 def test_a_tier_without_an_image_is_refused_before_anything_is_written(site: Site) -> None:
     ssm, name = site.client("ssm"), "/indivillage/sandbox/images/app"
     ssm.delete_parameter(Name=name)

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from ansible_collections.indivillage.infra.plugins.module_utils.releases import Releases, event, name_of
 
 from tests.integration.run.conftest import PREFIX, Site
 
@@ -50,3 +53,39 @@ def bundles(site: Site) -> set[str]:
     """The names of all files of bundles."""
     found = site.emulator.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="evidence/")
     return {one["Key"].rpartition("/")[2] for one in found.get("Contents", [])}
+
+
+def test_a_release_is_marked_and_shown_with_the_reason(site: Site) -> None:
+    sha256 = "0123456789abcdef" * 4
+    releases = Releases(site.emulator.client("dynamodb"), f"{PREFIX}-deployments", "sandbox")
+    made = {"author": "ada@example.com", "commit": "0" * 40, "built": "2026-01-02T03:04:05Z"}
+    judged = {"verdict": "good", "events": [event("deployed", "20260102T030405Z-1a2b3c", "ada", "")]}
+    releases.put({"release": name_of(sha256), "sha256": sha256, "artifact": f"s3://{BUCKET}/releases/{sha256}.tar.gz"} | made | judged)
+
+    marked = site.run("playbooks/mark_release.yml", *answers(release_name=name_of(sha256), release_verdict="bad", reason="it leaks"))
+    assert marked.returncode == 0, marked.stdout + marked.stderr
+    shown = site.run("playbooks/show_releases.yml")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "running: that of the image" in shown.stdout
+    row = " ".join(shown.stdout.partition(name_of(sha256))[2].split())
+    assert row.startswith("bad 2026-01-02T03:04:05Z ada@example.com 000000000000 marked as bad"), row
+    assert "it leaks" in row
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"release_name": "fedcba987654", "release_verdict": "bad", "reason": "it leaks"}, "fedcba987654"),
+        ({"release_name": "0123456789ab", "release_verdict": "bad"}, "Somebody will want to know why"),
+        ({"release_name": "0123456789ab", "release_verdict": "middling", "reason": "it leaks"}, "one of good, bad"),
+    ],
+    ids=["unknown", "no reason", "no verdict"],
+)
+def test_a_verdict_that_cannot_be_meant_is_refused(site: Site, given: dict[str, str], words: str) -> None:
+    refused = site.run("playbooks/mark_release.yml", *answers(**given))
+    assert (refused.returncode, words in " ".join(refused.stdout.split())) == (2, True), refused.stdout
+
+
+def answers(**given: object) -> tuple[str, ...]:
+    """The options that give a runbook its inputs."""
+    return ("-e", json.dumps(given))

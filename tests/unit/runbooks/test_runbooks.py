@@ -22,6 +22,7 @@ GOOD: dict[str, Any] = {
     "title": "Count",
     "purpose": "Counts.",
     "playbook": "playbooks/count.yml",
+    "proof": "tests/test_count.py",
     "effect": "writes",
     "severity": "low",
     "timeout_minutes": 5,
@@ -46,6 +47,8 @@ def manifest(folder: Path, **changes: Any) -> Path:
         (folder / "inventories" / name).mkdir(parents=True, exist_ok=True)
     (folder / "playbooks").mkdir(exist_ok=True)
     (folder / "playbooks/count.yml").touch()
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests/test_count.py").touch()
     (folder / "runbooks").mkdir(exist_ok=True)
     data = {key: value for key, value in {**GOOD, **changes}.items() if value is not ...}
     (folder / "runbooks/count.yml").write_text(yaml.safe_dump(data, sort_keys=False))
@@ -74,6 +77,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "missing": ({"title": ...}, "runbooks/count.yml: title is missing."),
     "wrong type": ({"environments": "staging"}, "runbooks/count.yml: environments is no list."),
     "unknown key": ({"timeout": 3}, "runbooks/count.yml: timeout is no key of a manifest."),
+    "no proof": ({"proof": "tests/none.py"}, "proof names 'tests/none.py', which is no file."),
     "no playbook": ({"playbook": "playbooks/cuont.yml"}, "playbook names 'playbooks/cuont.yml', which is no file."),
     "severity": ({"severity": "urgent"}, "severity is 'urgent'. It is one of critical, high, medium, low."),
     "no time": ({"timeout_minutes": 0}, "timeout_minutes and slices are numbers from one on."),
