@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,28 @@ def test_a_host_that_is_lost_half_way_is_replaced_and_the_others_go_back(drill: 
     assert (drill.named, drill.verdict(sha256[:12])) == (before, "stopped")
     wait("a whole tier without it", lambda: drill.serves_whole() and second not in drill.site.healthy("app"), 180)
     assert drill.running() == {before}
+
+
+@pytest.mark.parametrize("runbook", ["deploy_release", "contract_database"])
+def test_a_host_that_cannot_be_reached_stops_the_run_before_anything_is_changed(drill: Drill, runbook: str) -> None:
+    before, sha256 = drill.named, drill.build("out of reach")
+    one = drill.site.instances("app")[0]["InstanceId"]
+    with out_of_reach(drill, one):
+        given = drill.deployment(sha256) if runbook == "deploy_release" else ()
+        result = drill.site.play(f"playbooks/{runbook}.yml", *given)
+    assert (result.returncode, "the host cannot be reached" in " ".join(result.stdout.split())) == (2, True), result.stdout[-3000:]
+    assert (drill.named, drill.running(), drill.serves_whole()) == (before, {before}, True)
+
+
+@contextmanager
+def out_of_reach(drill: Drill, instance_id: str) -> Iterator[None]:
+    """Nobody gets into the instance by ssh, while it goes on serving."""
+    host = ("podman", "exec", f"indivillage-{instance_id}")
+    drill.site.must(*host, "sh", "-c", "systemctl stop ssh.service ssh.socket; pkill sshd || true")
+    try:
+        yield
+    finally:
+        drill.site.must(*host, "systemctl", "start", "ssh.service")
 
 
 def test_the_maintenance_page_is_shown_and_goes(drill: Drill) -> None:
