@@ -216,7 +216,7 @@ def test_exactly_the_declared_flows_are_open(client: Client, region: str) -> Non
         "database": {(ids["app"], 5432), (ids["worker"], 5432), (ids["bastion"], 5432), (ids["monitoring"], 5432)},
         "cache": {(ids[name], 6379) for name in ("app", "worker", "monitoring")},
         "bastion": {("198.18.0.0/24", 22), (ids["monitoring"], 9100)},
-        "monitoring": {(ids["bastion"], port) for port in (22, 9090, 9093)},
+        "monitoring": {(ids["bastion"], port) for port in (22, 3000, 9090, 9093)},
         "endpoints": {(ids[name], 443) for name in ("web", "app", "worker", "functions", "bastion", "monitoring")},
         "quarantine": {(ids["bastion"], 22)},
     }
@@ -329,7 +329,8 @@ def test_instances_may_do_what_their_tier_needs_and_no_more(client: Client) -> N
     exporters = {"secretsmanager:GetSecretValue", "kms:Decrypt"}  # who may read metrics
     assert actions("bastion") == exporters
     assert actions("web") == {"s3:GetObject"} | exporters
-    assert actions("monitoring") == {"ec2:DescribeInstances", "ec2:DescribeAvailabilityZones"} | exporters
+    looks = {"ec2:DescribeInstances", "ec2:DescribeAvailabilityZones", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}
+    assert actions("monitoring") == looks | exporters
     assert not [action for action in actions("app") if "*" in action or action.startswith(("iam:", "ec2:", "rds:"))]
     app = statements(iam.get_role_policy(RoleName=f"{PREFIX}-app", PolicyName="app")["PolicyDocument"])
     secrets = next(statement["Resource"] for statement in app if statement["Sid"] == "ReadSecrets")

@@ -79,7 +79,7 @@ def test_cache(site: Site, one: One) -> None:
     assert credentials["host"] == cache["NodeGroups"][0]["PrimaryEndpoint"]["Address"]
     assert credentials["port"] == 6379
     status, answer = site.emulator.control("GET", f"caches/us-east-1/{PREFIX}-cache")
-    assert (status, answer["auth_token"]) == (200, credentials["auth_token"])
+    assert (status, answer["auth_tokens"]) == (200, [credentials["auth_token"]])
 
 
 def test_load_balancers(site: Site) -> None:
