@@ -81,6 +81,7 @@ def test_a_new_instance_is_found_within_a_minute(site: Site, watch: Watch) -> No
         FOUND.metrics_seconds = time.monotonic() - began
     finally:
         autoscaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=len(before))
+    wait("the instance that is one too many to go", lambda: len(site.instances("web")) == len(before), 120)
     assert FOUND.discovery_seconds <= DISCOVERY_SECONDS
 
 
