@@ -67,6 +67,8 @@ def test_the_database_has_the_password_of_the_secret(site: Site) -> None:
     status, database = site.emulator.control("GET", f"databases/us-east-1/{PREFIX}-db")
     assert status == 200
     assert database["master_password"] == secret(site, "database")["password"]
+    administrator = site.client("secretsmanager").get_secret_value(SecretId="/indivillage/sandbox/administration/database")["SecretString"]
+    assert json.loads(administrator) == {"username": "indivillage_admin", "password": database["master_password"]}
 
 
 def test_cache(site: Site, one: One) -> None:
