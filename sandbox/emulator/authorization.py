@@ -117,6 +117,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "InstanceProfileName": "instance-profile/{}",
         "OpenIDConnectProviderArn": "",
         "RoleName": "role/{}",
+        "UserName": "user/{}",
     },
     "kms": {"AliasName": "{}"},
     "lambda": {"FunctionName": "function:{}", "Resource": "", "UUID": "event-source-mapping:{}"},
@@ -148,6 +149,9 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "sqs": {"QueueName": "{}", "QueueUrl": "{}"},
     "sso-admin": {"InstanceArn": "", "PermissionSetArn": "", "ResourceArn": ""},
     "wafv2": {
+        "CreateIPSet:Name": "regional/ipset/{}/0",
+        "UpdateIPSet:Name": "regional/ipset/{}/0",
+        "DeleteIPSet:Name": "regional/ipset/{}/0",
         "CreateWebACL:Name": "regional/webacl/{}/0",
         "UpdateWebACL:Name": "regional/webacl/{}/0",
         "DeleteWebACL:Name": "regional/webacl/{}/0",

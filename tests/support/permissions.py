@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +33,28 @@ PATH = "/deploying/"
 # One example of what each recorded call needed, a JSON line each.
 DEMANDS = REPOSITORY / "tests/unit/footprint/demands.jsonl"
 
+RECORD = os.environ.get("RECORD_CALLS") == "1"
+"""Whether roles may do everything, and what they do is what their policies allow from now on."""
+
 Policies = Iterable[Mapping[str, Any]]
+Record = dict[str, list[dict[str, Any]]]
+"""Call -> what it has needed, as Account.calls gives it."""
+
+
+def allowed(role: str) -> Policies:
+    """What a role may do in a test of its policies."""
+    return EVERYTHING if RECORD else committed(role)
+
+
+def keep(records: Mapping[str, Record]) -> None:
+    """Write the policies of what these roles have called, and an example of what each call needed for tests/unit/footprint."""
+    calls = iam_policy.load_calls(REPOSITORY / "policies") | {role: list(record) for role, record in records.items()}
+    iam_policy.save_calls(REPOSITORY / "policies", calls)
+    iam_policy.write(REPOSITORY / "policies", calls)
+    others = [example for line in DEMANDS.read_text().splitlines() if (example := json.loads(line))["role"] not in records]
+    own = [{"role": role, "call": call, **one} for role, record in records.items() for call, needed in record.items() for one in needed]
+    examples = {(one["role"], one["call"], one["permission"], one["resource"] == "*"): one for one in others + own}
+    DEMANDS.write_text("".join(json.dumps(example, sort_keys=True) + "\n" for _, example in sorted(examples.items())))
 
 
 def committed(role: str) -> list[dict[str, Any]]:
@@ -122,7 +144,7 @@ class Account:
             made = iam.create_policy(PolicyName=f"{name}-{number}", Path=PATH, PolicyDocument=json.dumps(policy))
             iam.attach_role_policy(RoleName=name, PolicyArn=made["Policy"]["Arn"])
 
-    def calls(self, role: str) -> dict[str, list[dict[str, Any]]]:
+    def calls(self, role: str) -> Record:
         """Every call that a role has made, with what it needed."""
         return self.emulator.control("GET", f"calls/{role}")[1]
 

@@ -26,6 +26,14 @@ class PlaybookRun:
     changed: dict[str, int]
     failed: dict[str, int]
 
+    @classmethod
+    def of(cls, done: subprocess.CompletedProcess[str]) -> PlaybookRun:
+        """What a run said that has ended."""
+        output, recap = done.stdout + done.stderr, _RECAP.findall(done.stdout)
+        assert recap, output
+        changed, failed = ({stack: int(row[number]) for stack, *row in recap} for number in (0, 1))
+        return cls(done.returncode, output, changed, failed)
+
     @property
     def clean(self) -> bool:
         """Whether it ended well and changed nothing."""
@@ -52,8 +60,4 @@ def run(endpoint: str, state_dir: Path, playbook: str, *options: str) -> Playboo
     command += ["-e", f"plan_directory={state_dir / 'plans'}", *options]
     environment = surroundings(endpoint, state_dir)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
-    output = done.stdout + done.stderr
-    recap = _RECAP.findall(done.stdout)
-    assert recap, output
-    changed, failed = ({stack: int(row[number]) for stack, *row in recap} for number in (0, 1))
-    return PlaybookRun(done.returncode, output, changed, failed)
+    return PlaybookRun.of(done)

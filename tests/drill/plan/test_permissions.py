@@ -7,8 +7,6 @@ did: for when the project calls AWS in a way it did not before.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import subprocess
@@ -21,7 +19,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_policy
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import operations
 from botocore.exceptions import ClientError
 
@@ -29,11 +26,10 @@ from tests.drill.plan.environments import CHANGED, WHOLE
 from tests.drill.support.mutations.catalogue import batches
 from tests.drill.support.mutations.model import Mutation
 from tests.integration.emulator.support import REPOSITORY
-from tests.support.permissions import DEMANDS, EVERYTHING, Account, Principal, account, committed, needless, without
+from tests.support.permissions import RECORD, Account, Principal, Record, account, allowed, committed, keep, needless, without
 
 pytestmark = pytest.mark.emulator
 
-RECORD = os.environ.get("RECORD_CALLS") == "1"
 enforced = pytest.mark.skipif(RECORD, reason="recording roles may do everything")
 SITE = "tests/drill/permissions/site.yml"
 DECLARED: dict[str, Any] = WHOLE | {"aws_compute_rollout_warmup_seconds": 1}
@@ -59,31 +55,21 @@ class Site:
 @pytest.fixture(scope="module")
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with account(tmp_path_factory.mktemp("permissions")) as made:
-        roles = {name: made.role(name, EVERYTHING if RECORD else committed(name)) for name in ("deploy", "plan", "remove")}
+        roles = {name: made.role(name, allowed(name)) for name in ("deploy", "plan", "remove")}
         yield Site(made, **roles)
         if RECORD and not request.session.testsfailed:
-            keep({name: made.calls(name) for name in roles})
+            keep(with_reads({name: made.calls(name) for name in roles}))
 
 
-def keep(records: dict[str, dict[str, list[dict[str, Any]]]]) -> None:
-    """Write the policies of what was called, and an example of what each call needed for tests/unit/footprint."""
-    # Whatever state an account is in, a planner reads no more than what deploying and removing read there.
+def with_reads(records: dict[str, Record]) -> dict[str, Record]:
+    """Whatever state an account is in, a planner reads no more than what deploying and removing read there."""
     reads = {
         call: needed
         for record in records.values()
         for call, needed in record.items()
         if operations.classify(*call.split(":")) == operations.READ
     }
-    records = records | {"plan": records["plan"] | reads}
-    iam_policy.save_calls(REPOSITORY / "policies", records)
-    iam_policy.write(REPOSITORY / "policies", iam_policy.load_calls(REPOSITORY / "policies"))
-    examples = {
-        (role, call, demand["permission"], demand["resource"] == "*"): {"role": role, "call": call, **demand}
-        for role, record in records.items()
-        for call, needed in record.items()
-        for demand in needed
-    }
-    DEMANDS.write_text("".join(json.dumps(example, sort_keys=True) + "\n" for _, example in sorted(examples.items())))
+    return records | {"plan": records["plan"] | reads}
 
 
 def test_a_planner_plans_an_empty_account(site: Site) -> None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An incident from its declaration to its review, by the playbooks, on a tier that stands in the emulator."""
+"""An incident from its declaration to its review, by the playbooks, on a tier that stands in the emulator, as the role for it.
+
+With RECORD_CALLS=1 the role may do everything, and its policies are written anew from what it did.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox import pki
-from tests.integration.emulator.support import RunningEmulator, base_image, make_network, start
-from tests.support import playbooks
+from tests.integration.emulator.support import base_image, make_network
+from tests.support.permissions import RECORD, Account, Principal, account, allowed, keep
 from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
@@ -22,8 +23,7 @@ pytestmark = pytest.mark.emulator
 PREFIX, BUCKET = "indivillage-sandbox", "indivillage-sandbox-operations"
 INCIDENT = "2026-03-01-web-probe"
 TAGS = {"Project": "indivillage", "Environment": "sandbox", "Stack": "sandbox-us-east-1", "ManagedBy": "ansible"}
-# The layers whose resources the world below has; the sandbox leaves the last one out.
-LAYERS = json.dumps({"stack_without": ["aws_edge"]})
+WHOLE: dict[str, Any] = {"stack_without": []}  # with the edge, which the sandbox leaves out
 
 
 def tag_list(**more: str) -> list[dict[str, str]]:
@@ -34,19 +34,20 @@ def tag_list(**more: str) -> list[dict[str, str]]:
 class World:
     """A web tier of two behind a target group, in a network with a quarantine group; a topic with a queue; a role."""
 
-    emulator: RunningEmulator
-    folder: Path
+    account: Account
+    responder: Principal
     target_group: str
     queue: str
     attacked: str
     attacked_group: str
 
     def run(self, playbook: str, **answers: Any) -> PlaybookRun:
+        """Run a playbook as who may respond to incidents, and nothing else."""
         options = [] if not answers.pop("check", False) else ["--check"]
-        return playbooks.run(self.emulator.endpoint, self.folder, playbook, "-e", LAYERS, "-e", json.dumps(answers), *options)
+        return PlaybookRun.of(self.account.run(f"playbooks/{playbook}.yml", self.responder, *options, **WHOLE, **answers))
 
-    def client(self, service: str) -> Any:
-        return self.emulator.client(service)
+    def client(self, service: str, region: str = "us-east-1") -> Any:
+        return self.account.emulator.client(service, region)
 
     @property
     def instance(self) -> dict[str, Any]:
@@ -65,7 +66,8 @@ class World:
         return sorted(entries, key=lambda entry: str(entry["at"]))
 
 
-def make_world(emulator: RunningEmulator, folder: Path) -> World:
+def make_world(account: Account) -> World:
+    emulator = account.emulator
     ec2, network = emulator.client("ec2"), make_network(emulator)
     for name in ("web", "quarantine"):
         ec2.create_security_group(VpcId=network.vpc_id, GroupName=f"{PREFIX}-{name}-sg", Description=name)
@@ -91,17 +93,27 @@ def make_world(emulator: RunningEmulator, folder: Path) -> World:
     queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
     topic = sns.create_topic(Name=f"{PREFIX}-high")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:123456789012:{queue.rpartition('/')[2]}")
+    emulator.client("wafv2").create_web_acl(
+        Name=f"{PREFIX}-edge",
+        Scope="CLOUDFRONT",
+        DefaultAction={"Allow": {}},
+        VisibilityConfig={"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "edge"},
+        Rules=[],
+    )
+    emulator.client("iam").create_user(UserName="mallory")
+    emulator.client("iam").create_access_key(UserName="mallory")
+    emulator.client("iam").create_login_profile(UserName="mallory", Password="not-a-Password-1")
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     emulator.client("iam").create_role(RoleName=f"{PREFIX}-web", AssumeRolePolicyDocument=trust)
-    return World(emulator, folder, target["TargetGroupArn"], queue, attacked, network.group_id)
+    return World(account, account.role("respond", allowed("respond")), target["TargetGroupArn"], queue, attacked, network.group_id)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("incidents")
-    pki.prepare(folder / "pki")
-    for emulator in start("--standalone"):
-        yield make_world(emulator, folder)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with account(tmp_path_factory.mktemp("incidents")) as made:
+        yield make_world(made)
+        if RECORD and not request.session.testsfailed:
+            keep({"respond": made.calls("respond")})
 
 
 @pytest.fixture(scope="module")
@@ -173,11 +185,29 @@ def test_addresses_are_refused_on_both_sides_of_the_border(declared: World) -> N
     done = declared.run("block_addresses", incident=INCIDENT, block_networks=["203.0.113.7", "2001:db8::/48"], block_hours=2)
     assert done.returncode == 0, done.output
     for region in ("us-east-1", "us-west-2"):
-        acls = declared.emulator.client("ec2", region).describe_network_acls(Filters=[{"Name": "tag:Name", "Values": [f"{PREFIX}-public"]}])
+        acls = declared.client("ec2", region).describe_network_acls(Filters=[{"Name": "tag:Name", "Values": [f"{PREFIX}-public"]}])
         denied = [entry for entry in acls["NetworkAcls"][0]["Entries"] if entry["RuleNumber"] < 20]
         assert {(entry["Egress"], entry.get("CidrBlock") or entry["Ipv6CidrBlock"]) for entry in denied} == {
             (egress, network) for egress in (False, True) for network in ("203.0.113.7/32", "2001:db8::/48")
         }
+
+
+def blocked(world: World) -> tuple[int, int]:
+    """How many entries of the border refuse something, and how many addresses the edge does."""
+    filters = [{"Name": "tag:Name", "Values": [f"{PREFIX}-public"]}]
+    (acl,) = world.client("ec2").describe_network_acls(Filters=filters)["NetworkAcls"]
+    waf, edge = world.client("wafv2"), {"Scope": "CLOUDFRONT"}
+    sets = [waf.get_ip_set(**edge, Name=one["Name"], Id=one["Id"])["IPSet"] for one in waf.list_ip_sets(**edge)["IPSets"]]
+    return len([entry for entry in acl["Entries"] if entry["RuleNumber"] < 20]), sum(len(one["Addresses"]) for one in sets)
+
+
+def test_addresses_are_let_in_again(declared: World) -> None:
+    done = declared.run("block_addresses", incident=INCIDENT, block_networks=["198.51.100.7", "2001:db8:1::/48"], block_hours=2)
+    assert done.returncode == 0, done.output
+    border, edge = blocked(declared)
+    again = declared.run("block_addresses", incident=INCIDENT, unblock_networks=["198.51.100.7"])
+    assert again.returncode == 0, again.output
+    assert blocked(declared) == (border - 2, edge - 1)
 
 
 def test_older_sessions_of_a_role_are_refused_once(declared: World) -> None:
@@ -186,6 +216,15 @@ def test_older_sessions_of_a_role_are_refused_once(declared: World) -> None:
     policy = declared.client("iam").get_role_policy(RoleName=f"{PREFIX}-web", PolicyName="incident-revoked-sessions")["PolicyDocument"]
     assert policy["Statement"][0]["Condition"] == {"DateLessThan": {"aws:TokenIssueTime": "2026-03-01T02:03:04+00:00"}}
     assert [entry["kind"] for entry in declared.timeline()].count("revoked") == 1
+
+
+def test_a_user_has_no_credentials_left(declared: World) -> None:
+    done = declared.run("revoke_access", incident=INCIDENT, revoke_principal="user/mallory")
+    assert done.returncode == 0, done.output
+    iam = declared.client("iam")
+    assert [key["Status"] for key in iam.list_access_keys(UserName="mallory")["AccessKeyMetadata"]] == ["Inactive"]
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_login_profile(UserName="mallory")
 
 
 def test_the_review_is_made_of_the_timeline(isolated: World) -> None:

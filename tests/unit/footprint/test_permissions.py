@@ -14,7 +14,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import 
 from sandbox.emulator.iam_evaluation import allows
 from tests.support.permissions import DEMANDS, VALUES, committed, needless, statements
 
-ROLES = ("deploy", "plan", "remove")
+ROLES = ("deploy", "plan", "remove", "respond")
 NEEDED = [json.loads(line) for line in DEMANDS.read_text().splitlines()]
 
 
@@ -48,7 +48,7 @@ def test_a_planner_may_do_nothing_that_changes_anything() -> None:
     assert allowed == set()
 
 
-@pytest.mark.parametrize("role", ["deploy", "remove"])
+@pytest.mark.parametrize("role", ["deploy", "remove", "respond"])
 def test_another_environment_is_out_of_reach(role: str) -> None:
     """By name where a name is in the resource, by tag where it is an id that AWS made up."""
     others = [
