@@ -60,7 +60,7 @@ def start(*options: str) -> Iterator[RunningEmulator]:
     )
     emulator = RunningEmulator(f"http://127.0.0.1:{port}")
     try:
-        wait_until(lambda: answers(emulator), seconds=60)
+        wait_until(lambda: answers(emulator), seconds=120)
         yield emulator
     finally:
         process.terminate()

@@ -60,7 +60,10 @@ class Watcher:
             **options,
         }
         module = [sys.executable, "-m", "ansible_collections.indivillage.infra.plugins.modules.alertmanager_silence"]
-        done = subprocess.run(module, input=json.dumps({"ANSIBLE_MODULE_ARGS": given}), capture_output=True, text=True, check=False)
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "collections")}
+        arguments = json.dumps({"ANSIBLE_MODULE_ARGS": given})
+        done = subprocess.run(module, input=arguments, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 

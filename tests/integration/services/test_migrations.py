@@ -6,13 +6,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from ansible_collections.indivillage.infra.plugins.module_utils.postgresql import PostgresqlError
 from ansible_collections.indivillage.infra.plugins.modules import postgresql_login, postgresql_migrate
 
+from tests.integration.emulator.support import wait_until
 from tests.integration.services.conftest import ADMINISTRATOR, Server
 
 pytestmark = [
@@ -69,12 +71,17 @@ def test_one_that_was_changed_since_is_refused(migrate: Migrate) -> None:
 
 
 def test_who_waits_for_a_lock_gives_up_and_tries_again(server: Server, migrate: Migrate) -> None:
-    hold = "BEGIN; LOCK TABLE visits IN ACCESS SHARE MODE; SELECT pg_sleep(3); COMMIT"
-    holder = threading.Thread(target=server.ask, args=(ADMINISTRATOR, hold))
-    holder.start()
-    time.sleep(1)
+    def hold() -> None:
+        with suppress(PostgresqlError):  # somebody ends it
+            server.ask(ADMINISTRATOR, "BEGIN; LOCK TABLE visits IN ACCESS SHARE MODE; SELECT pg_sleep(120); COMMIT")
+
+    locks = "SELECT pid FROM pg_locks WHERE relation = 'visits'::regclass AND mode = 'AccessShareLock' AND granted"
     change = migration("0005_more", "ALTER TABLE visits ADD COLUMN more text;")
+    holder = threading.Thread(target=hold)
+    holder.start()
+    ((pid,),) = wait_until(lambda: server.ask(ADMINISTRATOR, locks), 60)
     assert "lock timeout" in migrate(change, attempts=1, lock_timeout_seconds=0.1)["msg"]
+    threading.Timer(1, server.ask, (ADMINISTRATOR, f"SELECT pg_terminate_backend({pid})")).start()
     assert migrate(change, lock_timeout_seconds=0.1)["changed"]
     holder.join()
 
