@@ -11,7 +11,7 @@ export AWS_EC2_METADATA_DISABLED := true
 # $(call required,NAME): the value of a variable that the target cannot do without.
 required = $(or $($(1)),$(error $(1) is missing: make $@ $(1)=<environment>, one of $(notdir $(wildcard inventories/[a-z]*))))
 
-.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift runbook drill drill-backups drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology drill-posture drill-alerts topology-up topology-down bench bench-hardening lock pages drill-failover
+.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift runbook drill drill-backups drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology drill-posture drill-alerts topology-up topology-down bench bench-hardening lock pages drill-failover drill-machine
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -85,7 +85,7 @@ drift: setup ## Say what differs from the declaration, and tell the drift topic:
 runbook: setup ## Run a runbook as AWX would: make runbook NAME=<runbook> ENV=<environment> [PLAN=1] [ARGS="<input>=<value> ..."]
 	@$(VENV)/python -m scripts.runbook $(or $(NAME),$(error NAME is missing: one of $(basename $(notdir $(wildcard runbooks/*.yml))))) $(call required,ENV) $(if $(PLAN),--plan) $(ARGS)
 
-drill: drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology ## Run every drill; the first three, and drill-backups, need a running site (make site)
+drill: drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology ## Run every drill; the first three, drill-alerts and drill-backups need a running site (make site)
 
 drill-backups: ## Back up, destroy and restore for real, three times, on a running site; writes docs/drills-backups.md
 	@$(VENV)/pytest tests/drill/backups -q -s -x
@@ -107,6 +107,9 @@ drill-plan: setup ## Prove plans, permissions and removal by mutation, crashes a
 
 drill-roles: setup ## Provision, change, plan and remove what only the real environments have: edge, audit, standby, upkeep, workloads
 	@$(VENV)/pytest tests/drill/roles -v -n 2 --dist loadfile
+
+drill-machine: setup ## Harden a virtual machine of Debian 13 and of 12 in QEMU: what a container cannot show of a kernel, and a reboot (half an hour)
+	@scripts/setup emulation && $(VENV)/pytest tests/drill/machine -v -s
 
 drill-topology: setup ## Plan, apply, plan and apply again every environment in an emulator of its own: [ENV=<environment>]; build/topology/*.json
 	@$(VENV)/python -m tests.drill.topology $(if $(ENV),--environment $(ENV))
