@@ -19,7 +19,7 @@ NO_RUNBOOKS = {
     *("provision_edge", "provision_foundation", "provision_upkeep", "provision_workloads"),
     *("learn_region", "plan_runbook", "remove_history", "configure_awx", "roll_release"),
 }
-# No emulator has a Cost Explorer: the module alone is proven.
+# The emulator knows no reservations: the module alone is proven.
 ONLY_THE_MODULE = {"report_reservations": ["reservation_coverage_info"]}
 # Inputs that the connection, the lease's keeper or a role reads, for every playbook that uses them.
 READ_ELSEWHERE = {"approved_deletions": "plugins/connection/aws_worker.py"}

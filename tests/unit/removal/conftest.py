@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.emulator.additions import account_settings, cost_explorer, distributions, log_deliveries, web_acls
+from sandbox.emulator.additions import account_settings, cost_explorer, distributions, log_deliveries, log_queries, web_acls
 
 
 @pytest.fixture(autouse=True, scope="session")
 def additions() -> None:
-    for addition in (account_settings, cost_explorer, distributions, log_deliveries, web_acls):
+    for addition in (account_settings, cost_explorer, distributions, log_deliveries, log_queries, web_acls):
         addition.install()
