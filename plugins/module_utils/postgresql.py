@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ CONNECTION: dict[str, Any] = {
 }
 """Options of every module that speaks to a server; the server's certificate is always verified."""
 PSQL = ("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t", "--set=ON_ERROR_STOP=1")
+PAUSE_SECONDS = 1.0
 # What makes the text of a row depend on the session.
 SESSION = "SET TimeZone = 'UTC'; SET DateStyle = ISO; SET IntervalStyle = iso_8601; SET bytea_output = hex; SET extra_float_digits = 1;"
 TABLES = """\
@@ -65,6 +67,19 @@ def sql(statement: str, surroundings: dict[str, str], *more: str) -> list[list[s
     """Run statements; the rows of their answers, each a list of texts. more: others of the same session, each text a transaction."""
     # psql takes what stands here for SQL alone, and none of it for a command of its own.
     return _rows(tool([*PSQL, *(f"--command={text}" for text in (statement, *more))], surroundings))
+
+
+def sql_when_free(statement: str, surroundings: dict[str, str], *more: str, attempts: int) -> None:
+    """`sql` that sets a lock_timeout: what is in use is waited for again and again, for a moment each time, since others wait behind."""
+    for attempt in range(1, attempts + 1):
+        try:
+            sql(statement, surroundings, *more)
+        except PostgresqlError as error:
+            if "lock timeout" not in str(error) or attempt == attempts:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def _rows(output: str) -> list[list[str]]:

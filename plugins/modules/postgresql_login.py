@@ -72,7 +72,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -83,10 +82,11 @@ from ansible_collections.indivillage.infra.plugins.module_utils.postgresql impor
     identifier,
     literal,
     sql,
+    sql_when_free,
 )
 
 ITERATIONS = 4096  # PostgreSQL's own number
-ATTEMPTS, PAUSE_SECONDS = 20, 1.0
+ATTEMPTS = 20
 # Whoever waits for a lock makes everybody wait who comes after him.
 TAKE_OVER = "SET lock_timeout = '500ms'; REASSIGN OWNED BY CURRENT_USER TO {owner};"
 OWNS = """\
@@ -147,16 +147,8 @@ class Login:
             raise PostgresqlError("it was made, and cannot log in all the same.")
 
     def _take_over(self) -> None:
-        """Let the owner have what the administrator owns; what is in use is waited for again and again, for a moment each time."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                sql(TAKE_OVER.format(owner=identifier(self.owner)), self.server)
-            except PostgresqlError as error:
-                if "lock timeout" not in str(error) or attempt == ATTEMPTS:
-                    raise
-                time.sleep(PAUSE_SECONDS)
-            else:
-                return
+        """Let the owner have what the administrator owns."""
+        sql_when_free(TAKE_OVER.format(owner=identifier(self.owner)), self.server, attempts=ATTEMPTS)
 
     def _is_known(self, role: str) -> bool:
         return bool(sql(f"SELECT 1 FROM pg_roles WHERE rolname = {literal(role)}", self.server))  # noqa: S608 - quoted

@@ -84,7 +84,6 @@ applied:
   sample: [0001_visits.expand]
 """
 
-import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -96,6 +95,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.postgresql impor
     identifier,
     literal,
     sql,
+    sql_when_free,
 )
 
 TABLE = """\
@@ -103,7 +103,6 @@ CREATE TABLE IF NOT EXISTS release_migrations (
   name text NOT NULL, kind text NOT NULL, sha256 text NOT NULL, release text NOT NULL, at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (name, kind))"""
 OUTSIDE = "-- outside a transaction"
-PAUSE_SECONDS = 1.0
 
 
 class Database:
@@ -142,15 +141,7 @@ class Database:
                 raise PostgresqlError(f"{file_name(one)}: {error}") from error
 
     def _run(self, *statements: str) -> None:
-        for attempt in range(1, self.params["attempts"] + 1):
-            try:
-                sql(self.begin, self.server, *statements)
-            except PostgresqlError as error:
-                if "lock timeout" not in str(error) or attempt == self.params["attempts"]:
-                    raise
-                time.sleep(PAUSE_SECONDS)
-            else:
-                return
+        sql_when_free(self.begin, self.server, *statements, attempts=self.params["attempts"])
 
 
 def main() -> None:
