@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,3 +156,33 @@ def database_servers(endpoint: str) -> Iterator[DatabaseServers]:
         thread.join(60)
         with suppress(EngineError):
             servers.engine.remove_all()
+
+
+def subnet_group(client: Callable[..., Any], region: str, network: str) -> str:
+    """The name of a group of subnets for databases, in a new VPC. client: gives a client of a service and a region; network: as 10.1."""
+    ec2 = client("ec2", region)
+    vpc = ec2.create_vpc(CidrBlock=f"{network}.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{network}.{number}.0/24", AvailabilityZone=f"{region}{zone}")["Subnet"]["SubnetId"]
+        for number, zone in enumerate("ab")
+    ]
+    client("rds", region).create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="x", SubnetIds=subnets)
+    return "data"
+
+
+def make_database(
+    client: Callable[..., Any], region: str, network: str, identifier: str, login: Mapping[str, str]
+) -> Callable[[], dict[str, Any]]:
+    """Have a small PostgreSQL made; what asks RDS for it. login: its administrator's username and password, and its dbname."""
+    rds = client("rds", region)
+    rds.create_db_instance(
+        DBInstanceIdentifier=identifier,
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername=login["username"],
+        MasterUserPassword=login["password"],
+        DBName=login["dbname"],
+        DBSubnetGroupName=subnet_group(client, region, network),
+    )
+    return lambda: dict(rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0])

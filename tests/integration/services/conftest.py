@@ -16,7 +16,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils import postgresq
 
 from sandbox.model import EngineError
 from tests.integration.emulator.support import RunningEmulator, start, wait_until
-from tests.support.database_servers import CLIENT, DatabaseServers, database_servers
+from tests.support.database_servers import CLIENT, DatabaseServers, database_servers, make_database
 
 REGION, CA = "us-east-1", "/tmp/ca.pem"
 ADMINISTRATOR = {"username": "app_admin", "password": "correct-horse-battery"}
@@ -76,27 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def _make(server: Server) -> None:
-    ec2, rds = server.emulator.client("ec2", REGION), server.emulator.client("rds", REGION)
-    vpc = ec2.create_vpc(CidrBlock="10.233.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.233.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]["SubnetId"]
-        for number, zone in enumerate("ab")
-    ]
-    rds.create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="x", SubnetIds=subnets)
-    rds.create_db_instance(
-        DBInstanceIdentifier="app",
-        DBInstanceClass="db.t4g.micro",
-        Engine="postgres",
-        AllocatedStorage=20,
-        MasterUsername=ADMINISTRATOR["username"],
-        MasterUserPassword=ADMINISTRATOR["password"],
-        DBName="app",
-        DBSubnetGroupName="data",
-    )
-
-    def found() -> dict[str, Any]:
-        return dict(rds.describe_db_instances(DBInstanceIdentifier="app")["DBInstances"][0])
-
+    found = make_database(server.emulator.client, REGION, "10.233", "app", ADMINISTRATOR | {"dbname": "app"})
     try:
         wait_until(lambda: found()["DBInstanceStatus"] == "available", 90)
     except AssertionError as error:

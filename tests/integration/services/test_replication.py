@@ -15,7 +15,7 @@ import pytest
 from sandbox.model import EngineError
 from sandbox.settings import container_name
 from tests.integration.emulator.support import RunningEmulator, start, wait_until
-from tests.support.database_servers import CLIENT, DatabaseServers, database_servers
+from tests.support.database_servers import CLIENT, DatabaseServers, database_servers, subnet_group
 
 pytestmark = [
     pytest.mark.emulator,
@@ -72,17 +72,6 @@ class Pair:
         ]
 
 
-def subnet_group(emulator: RunningEmulator, region: str) -> str:
-    ec2, network = emulator.client("ec2", region), NETWORKS[region]
-    vpc = ec2.create_vpc(CidrBlock=f"{network}.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"{network}.{number}.0/24", AvailabilityZone=f"{region}{zone}")["Subnet"]["SubnetId"]
-        for number, zone in enumerate("ab")
-    ]
-    emulator.client("rds", region).create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="x", SubnetIds=subnets)
-    return "data"
-
-
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with pytest.MonkeyPatch.context() as patch:
@@ -97,7 +86,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 
 def _make(pair: Pair) -> None:
-    groups = {region: subnet_group(pair.emulator, region) for region in NETWORKS}
+    groups = {region: subnet_group(pair.emulator.client, region, network) for region, network in NETWORKS.items()}
     source = pair.rds(PRIMARY).create_db_instance(
         DBInstanceIdentifier="app",
         DBInstanceClass="db.t4g.micro",

@@ -18,7 +18,7 @@ import yaml
 from ansible_collections.indivillage.infra.plugins.module_utils import postgresql
 
 from tests.integration.emulator.support import RunningEmulator, start, wait_until
-from tests.support.database_servers import DatabaseServers, database_servers
+from tests.support.database_servers import DatabaseServers, database_servers, make_database
 from tests.support.playbooks import INVENTORY, ROOT, surroundings
 from tests.support.servers import free_port
 
@@ -127,27 +127,7 @@ class World:
 
 
 def make_world(emulator: RunningEmulator, folder: Path, servers: DatabaseServers, ready_port: int) -> World:
-    ec2, rds = emulator.client("ec2"), emulator.client("rds")
-    vpc = ec2.create_vpc(CidrBlock="10.234.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.234.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]["SubnetId"]
-        for number, zone in enumerate("ab")
-    ]
-    rds.create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="x", SubnetIds=subnets)
-    rds.create_db_instance(
-        DBInstanceIdentifier=NAME,
-        DBInstanceClass="db.t4g.micro",
-        Engine="postgres",
-        AllocatedStorage=20,
-        MasterUsername=FIRST["username"],
-        MasterUserPassword=FIRST["password"],
-        DBName="indivillage",
-        DBSubnetGroupName="data",
-    )
-
-    def found() -> dict[str, Any]:
-        return dict(rds.describe_db_instances(DBInstanceIdentifier=NAME)["DBInstances"][0])
-
+    found = make_database(emulator.client, REGION, "10.234", NAME, FIRST | {"dbname": "indivillage"})
     wait_until(lambda: found()["DBInstanceStatus"] == "available", 90)
     endpoint = str(found()["Endpoint"]["Address"])
     secrets = emulator.client("secretsmanager")
