@@ -187,8 +187,8 @@ def recipe_digest(recipe: Recipe, sources: Sequence[str], apt_options: Sequence[
     return digest.hexdigest()[:16]
 
 
-def bootstrap_command(recipe: Recipe, sources: Sequence[str], apt_options: Sequence[str]) -> list[str]:
-    """The mmdebstrap command that writes the image's root file system as a tar archive to its standard output."""
+def bootstrap_command(recipe: Recipe, sources: Sequence[str], apt_options: Sequence[str], target: str = "-") -> list[str]:
+    """The mmdebstrap command that makes the image's root file system: a folder, or a tar archive on its standard output."""
     command = ["mmdebstrap", f"--variant={recipe.variant}", "--include=" + ",".join(recipe.packages)]
     command += [f"--aptopt={option}" for option in ('APT::Install-Recommends "false"', 'Acquire::Languages "none"', *apt_options)]
     # As a file from a hook and not as --dpkgopt, with which mmdebstrap filters every archive of its own through Python.
@@ -199,15 +199,14 @@ def bootstrap_command(recipe: Recipe, sources: Sequence[str], apt_options: Seque
         command.append(f"--customize-hook=sync-in {shlex.quote(str(HERE / recipe.overlay))} /")
         scripts.insert(0, HERE / f"{recipe.overlay}.sh")
     command += [f'--customize-hook=chroot "$1" sh -eu < {shlex.quote(str(script))}' for script in scripts]
-    return [*command, recipe.suite, "-", *sources]
+    return [*command, recipe.suite, target, *sources]
 
 
 def extract(packages: Sequence[str], suite: str, root: Path) -> None:
     """Unpack packages and what they need into a folder: none of their scripts runs, and nothing is installed on this machine."""
     recipe = Recipe("extracted", suite, tuple(packages), variant="extract")
-    command = bootstrap_command(recipe, machine_sources(suite), machine_apt_options())
+    command = bootstrap_command(recipe, machine_sources(suite), machine_apt_options(), str(root))
     command = [part for part in command if "-hook=" not in part]  # they would run in the new root
-    command[command.index("-")] = str(root)
     subprocess.run(command, check=True, capture_output=True)
 
 

@@ -90,6 +90,7 @@ class Machine:
             ],
             stdin=subprocess.DEVNULL,
         )
+        # Whatever state it comes to: that somebody got in, and that it is done with starting, is what is awaited.
         while self.run("systemctl is-system-running --wait || true").returncode:
             assert self.process.poll() is None, f"the machine ended; see {self.folder / 'console'}"
             assert time.monotonic() - began < BOOT_SECONDS, f"nobody can log in; see {self.folder / 'console'}"
@@ -128,8 +129,7 @@ def _make_disk(recipe: Recipe, packages: Sequence[str], made: Machine) -> None:
     public = made.key.with_suffix(".pub").read_text().strip()
     setup.write_text(SETUP.format(key=shlex.quote(public), sudoers=shlex.quote(SUDOERS.read_text())))
     wanted = Recipe(recipe.tag, recipe.suite, (*recipe.packages, *KERNEL, *packages), variant=recipe.variant)
-    command = bootstrap_command(wanted, machine_sources(recipe.suite), machine_apt_options())
-    command[command.index("-")] = str(tree)
+    command = bootstrap_command(wanted, machine_sources(recipe.suite), machine_apt_options(), str(tree))
     command.insert(1, f'--customize-hook=chroot "$1" sh -eu < {shlex.quote(str(setup))}')
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
