@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.drill.support.running import running_site
 from tests.e2e.driver import Site, wait
 
 GROUP = "indivillage-sandbox-app"
@@ -22,9 +23,7 @@ GROUP = "indivillage-sandbox-app"
 @pytest.fixture
 def site() -> Iterator[Site]:
     """The site that runs; its app tier is brought back to two instances afterwards."""
-    site = Site()
-    if site.run("podman", "ps", "--quiet", "--filter", "label=indivillage.sandbox").stdout.strip() == "":
-        pytest.fail("no sandbox runs: `make site` first")
+    site = running_site()
     scaling = site.client("autoscaling")
     scaling.update_auto_scaling_group(AutoScalingGroupName=GROUP, MaxSize=60)
     yield site

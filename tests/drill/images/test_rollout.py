@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.drill.support.load import Load, steady_load
+from tests.drill.support.running import running_site
 from tests.e2e.driver import Site, wait
 
 PREFIX = "indivillage-sandbox"
@@ -30,9 +31,7 @@ QUICK = ("-e", "aws_compute_rollout_warmup_seconds=2", "-e", "aws_compute_rollou
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """The site that runs, without a mark of what these tests have rolled out."""
-    site = Site()
-    if site.run("podman", "ps", "--quiet", "--filter", "label=indivillage.sandbox").stdout.strip() == "":
-        pytest.fail("no sandbox runs: `make site` first")
+    site = running_site()
     yield site
     assert leftovers(site) == []
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.drill.support.results import OPERATION, Section
+from tests.drill.support.running import running_site, serves_whole
 from tests.e2e.driver import Site
 
-PREFIX = "indivillage-sandbox"
 TIER = "app"
 PACKAGE = "drill-of-patching"
 PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
@@ -45,10 +45,7 @@ def section() -> Iterator[Section]:
 
 @pytest.fixture(scope="module")
 def site() -> Site:
-    site = Site()
-    if site.run("podman", "ps", "--quiet", "--filter", "label=indivillage.sandbox").stdout.strip() == "":
-        pytest.fail("no sandbox runs: `make site` first")
-    return site
+    return running_site()
 
 
 def offer(site: Site, version: int, marker: str = "") -> None:
@@ -79,12 +76,6 @@ def patch(site: Site, *variables: dict[str, Any]) -> Any:
     return site.play("playbooks/patch_hosts.yml", "-e", json.dumps(inputs))
 
 
-def serves_whole(site: Site) -> bool:
-    """Whether every instance of the tier is behind the load balancer, and Auto Scaling works."""
-    (group,) = site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-{TIER}"])["AutoScalingGroups"]
-    return len(site.healthy(TIER)) == len(site.instances(TIER)) and not group.get("SuspendedProcesses")
-
-
 @pytest.mark.parametrize("number", range(1, TIMES + 1))
 @pytest.mark.parametrize("marker", ["", "reboot"])
 def test_a_tier_is_patched_without_a_failed_request(site: Site, section: Section, marker: str, number: int) -> None:
@@ -97,7 +88,7 @@ def test_a_tier_is_patched_without_a_failed_request(site: Site, section: Section
     assert versions(site) == {str(version)}
     assert "mends CVE-2026-00001" in " ".join(result.stdout.split())
     assert all((booted(site)[name] != at) == bool(marker) for name, at in before.items())
-    assert serves_whole(site)
+    assert serves_whole(site, TIER)
     assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
 
 
@@ -124,7 +115,7 @@ def test_a_host_without_updates_is_left_alone(site: Site) -> None:
 def test_a_bad_time_is_refused_before_anything_is_changed(site: Site, given: dict[str, Any], words: str) -> None:
     result = patch(site, given)
     assert (result.returncode, words in " ".join(result.stdout.split())) == (2, True), result.stdout[-3000:]
-    assert serves_whole(site)
+    assert serves_whole(site, TIER)
 
 
 def test_what_cannot_wait_is_done_out_of_turn(site: Site) -> None:

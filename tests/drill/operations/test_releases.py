@@ -23,6 +23,7 @@ import pytest
 
 from tests.drill.support.load import Load
 from tests.drill.support.results import OPERATION, Section
+from tests.drill.support.running import running_site, serves_whole
 from tests.e2e.driver import BIN, ROOT, Site, wait
 
 PREFIX = "indivillage-sandbox"
@@ -107,23 +108,15 @@ class Drill:
         )
         return str(item["Item"]["verdict"]["S"])
 
-    def suspended(self) -> list[str]:
-        (group,) = self.site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-app"])[
-            "AutoScalingGroups"
-        ]
-        return [process["ProcessName"] for process in group.get("SuspendedProcesses", [])]
-
     def serves_whole(self) -> bool:
         """Whether every instance of the tier is behind the load balancer, and Auto Scaling works."""
-        return len(self.site.healthy("app")) == len(self.site.instances("app")) and self.suspended() == []
+        return serves_whole(self.site, "app")
 
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Drill]:
     """The site that runs; the results are written however the tests end."""
-    site = Site()
-    if site.run("podman", "ps", "--quiet", "--filter", "label=indivillage.sandbox").stdout.strip() == "":
-        pytest.fail("no sandbox runs: `make site` first")
+    site = running_site()
     words = (
         "Two instances of the app tier behind the load balancer. Visitors come from outside, each on a connection of its own, from ten "
         "seconds before the run to five seconds after its end (tests/drill/operations/test_releases.py)."

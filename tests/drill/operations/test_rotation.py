@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.drill.support.results import OPERATION, Section
+from tests.drill.support.running import running_site, serves_whole
 from tests.e2e.driver import BIN, Site
 
-PREFIX = "indivillage-sandbox"
 SECRETS = {"database": "/indivillage/sandbox/database/credentials", "cache": "/indivillage/sandbox/cache/credentials"}
 PROVED = "Put the host behind the load balancer again"  # the first host's last task
 PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
@@ -47,10 +47,7 @@ def section() -> Iterator[Section]:
 
 @pytest.fixture(scope="module")
 def site() -> Site:
-    site = Site()
-    if site.run("podman", "ps", "--quiet", "--filter", "label=indivillage.sandbox").stdout.strip() == "":
-        pytest.fail("no sandbox runs: `make site` first")
-    return site
+    return running_site()
 
 
 def value(site: Site, what: str, stage: str = "AWSCURRENT") -> dict[str, Any]:
@@ -65,12 +62,6 @@ def stages(site: Site, what: str) -> set[str]:
 
 def arguments(what: str, **inputs: Any) -> list[str]:
     return ["playbooks/rotate_secret.yml", "-e", json.dumps({"rotate_secret": what, **ALWAYS, **inputs})]
-
-
-def serves_whole(site: Site) -> bool:
-    """Whether every instance of the tier is behind the load balancer, and Auto Scaling works."""
-    (group,) = site.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-app"])["AutoScalingGroups"]
-    return len(site.healthy("app")) == len(site.instances("app")) and not group.get("SuspendedProcesses")
 
 
 def kill_when(site: Site, what: str, words: str) -> None:
@@ -94,7 +85,7 @@ def test_a_secret_is_rotated_without_a_failed_request(site: Site, section: Secti
     assert result.returncode == 0, result.stdout[-6000:]
     assert "AWSPENDING" not in stages(site, what)
     assert value(site, what, "AWSPREVIOUS") == former != value(site, what)
-    assert serves_whole(site)
+    assert serves_whole(site, "app")
     assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
 
 
@@ -110,7 +101,7 @@ def test_a_run_that_was_killed_is_completed_without_a_failed_request(site: Site,
     result, load = section.measure(f"{what}, killed at '{words}' and run again", (f"{site.url}{PAGE}", site.ca, PER_SECOND), twice)
     assert result.returncode == 0, result.stdout[-6000:]
     assert "AWSPENDING" not in stages(site, what)
-    assert serves_whole(site)
+    assert serves_whole(site, "app")
     assert sum(load.failures.values()) == 0, load
 
 
@@ -126,7 +117,7 @@ def test_a_rotation_is_taken_back_without_a_failed_request(site: Site, section: 
     assert result.returncode == 0, result.stdout[-6000:]
     assert value(site, what) == former
     assert "AWSPENDING" not in stages(site, what)
-    assert serves_whole(site)
+    assert serves_whole(site, "app")
     assert sum(load.failures.values()) == 0, load
 
 
