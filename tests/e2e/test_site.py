@@ -238,17 +238,17 @@ def test_a_network_acl_and_egress_rules_are_enforced(site: Site) -> None:
     entry = {"NetworkAclId": acl, "RuleNumber": 1, "Egress": True}
     denied = {"Protocol": "6", "RuleAction": "deny", "CidrBlock": "0.0.0.0/0", "PortRange": {"From": 5432, "To": 5432}}
     ec2.create_network_acl_entry(**entry, **denied)
-    wait("the network ACL to block", lambda: not reaches(), 20)
+    wait("the network ACL to block", lambda: not reaches())
     ec2.delete_network_acl_entry(**entry)
-    wait("the network ACL to open", reaches, 20)
+    wait("the network ACL to open", reaches)
 
     group = next(g["GroupId"] for g in app["SecurityGroups"] if g["GroupName"].endswith("-app-sg"))
     rules = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissionsEgress"]
     rule = next(rule for rule in rules if rule.get("FromPort") == 5432)
     ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[rule])
-    wait("the missing egress rule to block", lambda: not reaches(), 20)
+    wait("the missing egress rule to block", lambda: not reaches())
     ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[rule])
-    wait("the egress rule to open", reaches, 20)
+    wait("the egress rule to open", reaches)
 
 
 def test_the_metadata_service_answers_only_with_a_token(site: Site) -> None:
