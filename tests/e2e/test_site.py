@@ -64,6 +64,7 @@ def test_all_that_is_to_be_watched_answers_and_tells_every_metric_that_rules_may
     hosts = {instance["InstanceId"] for role in ("bastion", "web", "app", "monitoring") for instance in site.instances(role)}
     assert {instance for job, instance in watch.targets() if job == "node"} == hosts
     wait("every metric", lambda: untold(watch) == set(), 60, every=5)
+    wait("every page that is watched", lambda: {sample["value"][1] for sample in watch.query("probe_success")} == {"1"}, 120, every=5)
 
 
 def untold(watch: Watch) -> set[str]:

@@ -78,6 +78,10 @@ class Watch:
         """The samples of an expression now."""
         return list(self.ask(f"/api/v1/query?query={quote(expression)}")["data"]["result"])
 
+    def series(self, expression: str, since: float, until: float, step: float) -> list[Any]:
+        """The samples of an expression in a time, in seconds since the epoch, every `step` seconds."""
+        return list(self.ask(f"/api/v1/query_range?query={quote(expression)}&start={since}&end={until}&step={step}")["data"]["result"])
+
     def targets(self) -> dict[tuple[str, str], str]:
         """Job and instance of each target, and its health."""
         found = self.ask("/api/v1/targets?state=active")["data"]["activeTargets"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +14,7 @@ from roles.app_tier.files.reference_app.reference.aws import Instance
 from roles.app_tier.files.reference_app.reference.checks import Result
 from roles.app_tier.files.reference_app.reference.settings import Settings, SettingsError
 from roles.app_tier.files.reference_app.reference.web import create_app
+from scripts.pages.inventory import stacks
 
 ENVIRONMENT = {
     "APP_RELEASE": "r1",
@@ -47,6 +49,13 @@ def client(checks: FakeChecks) -> Any:
 
 UP = Result(True, "PostgreSQL 17", 3)
 DOWN = Result(False, "failed: <b>OperationalError</b>", 3000)
+
+
+def test_every_page_that_monitoring_asks_for_is_there() -> None:
+    probes = stacks("sandbox")[0].options["prometheus"]["prometheus_probes"]
+    answers = {url: client(FakeChecks(UP)).get(urlsplit(url).path).status_code for urls in probes.values() for url in urls}
+    assert len(answers) == 6
+    assert set(answers.values()) == {200}
 
 
 def test_status_tells_who_serves_and_what_answered() -> None:

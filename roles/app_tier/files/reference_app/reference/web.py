@@ -47,7 +47,9 @@ def create_app(environment: Mapping[str, str], checks: Checks | None = None, ide
             "ok": all(result.ok for result in results.values()),
         }
 
+    # Load balancers ask for the one, visitors of the API for the other.
     @app.get("/health")
+    @app.get("/api/health")
     def health() -> Response:
         return jsonify(status="ok")
 
@@ -65,8 +67,10 @@ def create_app(environment: Mapping[str, str], checks: Checks | None = None, ide
         content = report(checks.round_trip())
         return jsonify(content), 200 if content["ok"] else 503
 
+    # The site's other pages, which monitoring asks for, stand for themselves here.
     @app.route("/", methods=["GET", "POST"])
-    def page() -> str:
+    @app.get("/<any(services, impact, 'case-studies', contact):_>")
+    def page(_: str = "") -> str:
         is_trip = request.method == "POST"
         return render_template("page.html", **report(checks.round_trip() if is_trip else checks.status()), is_round_trip=is_trip)
 
