@@ -11,7 +11,7 @@ export AWS_EC2_METADATA_DISABLED := true
 # $(call required,NAME): the value of a variable that the target cannot do without.
 required = $(or $($(1)),$(error $(1) is missing: make $@ $(1)=<environment>, one of $(notdir $(wildcard inventories/[a-z]*))))
 
-.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift runbook drill drill-backups drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology drill-posture drill-alerts topology-up topology-down bench bench-hardening lock pages drill-failover drill-machine
+.PHONY: help setup site test lint sanity unit contract integration molecule e2e sandbox-up sandbox-down sandbox-status sandbox-ssh sandbox-clean url ca endpoint plan apply drift runbook drill drill-backups drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology drill-posture drill-alerts topology-up topology-down bench bench-hardening lock pages drill-failover drill-machine pictures
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -131,6 +131,9 @@ bench-hardening: setup ## Have OpenSCAP, Lynis and ssh-audit judge hosts before 
 
 bench: setup ## Measure speed side by side: local connection, worker, direct boto3 calls
 	@$(VENV)/python -m tests.bench
+
+pictures: setup ## Draw the dashboards as a running site with a monitoring host fills them; writes docs/pictures/*.svg
+	@scripts/setup pictures && $(VENV)/python -m tests.drill.pictures
 
 pages: ## Write the documentation's pages that are made from the inventories
 	@$(VENV)/python -m scripts.pages

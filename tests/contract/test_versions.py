@@ -39,7 +39,9 @@ def test_galaxy_dependencies_equal_requirements() -> None:
     assert yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"] == required_collections()
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "tests/bench/hardening/requirements"])
+@pytest.mark.parametrize(
+    "name", ["requirements", "requirements-dev", "tests/bench/hardening/requirements", "tests/drill/pictures/requirements"]
+)
 def test_locked_requirements_have_hashes_and_no_index_lines(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text()
     assert "://" not in text
