@@ -52,6 +52,7 @@ NO_MUTATIONS = {
     f"{OWN}rds_size": "makes nothing declared: [test_sizes](../tests/unit/modules/test_sizes.py)",
     f"{OWN}image_proof": "makes nothing: it proves an instance of an image",
     f"{OWN}image_retention": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
+    **dict.fromkeys((f"{OWN}{name}" for name in ("connectivity", "maintenance_window")), "makes nothing: it looks"),
     f"{OWN}package_sbom": "makes nothing: it lists a host's packages",
     f"{OWN}rds_replica_info": "makes nothing: it tells what a replica holds",
     f"{OWN}route53_failover": "by a failover alone",

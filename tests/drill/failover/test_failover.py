@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.drill.failover.conftest import DATABASES, DR, PRIMARY, Regions, stamp
+from tests.drill.failover.conftest import Regions, stamp
 from tests.drill.failover.writer import TABLE, Writer
 from tests.integration.emulator.support import wait_until
+from tests.support.two_regions import DATABASES, DR, PRIMARY
 
 pytestmark = [pytest.mark.emulator, pytest.mark.sandbox]
 
@@ -91,6 +92,29 @@ def test_planned_failover_and_failback(regions: Regions, number: int) -> None:
     assert missing == set()
     assert (regions.source(PRIMARY), regions.source(DR), regions.active(DR).split()[1]) == ("", PRIMARY, PRIMARY)
     assert regions.secret(DR) == regions.secret(PRIMARY)
+
+
+def test_a_rehearsal_loses_nothing_and_measures_itself(regions: Regions) -> None:
+    with regions.writer().writing() as writer:
+        wait_until(lambda: len(writer.rows) > 20, 60)
+        began = time.monotonic()
+        regions.must(
+            "rehearse_dr",
+            rehearse_scenario="region",
+            rehearse_environment="sandbox",
+            rehearse_out_of_turn=True,
+            aws_rehearsal_busy={},
+            reason="a drill",
+            approved_deletions=list(DATABASES.values()),
+        )
+        seconds = time.monotonic() - began
+        wait_until(lambda: written_since(writer, began + seconds), 60)
+    missing, report = lost(regions, writer, PRIMARY), regions.report()
+    noted("rehearsal, there and back", 1, writer, missing, seconds)
+    assert missing == set()
+    assert (report["result"], [step["problem"] for step in report["steps"]]) == ("within", ["", ""])
+    assert all(0 < float(step["rto_seconds"]) < seconds for step in report["steps"])
+    assert (regions.source(PRIMARY), regions.source(DR), regions.active(DR).split()[1]) == ("", PRIMARY, PRIMARY)
 
 
 @pytest.mark.parametrize("number", range(1, ROUNDS + 1))

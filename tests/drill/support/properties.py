@@ -175,6 +175,7 @@ FIXED = {
 }
 
 UNTRIED_ROLES = {
+    "aws_rehearsal": "looks alone, and keeps a report",
     "aws_images": "needs builders; its tasks are planned in the sandbox with its containers",
     "aws_removal": "plans of removal have tests of their own",
 }
