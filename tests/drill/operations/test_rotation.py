@@ -21,8 +21,6 @@ SECRETS = {"database": "/indivillage/sandbox/database/credentials", "cache": "/i
 PROVED = "Put the host behind the load balancer again"  # the first host's last task
 PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
 TIMES = int(os.environ.get("DRILL_TIMES", "3"))
-# The page itself asks the database and the cache for each request.
-PAGE = ""
 ALWAYS = {
     "secret_rotation_windows": [{"name": "always", "schedule": "cron(0 * * * ? *)", "duration_hours": 2}],
     "secret_rotation_busy": {},
@@ -60,6 +58,11 @@ def stages(site: Site, what: str) -> set[str]:
     return {stage for found in versions.values() for stage in found}
 
 
+def visits(site: Site, what: str) -> tuple[str, str, int]:
+    """Each asks the one whose secret it is, and fails when that does not answer. Queues and buckets would be asked of the emulator."""
+    return f"{site.url}api/status/{what}", site.ca, PER_SECOND
+
+
 def arguments(what: str, **inputs: Any) -> list[str]:
     return ["playbooks/rotate_secret.yml", "-e", json.dumps({"rotate_secret": what, **ALWAYS, **inputs})]
 
@@ -81,7 +84,7 @@ def kill_when(site: Site, what: str, words: str) -> None:
 @pytest.mark.parametrize("what", list(SECRETS))
 def test_a_secret_is_rotated_without_a_failed_request(site: Site, section: Section, what: str, number: int) -> None:
     former = value(site, what)
-    result, load = section.measure(f"{what} {number}", (f"{site.url}{PAGE}", site.ca, PER_SECOND), lambda: site.play(*arguments(what)))
+    result, load = section.measure(f"{what} {number}", visits(site, what), lambda: site.play(*arguments(what)))
     assert result.returncode == 0, result.stdout[-6000:]
     assert "AWSPENDING" not in stages(site, what)
     assert value(site, what, "AWSPREVIOUS") == former != value(site, what)
@@ -98,7 +101,7 @@ def test_a_run_that_was_killed_is_completed_without_a_failed_request(site: Site,
         kill_when(site, what, words)
         return site.play(*arguments(what))
 
-    result, load = section.measure(f"{what}, killed at '{words}' and run again", (f"{site.url}{PAGE}", site.ca, PER_SECOND), twice)
+    result, load = section.measure(f"{what}, killed at '{words}' and run again", visits(site, what), twice)
     assert result.returncode == 0, result.stdout[-6000:]
     assert "AWSPENDING" not in stages(site, what)
     assert serves_whole(site, "app")
@@ -113,7 +116,7 @@ def test_a_rotation_is_taken_back_without_a_failed_request(site: Site, section: 
         kill_when(site, what, PROVED)
         return site.play(*arguments(what, rotate_undo=True, reason="a drill"))
 
-    result, load = section.measure(f"{what}, killed and taken back", (f"{site.url}{PAGE}", site.ca, PER_SECOND), there_and_back)
+    result, load = section.measure(f"{what}, killed and taken back", visits(site, what), there_and_back)
     assert result.returncode == 0, result.stdout[-6000:]
     assert value(site, what) == former
     assert "AWSPENDING" not in stages(site, what)

@@ -32,11 +32,12 @@ class FakeChecks:
 
     def __init__(self, database: Result) -> None:
         self.results = {"database": database, "cache": Result(True, "Redis 7", 2)}
+        self.names = self.results.keys()
         self.asked: list[str] = []
 
-    def status(self) -> dict[str, Result]:
+    def status(self, *names: str) -> dict[str, Result]:
         self.asked.append("status")
-        return self.results
+        return {name: self.results[name] for name in names or self.names}
 
     def round_trip(self) -> dict[str, Result]:
         self.asked.append("round_trip")
@@ -56,6 +57,13 @@ def test_every_page_that_monitoring_asks_for_is_there() -> None:
     answers = {url: client(FakeChecks(UP)).get(urlsplit(url).path).status_code for urls in probes.values() for url in urls}
     assert len(answers) == 6
     assert set(answers.values()) == {200}
+
+
+@pytest.mark.parametrize(("name", "code"), [("cache", 200), ("database", 503), ("unknown", 404)])
+def test_one_backend_is_asked_alone(name: str, code: int) -> None:
+    answer = client(FakeChecks(DOWN)).get(f"/api/status/{name}")
+    assert answer.status_code == code
+    assert code == 404 or list(answer.get_json()["components"]) == [name]
 
 
 def test_status_tells_who_serves_and_what_answered() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -36,9 +36,14 @@ class Checks:
         self._deadline_seconds = deadline_seconds
         self._executor: ThreadPoolExecutor | None = None
 
-    def status(self) -> dict[str, Result]:
-        """Ask each backend for a sign of life."""
-        return self._ask({name: component.status for name, component in self._components.items()})
+    @property
+    def names(self) -> Collection[str]:
+        """What the backends are called."""
+        return self._components.keys()
+
+    def status(self, *names: str) -> dict[str, Result]:
+        """Ask the backends of these names, or each of them, for a sign of life."""
+        return self._ask({name: self._components[name].status for name in names or self._components})
 
     def round_trip(self) -> dict[str, Result]:
         """Write a value to each backend and read it back."""

@@ -62,6 +62,13 @@ def create_app(environment: Mapping[str, str], checks: Checks | None = None, ide
     def status() -> Response:
         return jsonify(report(checks.status()))
 
+    @app.get("/api/status/<name>")
+    def status_of_one(name: str) -> tuple[Response, int]:
+        if name not in checks.names:
+            abort(404)
+        content = report(checks.status(name))
+        return jsonify(content), 200 if content["ok"] else 503
+
     @app.post("/api/round-trip")
     def round_trip() -> tuple[Response, int]:
         content = report(checks.round_trip())
