@@ -25,6 +25,7 @@ LONGEST = {
     "prefix": "x" * 38,
     "regions": ["xx-xxxxxxxxx-0"] * 2,
 }
+WITH, NOTHING = " with ", "nothing"  # behind a call: what it asks for of all that it may imply, since a role gives it some parameters alone
 REST = "*"  # among a statement's patterns: all that no other statement names
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _LIST_PLACEHOLDER = "{regions}"
@@ -54,14 +55,16 @@ def statements(calls: Iterable[str]) -> list[dict[str, Any]]:
     Raises UnknownCallError for a call that no statement of the table takes.
     """
     grants = _Grants()
-    for call in sorted(set(calls)):
+    for entry in sorted(set(calls)):
+        call, _with, asked = entry.partition(WITH)
         own = table().permissions(call)
         if reads_configuration(call):
             for permission in own:
                 prefix, _colon, action = permission.partition(":")
                 grants.reads.setdefault(prefix, set()).add(action)
             own = ()
-        for permission in (*own, *(wanted for implied in table().implied.get(call, ()) for wanted in implied.permissions)):
+        implied = {wanted for one in table().implied.get(call, ()) for wanted in one.permissions}
+        for permission in (*own, *sorted(implied & set(asked.split()) if asked else implied)):
             prefix, _colon, action = permission.partition(":")
             for number in _takers(prefix, action, call):
                 grants.others.setdefault((prefix, number), set()).add(action)
@@ -149,6 +152,7 @@ CALLS_FILE = "calls.yml"
 _CALLS_HEAD = """\
 ---
 # The AWS calls that each role makes, as they were recorded (docs/permissions.md). The policies beside this file are made of it.
+# "with": of the permissions that a call may ask for beside its own, only these.
 """
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_policy
+from ansible_collections.indivillage.infra.plugins.plugin_utils.iam_actions import table
 
 from sandbox import pki
 from sandbox.emulator.authorization import ROOT_ACCESS_KEY
@@ -46,15 +47,26 @@ def allowed(role: str) -> Policies:
     return EVERYTHING if RECORD else committed(role)
 
 
-def keep(records: Mapping[str, Record]) -> None:
-    """Write the policies of what these roles have called, and an example of what each call needed for tests/unit/footprint."""
-    calls = iam_policy.load_calls(REPOSITORY / "policies") | {role: list(record) for role, record in records.items()}
+def keep(records: Mapping[str, Record], *, exactly: bool = False) -> None:
+    """Write the policies of what these roles have called, and an example of what each call needed for tests/unit/footprint.
+
+    exactly: what a call may imply and has not asked for here it never will, since nothing gives it other parameters in another environment.
+    """
+    calls = iam_policy.load_calls(REPOSITORY / "policies") | {
+        role: [exact(call, needed) if exactly else call for call, needed in record.items()] for role, record in records.items()
+    }
     iam_policy.save_calls(REPOSITORY / "policies", calls)
     iam_policy.write(REPOSITORY / "policies", calls)
     others = [example for line in DEMANDS.read_text().splitlines() if (example := json.loads(line))["role"] not in records]
     own = [{"role": role, "call": call, **one} for role, record in records.items() for call, needed in record.items() for one in needed]
     examples = {(one["role"], one["call"], one["permission"], one["resource"] == "*"): one for one in others + own}
     DEMANDS.write_text("".join(json.dumps(example, sort_keys=True) + "\n" for _, example in sorted(examples.items())))
+
+
+def exact(call: str, needed: Iterable[Mapping[str, Any]]) -> str:
+    """The call with what it has asked for of all that it may imply."""
+    asked = {one["permission"] for one in needed} - set(table().permissions(call))
+    return call + (iam_policy.WITH + (" ".join(sorted(asked)) or iam_policy.NOTHING) if call in table().implied else "")
 
 
 def committed(role: str) -> list[dict[str, Any]]:
@@ -71,6 +83,23 @@ def statements(policies: Policies) -> list[dict[str, Any]]:
 def without(policies: Policies, sid: str) -> list[dict[str, Any]]:
     """The policies less the statement of that name."""
     return [{**policy, "Statement": [statement for statement in policy["Statement"] if statement["Sid"] != sid]} for policy in policies]
+
+
+def lacking(policies: Policies, permission: str) -> list[dict[str, Any]]:
+    """The policies less one permission, which they have to hold."""
+    given = [action for statement in statements(policies) for action in statement["Action"]]
+    assert permission in given, f"{permission} is not among {given}"
+    return [
+        {
+            **policy,
+            "Statement": [
+                {**statement, "Action": actions}
+                for statement in policy["Statement"]
+                if (actions := [action for action in statement["Action"] if action != permission])
+            ],
+        }
+        for policy in policies
+    ]
 
 
 def needless(policies: Policies, demands: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -112,6 +141,8 @@ class Account:
 
     emulator: EnforcingEmulator
     state_dir: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further environment variables of its runs."""
 
     def client(self, service: str, principal: Principal, region: str = "us-east-1") -> Any:
         """A client of a session."""
@@ -173,7 +204,7 @@ class Account:
 
     def surroundings(self) -> dict[str, str]:
         """The environment of a run: nothing of the caller's own AWS or Ansible settings."""
-        return playbooks.surroundings(self.emulator.endpoint, self.state_dir)
+        return {**playbooks.surroundings(self.emulator.endpoint, self.state_dir), **self.settings}
 
 
 @contextmanager

@@ -94,6 +94,13 @@ def test_an_unknown_service_is_refused_with_the_place_to_add_it() -> None:
         iam_policy.statements(["quantum:Leap"])
 
 
+def test_a_call_gets_what_it_may_imply_unless_it_is_said_what_it_asks_for() -> None:
+    call = "autoscaling:UpdateAutoScalingGroup"
+    assert by_sid(call).keys() == {"AutoscalingGroups", "Ec2Resources", "IamPassRoles"}
+    assert by_sid(f"{call} with iam:PassRole").keys() == {"AutoscalingGroups", "IamPassRoles"}
+    assert by_sid(f"{call} with nothing").keys() == {"AutoscalingGroups"}
+
+
 def test_the_same_calls_give_the_same_policies_in_any_order() -> None:
     calls = ["ec2:CreateVpc", "iam:CreateRole", "s3:CreateBucket", "ec2:DescribeVpcs"]
     assert iam_policy.files({"deploy": calls}) == iam_policy.files({"deploy": calls[::-1] * 2})
@@ -126,7 +133,7 @@ def test_records_of_both_kinds_are_read(tmp_path: Path) -> None:
 
 def test_the_committed_policies_are_what_the_recorded_calls_give(tmp_path: Path) -> None:
     calls = iam_policy.load_calls(POLICIES)
-    assert set(calls) == {"deploy", "plan", "remove", "respond"}
+    assert set(calls) == {"backup", "deploy", "plan", "remove", "respond", "scale"}
     committed = {file.name: file.read_text() for file in POLICIES.glob("*.json")}
     assert committed == iam_policy.files(calls), "run scripts/generate-policy and commit what it writes"
     iam_policy.save_calls(tmp_path, calls)

@@ -14,7 +14,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import 
 from sandbox.emulator.iam_evaluation import allows
 from tests.support.permissions import DEMANDS, VALUES, committed, needless, statements
 
-ROLES = ("deploy", "plan", "remove", "respond")
+ROLES = ("backup", "deploy", "plan", "remove", "respond", "scale")
 NEEDED = [json.loads(line) for line in DEMANDS.read_text().splitlines()]
 
 
@@ -33,7 +33,8 @@ def of(role: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_do_all_that_it_does(role: str) -> None:
     calls = {demand["call"] for demand in of(role)}
-    assert calls == set(iam_policy.load_calls(DEMANDS.parents[3] / "policies")[role]) - {"sts:GetCallerIdentity"}
+    recorded = {call.partition(iam_policy.WITH)[0] for call in iam_policy.load_calls(DEMANDS.parents[3] / "policies")[role]}
+    assert calls == recorded - {"sts:GetCallerIdentity"}
     assert refused(committed(role), of(role)) == []
 
 
@@ -48,7 +49,7 @@ def test_a_planner_may_do_nothing_that_changes_anything() -> None:
     assert allowed == set()
 
 
-@pytest.mark.parametrize("role", ["deploy", "remove", "respond"])
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "plan"])
 def test_another_environment_is_out_of_reach(role: str) -> None:
     """By name where a name is in the resource, by tag where it is an id that AWS made up."""
     others = [
@@ -64,7 +65,7 @@ def test_another_environment_is_out_of_reach(role: str) -> None:
         if operations.classify(*demand["call"].split(":")) == operations.WRITE
         and ("sandbox" in demand["resource"] or demand["permission"].startswith(("ec2:Delete", "ec2:Terminate", "kms:Schedule")))
     ]
-    assert len(refused(committed(role), others)) == len(others) > 20
+    assert len(refused(committed(role), others)) == len(others) > 10
 
 
 def test_another_region_is_out_of_reach_where_resources_have_no_names() -> None:
