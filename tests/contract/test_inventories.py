@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
 from ansible_collections.indivillage.infra.plugins.plugin_utils.network import network_acl_entries, subnet_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -220,3 +224,24 @@ def test_the_replication_role_may_copy_exactly_what_is_copied() -> None:
     assert copies == {name: f"{name}-replica" for name in identity["aws_identity_replicated_buckets"]}
     standby = yaml.safe_load((ROOT / "inventories/_base/stack_vars/dr.yml").read_text())["aws_storage_buckets"]
     assert set(copies.values()) <= {bucket["name"] for bucket in standby}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_web_hosts_ask_for_what_cloudfront_sends_exactly_where_there_is_an_edge(environment: str) -> None:
+    loader = DataLoader()
+    inventory = InventoryManager(loader, sources=[str(ROOT / "inventories" / environment / "hosts.yml")])
+    host = next(iter(inventory.get_hosts("primary")))
+    known = VariableManager(loader, inventory).get_vars(host=host)
+    templar = Templar(loader, known)
+    files = templar.template(known["host_secrets_files"])
+    nginx = {(entry["path"], entry["secret_name"], entry["field"]) for entry in files if "nginx.service" in entry["units"]}
+    secret = f"/indivillage/{environment}/edge/accepted"
+    edge = environment != "sandbox"
+
+    assert ("aws_edge" in templar.template(known["stack_layers"])) is edge
+    assert templar.template(known["web_tier_origin_header"]) == ("X-Origin-Verify" if edge else "")
+    assert nginx == (
+        {("/run/host-secrets/origin-value", secret, "value"), ("/run/host-secrets/origin-other", secret, "other")} if edge else set()
+    )
+    assert templar.template(known["web_tier_origin_files"]) == ["/run/host-secrets/origin-value", "/run/host-secrets/origin-other"]
+    assert any(entry["secret_name"].endswith("/monitoring/users") for entry in files) is ("monitoring" in known["aws_compute_tiers"])

@@ -37,6 +37,31 @@ def test_the_secret_is_in_no_output_and_no_plan(edge: Edge) -> None:
     assert [text for text in (*told_all, plans) if secret in text] == []
 
 
+def test_origins_of_both_regions_accept_what_cloudfront_sends(edge: Edge) -> None:
+    def held(name: str, region: str) -> dict[str, str]:
+        text = edge.client("secretsmanager", region).get_secret_value(SecretId=f"/indivillage/production/edge/{name}")["SecretString"]
+        return dict(json.loads(text))
+
+    value = held("origin", "us-east-1")["value"]
+    assert [held("accepted", region) for region in ("us-east-1", "us-west-2")] == [{"value": value, "other": value}] * 2
+    cloudfront = edge.client("cloudfront")
+    (summary,) = cloudfront.list_distributions()["DistributionList"]["Items"]
+    origins = cloudfront.get_distribution_config(Id=summary["Id"])["DistributionConfig"]["Origins"]["Items"]
+    sent = [header for origin in origins for header in origin["CustomHeaders"].get("Items", [])]
+    assert sent == [{"HeaderName": "X-Origin-Verify", "HeaderValue": value}] * 3
+
+
+def test_a_value_that_origins_would_refuse_is_not_sent(edge: Edge) -> None:
+    secrets, name = edge.client("secretsmanager"), "/indivillage/production/edge/origin"
+    former = secrets.get_secret_value(SecretId=name)["SecretString"]
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps({"value": "changed-by-hand-in-the-console"}))
+    refused = edge.project.plan("--tags", "aws_edge", "--limit", "global,localhost")
+    secrets.put_secret_value(SecretId=name, SecretString=former)
+    assert refused.returncode != 0
+    assert "Somebody has changed one of them by hand" in refused.output
+    assert "changed-by-hand-in-the-console" not in refused.output
+
+
 # --- names ---
 
 
@@ -127,12 +152,14 @@ def test_web_acls_stop_attacks_and_log(edge: Edge, region: str, scope: str, name
     acl = wafv2.get_web_acl(Name=summary["Name"], Id=summary["Id"], Scope=scope)["WebACL"]
     rules = {rule["Name"]: rule["Statement"] for rule in acl["Rules"]}
     rate = rules.pop("rate")["RateBasedStatement"]
-    log = wafv2.get_logging_configuration(ResourceArn=acl["ARN"])["LoggingConfiguration"]["LogDestinationConfigs"]
+    logging = wafv2.get_logging_configuration(ResourceArn=acl["ARN"])["LoggingConfiguration"]
+    log = logging["LogDestinationConfigs"]
 
     assert acl["Name"] == f"{PREFIX}-{name}"
     assert {rule: statement["ManagedRuleGroupStatement"]["Name"] for rule, statement in rules.items()} == GROUPS
     assert (rate["Limit"], rate["EvaluationWindowSec"], rate["AggregateKeyType"]) == (3000, 300, counts)
     assert log == [f"arn:aws:logs:{region}:123456789012:log-group:aws-waf-logs-{PREFIX}-{name}"]
+    assert {"SingleHeader": {"Name": "x-origin-verify"}} in logging["RedactedFields"]
     if scope == "REGIONAL":
         (arn,) = wafv2.list_resources_for_web_acl(WebACLArn=acl["ARN"])["ResourceArns"]
         assert f"/app/{PREFIX}-public/" in arn

@@ -23,6 +23,7 @@ ACL = "Make the web ACL"
 ACCESS = "Let CloudFront prove itself to the buckets"
 HEADERS = "Have browsers protect the visitors"
 SECRET = "Make the secret by which origins know CloudFront, once"
+ACCEPTED = "Let the origins know it, in every region"
 DISTRIBUTION = "Start the distribution"
 DELIVERY = "Deliver the access logs of the distribution"
 SITE = "Lead the site's names to the distribution"
@@ -471,6 +472,25 @@ def origin_secret_encrypted_with_another_key(account: Account) -> None:
 @mutation("secret", "tag removed", SECRET, operation="TagResource", argument="tags", host=GLOBAL, field="Tags.Project")
 def origin_secret_tag_removed(account: Account) -> None:
     untag_secret(account, "edge/origin")
+
+
+@mutation("secret", "accepted one described otherwise", ACCEPTED, operation="UpdateSecret", argument="description", host=GLOBAL,
+          field="Description")  # fmt: skip
+def accepted_secret_described_otherwise(account: Account) -> None:
+    change_secret(account, "edge/accepted", Description="changed")
+
+
+@mutation("secret", "accepted one encrypted with another key", ACCEPTED, operation="UpdateSecret", argument="kms_key_id", host=GLOBAL,
+          field="KmsKeyId")  # fmt: skip
+def accepted_secret_encrypted_with_another_key(account: Account) -> None:
+    change_secret(account, "edge/accepted", KmsKeyId=f"alias/{PREFIX}-database")
+
+
+@mutation(
+    "secret", "tag of the accepted one removed", ACCEPTED, operation="TagResource", argument="tags", host=GLOBAL, field="Tags.Project"
+)
+def accepted_secret_tag_removed(account: Account) -> None:
+    untag_secret(account, "edge/accepted")
 
 
 # --- Shield Advanced ---
