@@ -146,6 +146,7 @@ options:
     description:
       - A header by which web servers can tell CloudFront from everybody else. Its value is read from Secrets Manager by this module, given
         to CloudFront, and shown nowhere.
+      - Without O(origins) those get it that the distribution has.
     type: dict
     suboptions:
       name:
@@ -352,6 +353,7 @@ class Distribution(Resource):
     ordered = frozenset({"origins", "origin_groups", "behaviours", "errors"})
     exact = frozenset({"secret_headers"})
     tagged_first = True
+    found_origins: list[Properties] = []  # noqa: RUF012 - replaced, never filled
 
     # ---- What is declared, in the API's own form -----------------------------------------------------------------------------------
 
@@ -420,7 +422,12 @@ class Distribution(Resource):
         header = self.params["secret_header"]
         value = self._secret(header)
         self.module.no_log_values.add(value)
-        return {header["name"]: {origin["id"]: value for origin in self.params["origins"] or [] if not origin["access_control_id"]}}
+        servers = [origin["Id"] for origin in self._origins() if not origin.get("OriginAccessControlId")]
+        return {header["name"]: dict.fromkeys(servers, value)}
+
+    def _origins(self) -> list[Properties]:
+        """The declared origins, or those that there are."""
+        return [written_origin(origin) for origin in self.params["origins"]] if self.params["origins"] else self.found_origins
 
     def _secret(self, header: Mapping[str, str]) -> str:
         client = self.module.client("secretsmanager", region=header["secret_region"] or self.module.region)
@@ -450,7 +457,7 @@ class Distribution(Resource):
         distribution = self.client.get_distribution(Id=identifier)["Distribution"]
         config, arn = distribution["DistributionConfig"], distribution["ARN"]
         tags = self.client.list_tags_for_resource(Resource=arn)["Tags"].get("Items", [])
-        origins = sorted(config["Origins"]["Items"], key=lambda origin: origin["Id"])
+        origins = self.found_origins = sorted(config["Origins"]["Items"], key=lambda origin: origin["Id"])
         groups = config.get("OriginGroups", NONE).get("Items", [])
         return {
             "name": self.name,

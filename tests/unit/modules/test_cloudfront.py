@@ -144,6 +144,29 @@ def test_the_secret_reaches_the_web_servers_and_no_result(run: Run) -> None:
     assert SECRET not in json.dumps(results)
 
 
+def test_another_secret_reaches_the_web_servers_that_there_are(run: Run) -> None:
+    run(cloudfront_distribution, **SITE)
+    before = stored()[1]
+    boto3.client("secretsmanager").put_secret_value(SecretId="/site/edge", SecretString=json.dumps({"header": f"another-{SECRET}"}))
+    alone = {"name": "site", "secret_header": HEADER, "wait": True}
+    results = [
+        run(cloudfront_distribution, **alone, check=True),
+        run(cloudfront_distribution, **alone),
+        run(cloudfront_distribution, **alone),
+    ]
+    _id, config, _etag = stored()
+
+    assert [result["changed"] for result in results] == [True, True, False]
+    sent = {origin["Id"]: origin["CustomHeaders"].get("Items") for origin in config["Origins"]["Items"]}
+    header = [{"HeaderName": "X-Origin-Verify", "HeaderValue": f"another-{SECRET}"}]
+    assert sent == {"primary": header, "dr": header, "assets": None}
+    for origin in (*before["Origins"]["Items"], *config["Origins"]["Items"]):
+        origin.pop("CustomHeaders")
+    assert config == before
+    assert not run(cloudfront_distribution, **SITE)["changed"]
+    assert SECRET not in json.dumps(results)
+
+
 def loosened(config: dict[str, Any], change: str) -> None:
     behaviour = config["CacheBehaviors"]["Items"][1]
     match change:
