@@ -133,7 +133,7 @@ def test_records_of_both_kinds_are_read(tmp_path: Path) -> None:
 
 def test_the_committed_policies_are_what_the_recorded_calls_give(tmp_path: Path) -> None:
     calls = iam_policy.load_calls(POLICIES)
-    assert set(calls) == {"backup", "deploy", "plan", "remove", "respond", "scale"}
+    assert set(calls) == {"backup", "deploy", "plan", "remove", "respond", "rotate", "scale"}
     committed = {file.name: file.read_text() for file in POLICIES.glob("*.json")}
     assert committed == iam_policy.files(calls), "run scripts/generate-policy and commit what it writes"
     iam_policy.save_calls(tmp_path, calls)

@@ -14,7 +14,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import 
 from sandbox.emulator.iam_evaluation import allows
 from tests.support.permissions import DEMANDS, VALUES, committed, needless, statements
 
-ROLES = ("backup", "deploy", "plan", "remove", "respond", "scale")
+ROLES = ("backup", "deploy", "plan", "remove", "respond", "rotate", "scale")
 NEEDED = [json.loads(line) for line in DEMANDS.read_text().splitlines()]
 
 
