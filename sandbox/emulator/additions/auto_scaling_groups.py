@@ -243,14 +243,26 @@ def _install_membership() -> None:
     replace_property(InstanceState, "launch_template", lambda state: getattr(state.instance, "launched_from", None))
 
 
+def _introduced(group: Any) -> dict[str, set[str]]:
+    """ARN of a target group -> ids of the members that have been registered with it."""
+    found: dict[str, set[str]] = group.__dict__.setdefault("sandbox_introduced", {})
+    return found
+
+
 def _install_targets() -> None:
     @wrap(AutoScalingBackend, "update_attached_target_groups")
     def update_attached_target_groups(_original: Any, self: Any, group_name: str) -> None:
-        """Register the members and deregister those that this group launched and has let go."""
+        """Register the members that came and deregister those that this group launched and has let go.
+
+        Each is registered once: one that somebody takes out stays out until he puts it in again.
+        """
         group = self.autoscaling_groups[group_name]
         members = {state.instance.id: state.instance for state in group.active_instances()}
         known = self.elbv2_backend.target_groups
+        introduced = {arn: names for arn, names in _introduced(group).items() if arn in group.target_group_arns}
+        group.sandbox_introduced = introduced
         for target_group in (known[arn] for arn in group.target_group_arns if arn in known):
+            met = introduced.setdefault(target_group.arn, set(target_group.targets))
             former = [
                 {"Id": target_id}
                 for target_id in target_group.targets
@@ -259,10 +271,11 @@ def _install_targets() -> None:
             new = [
                 {"Id": instance.id, "Port": target_group.port}
                 for instance in members.values()
-                if instance.id not in target_group.targets and instance.state == "running"
+                if instance.id not in met and instance.state == "running"
             ]
             target_group.deregister(former)
             target_group.register(new)
+            met.update(target["Id"] for target in new)
 
 
 def _install_attributes() -> None:
