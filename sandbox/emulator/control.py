@@ -8,6 +8,8 @@ All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malf
                                                  call of that caller and all that it has needed
     GET /sandbox/reboots                      -> {instance id: number of RebootInstances calls}
     PUT /sandbox/target-health                <- {target group ARN: {instance id: "healthy"|"unhealthy"|"initial"}}
+    PUT /sandbox/target-answers/<region>      <- {target group ARN: {"load_balancer": ARN, "requests": int, "errors": int}}: data
+                                                 points of the metrics RequestCount and HTTPCode_Target_5XX_Count, since the last ones
     GET /sandbox/certificates/<ARN>           -> {"certificate", "chain", "private_key"} in PEM
     GET /sandbox/databases/<region>/<id>      -> {"master_username", "master_password", "db_name", "parameters": {name: value},
                                                   "replication_password", "source": null, or of a replica {"region", "id", "endpoint",
@@ -71,6 +73,18 @@ def put_target_health(body: Answer) -> Answer:
         if unknown:
             raise ControlError(HTTPStatus.BAD_REQUEST, f"{arn}: target states are {sorted(_TARGET_STATES)}, not {sorted(unknown)}")
     runtime.target_health.update({arn: dict(targets) for arn, targets in body.items()})
+    return {}
+
+
+def put_target_answers(region: str, body: Answer) -> Answer:
+    """As Elastic Load Balancing does, but not once a minute."""
+    points = []
+    for arn, answers in body.items():
+        balancer = str(answers.get("load_balancer")).partition(":loadbalancer/")[2]
+        dimensions = [{"Name": "TargetGroup", "Value": arn.rpartition(":")[2]}, {"Name": "LoadBalancer", "Value": balancer}]
+        for name, key in (("RequestCount", "requests"), ("HTTPCode_Target_5XX_Count", "errors")):
+            points.append({"MetricName": name, "Dimensions": dimensions, "Value": _number(answers, key), "Unit": "Count"})
+    cloudwatch_backends[ACCOUNT_ID][_region(region)].put_metric_data("AWS/ApplicationELB", points)
     return {}
 
 
@@ -166,6 +180,7 @@ ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = tuple(
         ("GET", r"calls/(?P<caller>[^/]+)", get_calls),
         ("GET", r"reboots", get_reboots),
         ("PUT", r"target-health", put_target_health),
+        ("PUT", r"target-answers/(?P<region>[^/]+)", put_target_answers),
         ("GET", r"certificates/(?P<arn>.+)", get_certificate),
         ("GET", r"databases/(?P<region>[^/]+)/(?P<name>[^/]+)", get_database),
         ("PUT", r"databases/(?P<region>[^/]+)/(?P<name>[^/]+)", put_database),

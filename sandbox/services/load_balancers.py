@@ -7,6 +7,7 @@ import contextlib
 import csv
 import hashlib
 import http.client
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,8 +21,10 @@ from sandbox.services.haproxy import Balancer, Certificate, Listener, Rule, Targ
 
 NAME = "load_balancers"
 KIND: Kind = "load_balancer"
+Answers = dict[str, tuple[int, int]]
 IMAGE = f"{settings.IMAGE_REPOSITORY}/haproxy:latest"
 HTTPS_PORT = 443
+ANSWERS_SECONDS = 5.0  # between two data points; AWS has one a minute
 STATS_TIMEOUT_SECONDS = 2.0
 # What a container needs before its first configuration: HAProxy refuses to start without the files that it names.
 COMMAND = (
@@ -218,6 +221,8 @@ def _addressed(world: World, target: Target) -> Target:
 # What this process has told the containers and the emulator; lost with the process, then told again.
 _configured: dict[str, str] = {}
 _reported: dict[str, dict[str, str]] = {}
+_counted: dict[str, Answers] = {}  # container -> what HAProxy had counted when it was told last
+_told: dict[str, float] = {}  # container -> when that was
 
 
 def after(world: World, spec: ContainerSpec, engine: Engine, control: Control) -> None:
@@ -228,14 +233,43 @@ def after(world: World, spec: ContainerSpec, engine: Engine, control: Control) -
         return
     content = hashlib.sha256(repr(sorted(spec.files.items())).encode()).hexdigest()
     if _configured.get(spec.name) != content:
+        _tell_answers(balancer, rows, control)
         _reload(configured(world, balancer), spec, engine)
-        _configured[spec.name] = content
+        _configured[spec.name], _counted[spec.name] = content, {}
         return
+    if time.monotonic() - _told.get(spec.name, 0.0) >= ANSWERS_SECONDS:
+        _tell_answers(balancer, rows, control)
     report = {group.arn: health(group, rows) for group in _known(balancer.target_groups)}
     changed = {arn: states for arn, states in report.items() if _reported.get(arn) != states}
     if changed:
         control.put("target-health", changed)
         _reported.update(changed)
+
+
+def answers(groups: Sequence[TargetGroup], rows: Sequence[Mapping[str, str]]) -> Answers:
+    """What the targets of each group have answered since HAProxy started: ARN -> (requests, errors)."""
+    counted = {}
+    for group in groups:
+        servers = [row for row in rows if row["pxname"] == group.name and row["svname"] != "BACKEND"]
+        requests, errors = (sum(int(row.get(f"hrsp_{kind}xx") or 0) for row in servers for kind in kinds) for kinds in ("12345", "5"))
+        counted[group.arn] = (requests, errors)
+    return counted
+
+
+def _tell_answers(balancer: LoadBalancer, rows: Sequence[Mapping[str, str]], control: Control) -> None:
+    """Data points of what was answered since the last ones. What a replaced HAProxy still answers is counted by nobody."""
+    before, now = _counted.get(balancer.container), answers(balancer.target_groups, rows)
+    _counted[balancer.container], _told[balancer.container] = now, time.monotonic()
+    if before is None:  # what was counted before this process is told already, or lost with the former one
+        return
+    new = {arn: tuple(after - was for after, was in zip(counted, before.get(arn, (0, 0)), strict=True)) for arn, counted in now.items()}
+    points = {
+        arn: {"load_balancer": balancer.arn, "requests": requests, "errors": errors}
+        for arn, (requests, errors) in new.items()
+        if requests > 0
+    }
+    if points:
+        control.put(f"target-answers/{balancer.region}", points)
 
 
 def _known(groups: Sequence[TargetGroup]) -> list[TargetGroup]:

@@ -145,3 +145,38 @@ def test_a_running_balancer_is_configured_once_and_health_reported_when_it_chang
     rows = [row("i-0a", "DOWN", "L4TOUT"), row("i-0b", "DOWN", "L7STS")]
     step(spec, balancer, engine, control)
     assert control.puts[-1] == ("target-health", {WEB.arn: {"i-0a": "unhealthy", "i-0b": "unhealthy"}})
+
+
+def counted(name: str, good: int, errors: int) -> dict[str, str]:
+    return row(name, "UP") | {"hrsp_2xx": str(good), "hrsp_5xx": str(errors), "hrsp_other": ""}
+
+
+def test_what_targets_answer_is_told_as_it_grows_and_begins_anew_with_a_new_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_configured", "_reported", "_counted", "_told"):
+        monkeypatch.setattr(load_balancers, name, {})
+    rows: list[dict[str, str]] = []
+    now = 0.0
+    monkeypatch.setattr(load_balancers, "_statistics", lambda _address: rows)
+    monkeypatch.setattr("sandbox.services.load_balancers.time.monotonic", lambda: now)
+    engine, control = FakeEngine(), FakeControl()
+    balancer = replace(PUBLIC, target_groups=(replace(WEB, targets=WEB.targets[:2]),))
+
+    def told(*counts: tuple[int, int]) -> list[tuple[int, int]]:
+        nonlocal rows, now
+        rows = [counted(name, *count) for name, count in zip(("i-0a", "i-0b"), counts, strict=True)]
+        now += load_balancers.ANSWERS_SECONDS
+        control.puts.clear()
+        (spec,) = load_balancers.desired(world(balancer))
+        step(spec, balancer, engine, control)
+        bodies = [body for path, body in control.puts if path == "target-answers/us-east-1"]
+        assert all(point["load_balancer"] == PUBLIC.arn for body in bodies for point in body.values())
+        return [(point["requests"], point["errors"]) for body in bodies for point in body.values()]
+
+    assert told((700, 70), (700, 70)) == [], "the first configuration of this process: HAProxy begins anew"
+    assert told((10, 1), (20, 2)) == [(33, 3)]
+    assert told((10, 1), (20, 2)) == []
+    assert told((12, 1), (20, 5)) == [(5, 3)]
+    balancer = replace(balancer, target_groups=(replace(WEB, targets=WEB.targets[:1]),))
+    rows = []
+    assert told((13, 1), (20, 5)) == [(1, 0)], "before the counters are gone"
+    assert told((4, 4), (0, 0)) == [(8, 4)]
