@@ -73,20 +73,17 @@ resource:
 
 from typing import Any, ClassVar
 
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.listener_rules import ListenerRule
 
 LONGEST_BYTES = 1024
-EVERYTHING = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["*"]}}]
 
 
-class FixedAnswer(Resource):
-    service = "elbv2"
+class FixedAnswer(ListenerRule):
     kind = "fixed answer"
-    taggable = False
+    action = "fixed-response"
     options: ClassVar[dict[str, Any]] = {
-        "name": {"required": True},
-        "port": {"type": "int", "default": 443},
-        "priority": {"type": "int", "default": 1},
+        **ListenerRule.options,
         "status_code": {"default": "503"},
         "content_type": {"default": "text/html"},
         "content": {"default": ""},
@@ -99,46 +96,15 @@ class FixedAnswer(Resource):
             raise ResourceError(f"its content has {size} bytes; a load balancer answers with 1 to {LONGEST_BYTES}")
         return super().declared()
 
-    def find(self) -> Properties | None:
-        for rule in self.client.describe_rules(ListenerArn=self._listener())["Rules"]:
-            if rule["Priority"] != str(self.params["priority"]):
-                continue
-            answers = [action for action in rule["Actions"] if action["Type"] == "fixed-response"]
-            if not answers:
-                raise ResourceError(f"rule {rule['Priority']} of the listener forwards or redirects; it is not this module's to change")
-            answer = answers[0]["FixedResponseConfig"]
-            return {
-                "name": self.name,
-                "arn": rule["RuleArn"],
-                "status_code": answer["StatusCode"],
-                "content_type": answer.get("ContentType", ""),
-                "content": answer.get("MessageBody", ""),
-            }
-        return None
+    def read(self, action: dict[str, Any]) -> Properties:
+        answer = action["FixedResponseConfig"]
+        return {
+            "status_code": answer["StatusCode"],
+            "content_type": answer.get("ContentType", ""),
+            "content": answer.get("MessageBody", ""),
+        }
 
-    def create(self, wanted: Properties, tags: dict[str, str]) -> None:
-        actions = self._actions(wanted)
-        priority = self.params["priority"]
-        self.client.create_rule(ListenerArn=self._listener(), Priority=priority, Conditions=EVERYTHING, Actions=actions)
-
-    def update(self, current: Properties, changes: Properties) -> None:
-        self.client.modify_rule(RuleArn=current["arn"], Actions=self._actions({**current, **changes}))
-
-    def delete(self, current: Properties) -> None:
-        self.client.delete_rule(RuleArn=current["arn"])
-
-    def _listener(self) -> str:
-        try:
-            (balancer,) = self.client.describe_load_balancers(Names=[self.name])["LoadBalancers"]
-        except self.client.exceptions.LoadBalancerNotFoundException as error:
-            raise ResourceError("there is no load balancer of that name in this region") from error
-        listeners = self.client.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
-        found = [str(listener["ListenerArn"]) for listener in listeners if listener["Port"] == self.params["port"]]
-        if not found:
-            raise ResourceError(f"the load balancer does not listen on port {self.params['port']}")
-        return found[0]
-
-    def _actions(self, wanted: Properties) -> list[dict[str, Any]]:
+    def actions(self, wanted: Properties) -> list[dict[str, Any]]:
         answer = {"StatusCode": wanted["status_code"], "ContentType": wanted["content_type"], "MessageBody": wanted["content"]}
         return [{"Type": "fixed-response", "FixedResponseConfig": answer}]
 

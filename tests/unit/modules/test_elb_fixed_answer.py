@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.indivillage.infra.plugins.modules import elb_fixed_answer
 
 from tests.support.module_runs import Run
+from tests.unit.modules.balancers import balancer_with
 
 PAGE = "<h1>We are back soon</h1>"
 
@@ -17,18 +18,7 @@ PAGE = "<h1>We are back soon</h1>"
 @pytest.fixture
 def listener(aws: None) -> str:
     """A load balancer with a listener that forwards; the listener's ARN."""
-    ec2, elbv2 = boto3.client("ec2"), boto3.client("elbv2")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    zones = ("us-east-1a", "us-east-1b")
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
-        for number, zone in enumerate(zones)
-    ]
-    (balancer,) = elbv2.create_load_balancer(Name="public", Subnets=subnets)["LoadBalancers"]
-    (group,) = elbv2.create_target_group(Name="web", Protocol="HTTP", Port=80, VpcId=vpc)["TargetGroups"]
-    forward = [{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}]
-    made = elbv2.create_listener(LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=443, DefaultActions=forward)
-    return str(made["Listeners"][0]["ListenerArn"])
+    return balancer_with("public", "web").listener
 
 
 def answers(listener: str) -> list[dict[str, Any]]:
