@@ -75,6 +75,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+doubled:
+  description: Whether there had been two sides, or something was left of them.
+  returned: always
+  type: bool
+  sample: true
 stay:
   description: Ids of the instances that stay; with O(state=open) those that were there before.
   returned: always
@@ -269,13 +274,15 @@ def main() -> None:
         before = sorted(tier.members)
         if state == "open":
             tier.permit_opening()
-        changed = state == "open" or tier.is_open
+        doubled = tier.is_open
+        changed = state == "open" or doubled
         if changed and not module.check_mode:
             {"open": tier.open, "joined": tier.join, "closed": tier.close}[state]()
             if state == "open":
                 stay, go = sorted(tier.marks), sorted(tier.members.keys() - tier.marks.keys())
     after = before if state == "open" else stay
-    module.exit_json(changed=changed, stay=stay, go=go, diff={"before": {"instances": before}, "after": {"instances": after}})
+    diff = {"before": {"instances": before}, "after": {"instances": after}}
+    module.exit_json(changed=changed, doubled=doubled, stay=stay, go=go, diff=diff)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ RUNBOOKS = read_runbooks(read_catalogue(ROOT), ROOT)
 NO_RUNBOOKS = {
     *("await_edge", "begin_run", "check_environment", "check_inputs", "configure_hosts", "provision_account", "provision_compute"),
     *("provision_edge", "provision_foundation", "provision_upkeep", "provision_workloads"),
-    *("learn_region", "plan_runbook", "remove_history", "configure_awx", "roll_release"),
+    *("learn_region", "plan_runbook", "remove_history", "configure_awx", "roll_release", "switch_release"),
 }
 # The emulator knows no reservations: the module alone is proven.
 ONLY_THE_MODULE = {"report_reservations": ["reservation_coverage_info"]}
 # Inputs that the connection, the lease's keeper or a role reads, for every playbook that uses them.
-READ_ELSEWHERE = {"approved_deletions": "plugins/connection/aws_worker.py"}
+READ_ELSEWHERE = {"approved_deletions": "plugins/connection/aws_worker.py"} | {
+    f"release_{name}": "roles/app_release/defaults/main.yml" for name in ("strategy", "canary_percentage", "canary_minutes", "gate_minutes")
+}
 
 
 def imports(playbook: Path) -> list[tuple[str, dict[str, str]]]:

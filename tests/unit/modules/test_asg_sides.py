@@ -107,7 +107,7 @@ def test_a_release_that_serves_has_its_side_kept(site: Site, sides: Callable[...
     assert (site.marks, site.targets(NAME)) == (dict.fromkeys(old, NEW_RELEASE), old | new)
     site.try_on(new)
     joined = sides("joined", NEW_RELEASE)
-    assert (set(joined["stay"]), set(joined["go"]), joined["changed"]) == (new, old, True)
+    assert (set(joined["stay"]), set(joined["go"]), joined["changed"], joined["doubled"]) == (new, old, True, True)
     assert (site.targets(NAME), site.targets(NEXT), site.members) == (new, new, old | new)
     sides("closed", NEW_RELEASE)
     site.must_be(new)
@@ -125,7 +125,8 @@ def test_a_release_that_does_not_serve_has_its_side_ended(site: Site, sides: Cal
 def test_a_tier_that_nobody_has_doubled_is_left_alone(site: Site, sides: Callable[..., dict[str, Any]], current: str) -> None:
     old = site.members
     for state in ("joined", "closed"):
-        assert sides(state, current)["changed"] is False
+        result = sides(state, current)
+        assert (result["changed"], result["doubled"]) == (False, False)
     site.must_be(old)
 
 
