@@ -23,7 +23,7 @@ from tests.support.playbooks import PlaybookRun
 pytestmark = pytest.mark.emulator
 
 LOGIN = {"username": "indivillage_admin", "password": "correct-horse-battery"}
-STACK = {"instance_region": "us-east-1", "host_stack": "sandbox-us-east-1", "stack_kind": "primary"}
+STACK = {"instance_region": "us-east-1", "host_stack": "sandbox-us-east-1"}
 HOST = {**STACK, "ansible_connection": "answering", "ansible_become": False}
 TOKEN = "a-token-of-at-least-sixteen"
 ROTATED: dict[str, Any] = {
