@@ -52,13 +52,20 @@ def harden(host: Machine, *options: str, **variables: Any) -> subprocess.Complet
     }
     inventory.write_text(json.dumps({"all": {"hosts": {"machine": settings | variables}}}))
     environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_EC2_METADATA_DISABLED": "true"}
-    command = [str(BIN / "ansible-playbook"), "-i", str(inventory), str(playbook), *options]
+    command = [str(BIN / "ansible-playbook"), "-i", str(inventory), str(playbook), "--diff", *options]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def changed(done: subprocess.CompletedProcess[str]) -> int:
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
     return recap(done.stdout)["machine"]["changed"]
+
+
+def changes_nothing(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether it changed nothing; else what it did is shown."""
+    if changed(done):
+        print(done.stdout)
+    return changed(done) == 0
 
 
 def states(host: Machine) -> dict[str, str]:
@@ -73,8 +80,8 @@ def test_every_control_is_met_and_none_is_unshown(host: Machine) -> None:
 
 
 def test_a_plan_is_empty_and_a_second_run_changes_nothing(host: Machine) -> None:
-    assert changed(harden(host, "--check")) == 0
-    assert changed(harden(host)) == 0
+    assert changes_nothing(harden(host, "--check"))
+    assert changes_nothing(harden(host))
 
 
 def test_it_comes_back_from_a_reboot_as_it_was(host: Machine) -> None:
@@ -84,7 +91,7 @@ def test_it_comes_back_from_a_reboot_as_it_was(host: Machine) -> None:
     assert host.must("systemctl --failed --no-legend") == ""
     assert {"apparmor=1", "audit=1"} <= set(host.must("cat /proc/cmdline").split())
     assert "policy drop" in host.must("nft list table inet hardening")
-    assert changed(harden(host)) == 0
+    assert changes_nothing(harden(host))
     assert {control: state for control, state in states(host).items() if state != "met"} == {}
 
 
@@ -117,7 +124,7 @@ def test_a_changed_rule_of_the_audit_trail_waits_for_the_next_boot(host: Machine
     assert changed(harden(host, hardening_privileged_commands=commands)) > 0
     recorded = re.compile(r"path=/usr/bin/kmod .*key=privileged")
     assert not recorded.search(host.must("auditctl -l"))
-    assert changed(harden(host, hardening_privileged_commands=commands)) == 0
+    assert changes_nothing(harden(host, hardening_privileged_commands=commands))
     host.reboot()
     assert recorded.search(host.must("auditctl -l"))
 
