@@ -20,6 +20,8 @@ HEAD = """\
 Made from the declaration (`inventories/_base/group_vars/dashboards.yml`) by `python -m scripts.pages`; do not edit. CloudWatch has
 them as `<prefix>-<name>` (`-dr` in the standby's region), with what it measures itself; Grafana, where there is one, has all of it. Lines
 stand as development / staging / production where they differ; those of alarms are the thresholds of the [alerts](alerts.md).
+
+The pictures are what `make pictures` drew of Grafana's on a running sandbox, with its Prometheus' own values. It has no CloudWatch.
 """
 COMPARED = {"Greater": ">", "Less": "<"}
 
@@ -30,6 +32,7 @@ def page() -> str:
     lines = [HEAD]
     for index, dashboard in enumerate(said[-1]["aws_monitoring_dashboards"]):
         lines += [f"\n## {dashboard['title']} (`{dashboard['name']}`)\n", f"{dashboard['description']}.\n"]
+        lines += [f"![{dashboard['title']}](pictures/{dashboard['name']}.svg)\n"]
         lines += ["| | panel | kind | alarms | CloudWatch | Prometheus | bad |", "|---|---|---|---|---|---|---|"]
         lines += _rows(index, said)
     return "\n".join(lines) + "\n"

@@ -94,7 +94,7 @@ def _graph(axes: Any, panel: dict[str, Any], series: list[tuple[dict[str, Any], 
     axes.set_ylabel(unit, fontsize=6)
     axes.tick_params(labelsize=6)
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))
-    axes.xaxis.set_major_locator(dates.MinuteLocator(byminute=range(0, 60, 10)))
+    axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=2, maxticks=5))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=5, loc="upper left", frameon=False)
 
