@@ -56,7 +56,9 @@ def connection(rows: list[Any]) -> MagicMock:
     """Make a psycopg2 connection whose cursor fetches the given rows."""
     made = MagicMock()
     made.__enter__.return_value = made
-    made.cursor.return_value.__enter__.return_value.fetchone.side_effect = rows
+    cursor = made.cursor.return_value.__enter__.return_value
+    cursor.fetchone.side_effect = rows
+    cursor.connection.info.ssl_attribute.side_effect = {"protocol": "TLSv1.3"}.__getitem__
     return made
 
 
@@ -65,7 +67,7 @@ def statements(made: MagicMock) -> list[str]:
 
 
 def test_the_database_is_reached_over_verified_tls_and_within_a_time_limit(connect: MagicMock) -> None:
-    connect.return_value = connection([("17.5 (Debian)", "TLSv1.3")])
+    connect.return_value = connection([("17.5 (Debian)",)])
     assert components.Database(RotatedSecrets(), "db", "/ca.pem").status() == "PostgreSQL 17.5 over TLSv1.3"
     arguments = connect.call_args.kwargs
     assert arguments["sslmode"] == "verify-full"
@@ -78,7 +80,7 @@ def test_the_database_is_reached_over_verified_tls_and_within_a_time_limit(conne
 def test_a_rotated_database_password_is_read_anew_once(connect: MagicMock) -> None:
     connect.side_effect = [
         psycopg2.OperationalError("password authentication failed"),
-        connection([("17.5", "TLSv1.3")]),
+        connection([("17.5",)]),
     ]
     secrets = RotatedSecrets()
     components.Database(secrets, "db", "/ca.pem").status()

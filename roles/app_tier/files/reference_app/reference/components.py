@@ -58,8 +58,10 @@ class Database:
 
     def status(self) -> str:
         with self._cursor() as cursor:
-            cursor.execute("SELECT current_setting('server_version'), version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
-            server, tls = cursor.fetchone()
+            cursor.execute("SELECT current_setting('server_version')")
+            (server,) = cursor.fetchone()
+            # Not of pg_stat_ssl: a login that takes another role on, as rotated ones do, may not see its own connection there.
+            tls = cursor.connection.info.ssl_attribute("protocol")
         return f"PostgreSQL {server.split()[0]} over {tls}"
 
     def round_trip(self, token: str) -> str:
