@@ -53,6 +53,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, aws_client, reporting, wait_until
+from ansible_collections.indivillage.infra.plugins.module_utils.target_groups import target_health
 
 
 def ailing(names: list[str], autoscaling: Any, elbv2: Any) -> list[str]:
@@ -76,8 +77,7 @@ def _group_sentences(group: dict[str, Any], elbv2: Any) -> Iterator[str]:
     if len(serving) != group["DesiredCapacity"]:
         yield f"{len(serving)} of {group['DesiredCapacity']} instances are in service"
     for arn in group.get("TargetGroupARNs", []):
-        states = elbv2.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-        health = {state["Target"]["Id"]: state["TargetHealth"] for state in states}
+        health = target_health(elbv2, arn)
         for instance_id in sorted(serving):
             state = health.get(instance_id, {"State": "not registered"})
             if state["State"] != "healthy":

@@ -99,6 +99,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, aws_client, reporting, wait_until
+from ansible_collections.indivillage.infra.plugins.module_utils.target_groups import target_health
 
 MARK = "LeftFor"
 
@@ -146,8 +147,7 @@ class Tier:
         """State of every target of a target group, by id; none of one that is missing."""
         if not group:
             return {}
-        described = self.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-        return {target["Target"]["Id"]: target["TargetHealth"]["State"] for target in described}
+        return {name: health["State"] for name, health in target_health(self.elbv2, group).items()}
 
     @property
     def is_open(self) -> bool:

@@ -74,6 +74,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, aws_client, reporting
+from ansible_collections.indivillage.infra.plugins.module_utils.target_groups import target_health
 
 PERIOD_SECONDS = 60
 
@@ -127,8 +128,7 @@ class Watch:
         return requests, errors
 
     def _states(self) -> dict[str, str]:
-        described = self.elbv2.describe_target_health(TargetGroupArn=self.group)["TargetHealthDescriptions"]
-        return {target["Target"]["Id"]: target["TargetHealth"]["State"] for target in described}
+        return {name: health["State"] for name, health in target_health(self.elbv2, self.group).items()}
 
     def _sum(self, metric: str) -> int:
         points = self.cloudwatch.get_metric_statistics(
