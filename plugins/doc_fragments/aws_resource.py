@@ -35,6 +35,23 @@ attributes:
     support: full
 """
 
+    # What every module has that puts one rule of a listener before all others.
+    LISTENER_RULE = r"""
+options:
+  name:
+    description: Name of the load balancer.
+    type: str
+    required: true
+  port:
+    description: Port of the listener.
+    type: int
+    default: 443
+  priority:
+    description: Priority of the rule, by which it is known; that of every other rule is a higher number.
+    type: int
+    default: 1
+"""
+
     # What every module that watches a process of AWS has.
     WATCH = r"""
 options:

@@ -13,18 +13,6 @@ description:
   - Gives a listener a rule before all others that answers each request with one page, or takes it away. Targets stay as they are.
   - M(amazon.aws.elb_application_lb) can do the same, but only together with the whole declaration of the load balancer.
 options:
-  name:
-    description: Name of the load balancer.
-    type: str
-    required: true
-  port:
-    description: Port of the listener.
-    type: int
-    default: 443
-  priority:
-    description: Priority of the rule, by which it is known; that of every other rule is a higher number.
-    type: int
-    default: 1
   status_code:
     description: Status of the answer.
     type: str
@@ -44,6 +32,7 @@ options:
     default: present
 extends_documentation_fragment:
   - indivillage.infra.aws_resource
+  - indivillage.infra.aws_resource.listener_rule
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -15,18 +15,6 @@ description:
   - Each request is drawn anew; nobody sticks to a target group.
   - M(amazon.aws.elb_application_lb) can do the same, but only together with the whole declaration of the load balancer.
 options:
-  name:
-    description: Name of the load balancer.
-    type: str
-    required: true
-  port:
-    description: Port of the listener.
-    type: int
-    default: 443
-  priority:
-    description: Priority of the rule, by which it is known; that of every other rule is a higher number.
-    type: int
-    default: 1
   shares:
     description: Name of each target group and its part of all requests, in percent; together they are 100. Needed with O(state=present).
     type: dict
@@ -38,6 +26,7 @@ options:
     default: present
 extends_documentation_fragment:
   - indivillage.infra.aws_resource
+  - indivillage.infra.aws_resource.listener_rule
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
