@@ -20,8 +20,9 @@ import pytest
 import yaml
 from ansible_collections.indivillage.infra.plugins.module_utils import cloudfront
 
+from tests.drill.roles.rotation import rotations
 from tests.integration.emulator.support import RunningEmulator, start
-from tests.support.playbooks import INVENTORY, ROOT, surroundings
+from tests.support.playbooks import ROOT
 from tests.support.servers import free_port
 from tests.support.tier_servers import certificate, nginx, running, tiers
 
@@ -30,8 +31,6 @@ pytestmark = pytest.mark.emulator
 SENT, ACCEPTED, HEADER = "/indivillage/sandbox/edge/origin", "/indivillage/sandbox/edge/accepted", "X-Origin-Verify"
 REGIONS = ("us-east-1", "us-west-2")
 FIRST = "First1aB2cD3eF4gH5iJ6kL7mN8oP9qR"
-HERE = Path(__file__).parent
-ALWAYS = [{"name": "always", "schedule": "cron(0 * * * ? *)", "duration_hours": 2}]
 PORT = "{{ hostvars[item if item is string else item[0]].origin_port if item is defined else 443 }}"
 # In place of a host's own: nginx is what a file says, and before it reads its settings anew the real program reads the secret.
 SYSTEMCTL = """#!{python}
@@ -116,8 +115,7 @@ class World:
         return found
 
     def stages(self) -> set[str]:
-        found = self.emulator.client("secretsmanager").describe_secret(SecretId=SENT)["VersionIdsToStages"]
-        return {stage for stages in found.values() for stage in stages}
+        return rotations.stages(self.emulator, SENT)
 
     def sent(self) -> str:
         """What CloudFront sends."""
@@ -141,27 +139,9 @@ class World:
         given = {
             "rotate_secret": "origin",
             "secret_rotation_origin_url": f"https://127.0.0.1:{PORT}/",
-            "secret_rotation_windows": ALWAYS,
-            "secret_rotation_busy": {},
-            "secret_rotation_poll_seconds": 1,
             "secret_replica_regions": [REGIONS[1]],
-            "stack_without": ["aws_compute", "aws_containers"],
         }
-        command = ["ansible-playbook", str(HERE / "rotate.yml"), "-i", INVENTORY, "-i", str(self.folder / "hosts.yml")]
-        environment = surroundings(self.emulator.endpoint, self.folder)
-        if dies_after:
-            environment |= {"ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"), "ANSIBLE_CALLBACKS_ENABLED": "die"}
-            environment["DIE_AFTER_CHANGES"] = str(dies_after)
-        done = subprocess.run(
-            [*command, "-e", json.dumps(given | answers), *options],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-            start_new_session=True,
-        )
+        done = rotations.rotate(self.emulator, self.folder, *options, dies_after=dies_after, **(given | answers))
         self.output += [done.stdout, done.stderr]
         return done
 

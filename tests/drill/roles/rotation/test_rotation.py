@@ -17,9 +17,9 @@ import pytest
 import yaml
 from ansible_collections.indivillage.infra.plugins.module_utils import postgresql
 
+from tests.drill.roles.rotation import rotations
 from tests.integration.emulator.support import RunningEmulator, start, wait_until
 from tests.support.database_servers import DatabaseServers, database_servers, make_database
-from tests.support.playbooks import INVENTORY, ROOT, surroundings
 from tests.support.servers import free_port
 
 pytestmark = [
@@ -33,8 +33,6 @@ REGION, NAME = "us-east-1", "indivillage-sandbox-db"
 SECRET, ADMINISTRATOR = "/indivillage/sandbox/database/credentials", "/indivillage/sandbox/administration/database"
 FIRST = {"username": "indivillage_admin", "password": "correct-horse-battery"}
 WORK = "CREATE TABLE IF NOT EXISTS trips (n int); INSERT INTO trips VALUES (1);"
-HERE = Path(__file__).parent
-ALWAYS = [{"name": "always", "schedule": "cron(0 * * * ? *)", "duration_hours": 2}]
 
 
 class Ready(http.server.BaseHTTPRequestHandler):
@@ -68,8 +66,7 @@ class World:
         return dict(json.loads(text))
 
     def stages(self) -> set[str]:
-        found = self.emulator.client("secretsmanager").describe_secret(SecretId=SECRET)["VersionIdsToStages"]
-        return {stage for stages in found.values() for stage in stages}
+        return rotations.stages(self.emulator, SECRET)
 
     def ask(self, login: dict[str, Any], statement: str = "SELECT 1") -> list[list[str]]:
         params = {"host": self.endpoint, "port": 5432, "user": login["username"], "password": login["password"]}
@@ -104,26 +101,9 @@ class World:
             "application": str(self.folder),
             "secret_rotation_ca_file": str(self.folder / "pki" / "ca.pem"),
             "secret_rotation_ready_url": f"http://127.0.0.1:{self.ready_port}/ready",
-            "secret_rotation_windows": ALWAYS,
-            "secret_rotation_busy": {},
-            "secret_rotation_poll_seconds": 1,
-            "stack_without": ["aws_compute", "aws_containers"],
         }
-        command = ["ansible-playbook", str(HERE / "rotate.yml"), "-i", INVENTORY, "-i", str(self.folder / "hosts.yml")]
-        environment = surroundings(self.emulator.endpoint, self.folder) | {"PGHOSTADDR": self.address}
-        if dies_after:
-            environment |= {"ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"), "ANSIBLE_CALLBACKS_ENABLED": "die"}
-            environment["DIE_AFTER_CHANGES"] = str(dies_after)
-        return subprocess.run(
-            [*command, "-e", json.dumps(given | answers), *options],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-            start_new_session=True,
-        )
+        around = {"PGHOSTADDR": self.address}
+        return rotations.rotate(self.emulator, self.folder, *options, dies_after=dies_after, environment=around, **(given | answers))
 
 
 def make_world(emulator: RunningEmulator, folder: Path, servers: DatabaseServers, ready_port: int) -> World:
