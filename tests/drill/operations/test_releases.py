@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.drill.support.releases import BUCKET, CONTRACT, PARAMETER, PER_SECOND, QUICK, TIMES, Drill
+from tests.drill.support.releases import BUCKET, CONTRACT, PER_SECOND, QUICK, TIMES, Drill
 from tests.drill.support.results import OPERATION, Section
 from tests.drill.support.running import running_site
 from tests.e2e.driver import BIN, ROOT, wait
+from tests.support.tiers import PARAMETER
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from tests.drill.support.releases import APPLICATION, PAGE, PER_SECOND, PREFIX, QUICK, TIMES, Drill
+from tests.drill.support.releases import APPLICATION, PAGE, PER_SECOND, QUICK, TIMES, Drill
 from tests.drill.support.results import OPERATION, Section
-from tests.drill.support.running import running_site
+from tests.drill.support.running import PREFIX, running_site
 from tests.e2e.driver import BIN, ROOT, wait
+from tests.support.tiers import request_shares
 
 CANARY_PERCENT = 10
 CANARY = {"release_strategy": "blue_green", "release_canary_percentage": str(CANARY_PERCENT)} | {
@@ -58,13 +59,7 @@ class Sides:
         return {instance["InstanceId"] for instance in self.drill.site.instances("app")}
 
     def shares(self) -> dict[str, int]:
-        """What the internal load balancer shares out; empty while its own action stands."""
-        elbv2 = self.drill.site.client("elbv2")
-        (balancer,) = elbv2.describe_load_balancers(Names=[f"{PREFIX}-internal"])["LoadBalancers"]
-        (listener,) = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
-        rules = [rule for rule in elbv2.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"] if not rule["IsDefault"]]
-        groups = [group for rule in rules for group in rule["Actions"][0]["ForwardConfig"]["TargetGroups"]]
-        return {group["TargetGroupArn"].split("/")[1].removeprefix(f"{PREFIX}-"): group["Weight"] for group in groups}
+        return request_shares(self.drill.site.client)
 
     def is_one(self) -> bool:
         """Whether there is one side that serves whole, and nothing is left of another."""

@@ -14,12 +14,11 @@ from typing import Any
 
 from tests.drill.support.load import Load
 from tests.drill.support.results import Section
-from tests.drill.support.running import serves_whole
+from tests.drill.support.running import PREFIX, serves_whole
 from tests.e2e.driver import ROOT, Site
+from tests.support.tiers import named_release
 
-PREFIX = "indivillage-sandbox"
 BUCKET = f"{PREFIX}-operations"
-PARAMETER = "/indivillage/sandbox/app/release"
 APPLICATION = ROOT / "roles/app_tier/files/reference_app"
 PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
 TIMES = int(os.environ.get("DRILL_TIMES", "3"))
@@ -79,11 +78,7 @@ class Drill:
     @property
     def named(self) -> str:
         """The release that the parameter names; empty when there is none."""
-        client = self.site.client("ssm")
-        try:
-            return str(json.loads(client.get_parameter(Name=PARAMETER)["Parameter"]["Value"])["release"])
-        except client.exceptions.ParameterNotFound:
-            return ""
+        return named_release(self.site.client)
 
     def running(self) -> set[str]:
         """The releases that the instances of the tier run."""

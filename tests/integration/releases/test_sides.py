@@ -20,10 +20,10 @@ from ansible_collections.indivillage.infra.plugins.module_utils.releases import 
 from tests.integration.provisioning_tiers.conftest import Result, Site, bare_sites
 from tests.integration.provisioning_tiers.foundation import PREFIX, TIERS_WITH_MONITORING
 from tests.support import playbooks
+from tests.support.tiers import named_release, request_shares
 
 pytestmark = pytest.mark.emulator
 APP, NEXT, BALANCER = f"{PREFIX}-app", f"{PREFIX}-app-next", f"{PREFIX}-internal"
-PARAMETER = "/indivillage/sandbox/app/release"
 PLAYBOOK = Path(__file__).with_name("sides.yml")
 SIZE = 2
 TIERS = {"aws_compute_tiers": {tier: TIERS_WITH_MONITORING["aws_compute_tiers"][tier] for tier in ("web", "app")}}
@@ -54,19 +54,10 @@ class Tier:
         return str(self.site.client("elbv2").describe_load_balancers(Names=[BALANCER])["LoadBalancers"][0]["LoadBalancerArn"])
 
     def shares(self) -> dict[str, int]:
-        """What the load balancer shares out; empty while its own action stands."""
-        elbv2 = self.site.client("elbv2")
-        (listener,) = elbv2.describe_listeners(LoadBalancerArn=self.balancer())["Listeners"]
-        rules = [rule for rule in elbv2.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"] if not rule["IsDefault"]]
-        groups = [group for rule in rules for group in rule["Actions"][0]["ForwardConfig"]["TargetGroups"]]
-        return {group["TargetGroupArn"].split("/")[1].removeprefix(f"{PREFIX}-"): group["Weight"] for group in groups}
+        return request_shares(self.site.client)
 
     def named(self) -> str:
-        client = self.site.client("ssm")
-        try:
-            return str(json.loads(client.get_parameter(Name=PARAMETER)["Parameter"]["Value"])["release"])
-        except client.exceptions.ParameterNotFound:
-            return ""
+        return named_release(self.site.client)
 
     def marked(self) -> set[str]:
         filters = [{"Name": "key", "Values": ["LeftFor"]}]
