@@ -26,11 +26,10 @@ from tests.drill.plan.environments import CHANGED, WHOLE
 from tests.drill.support.mutations.catalogue import batches
 from tests.drill.support.mutations.model import Mutation
 from tests.integration.emulator.support import REPOSITORY
-from tests.support.permissions import RECORD, Account, Principal, Record, account, allowed, committed, keep, needless, without
+from tests.support.permissions import RECORD, Account, Principal, Record, account, allowed, committed, enforced, keep, needless, without
 
 pytestmark = pytest.mark.emulator
 
-enforced = pytest.mark.skipif(RECORD, reason="recording roles may do everything")
 SITE = "tests/drill/permissions/site.yml"
 DECLARED: dict[str, Any] = WHOLE | {"aws_compute_rollout_warmup_seconds": 1}
 

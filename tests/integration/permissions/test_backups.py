@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.emulator.support import REPOSITORY
 from tests.integration.provisioning_tiers.foundation import PREFIX, Foundation
-from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, keep, lacking
+from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, enforced, keep, lacking
 from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
@@ -115,7 +115,7 @@ def test_backups_are_made_verified_and_brought_back(world: World) -> None:
     assert [one["DBInstanceIdentifier"] for one in world.client("rds").describe_db_instances()["DBInstances"]] == [f"{PREFIX}-db"]
 
 
-@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+@enforced
 @pytest.mark.parametrize(
     ("playbook", "permission"),
     [

@@ -17,7 +17,7 @@ import pytest
 
 from tests.integration.emulator.support import REPOSITORY, base_image
 from tests.integration.provisioning_tiers.foundation import PREFIX, Foundation
-from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, keep, lacking
+from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, enforced, keep, lacking
 from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
@@ -134,7 +134,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             keep({"rotate": made.calls("rotate")}, exactly=True)
 
 
-@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+@enforced
 @pytest.mark.parametrize(
     ("secret", "permission"), [("database", "secretsmanager:PutSecretValue"), ("cache", "secretsmanager:GetSecretValue")]
 )

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.emulator.support import base_image
 from tests.integration.provisioning_tiers.foundation import PREFIX, Foundation
-from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, keep, lacking
+from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, enforced, keep, lacking
 from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
@@ -69,7 +69,7 @@ def sizes(world: Account) -> tuple[int, str, int]:
     return group["DesiredCapacity"], database["DBInstanceClass"], database["AllocatedStorage"]
 
 
-@pytest.mark.skipif(RECORD, reason="recording roles may do everything")
+@enforced
 @pytest.mark.parametrize(
     ("playbook", "answers", "permission"),
     [("scale_tier", SCALED, "autoscaling:UpdateAutoScalingGroup"), ("resize_database", RESIZED, "rds:ModifyDBInstance")],
