@@ -261,7 +261,7 @@ resource:
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list
@@ -353,7 +353,7 @@ class Distribution(Resource):
     ordered = frozenset({"origins", "origin_groups", "behaviours", "errors"})
     exact = frozenset({"secret_headers"})
     tagged_first = True
-    found_origins: list[Properties] = []  # noqa: RUF012 - replaced, never filled
+    found_origins: Sequence[Properties] = ()
 
     # ---- What is declared, in the API's own form -----------------------------------------------------------------------------------
 
@@ -425,7 +425,7 @@ class Distribution(Resource):
         servers = [origin["Id"] for origin in self._origins() if not origin.get("OriginAccessControlId")]
         return {header["name"]: dict.fromkeys(servers, value)}
 
-    def _origins(self) -> list[Properties]:
+    def _origins(self) -> Sequence[Properties]:
         """The declared origins, or those that there are."""
         return [written_origin(origin) for origin in self.params["origins"]] if self.params["origins"] else self.found_origins
 

@@ -31,7 +31,8 @@ def tiers() -> Path:
 
 def rendered(role: str, template: str, **options: Any) -> str:
     """A role's template with the role's defaults and these options."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(ROOT / "roles" / role / "templates"), trim_blocks=True)  # noqa: S701
+    loader = jinja2.FileSystemLoader(ROOT / "roles" / role / "templates")
+    environment = jinja2.Environment(loader=loader, trim_blocks=True)  # noqa: S701 - settings of programs, which know no HTML
     environment.filters |= {
         "to_json": lambda some: json.dumps(list(some)),
         "regex_replace": lambda text, this, that: re.sub(this, that, str(text)),
