@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import secrets
 import socket
 import ssl
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sandbox import pki
@@ -61,10 +62,16 @@ def silence() -> Iterator[tuple[str, int]]:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback address that nobody uses now, and that the kernel gives to nobody until a server binds it.
+
+    One of the ports that connections get would be taken by one of them now and then: an emulator needs seconds before it listens.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = lowest - 1 - secrets.randbelow(lowest // 2)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.module_utils.lease import LeaseTable, ServerClock
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox import pki
 from tests.integration.emulator.support import wait_until
@@ -45,7 +45,7 @@ def measure(regions: TwoRegions, over: threading.Event) -> None:
     """Say of every replica that it has all, as of the next minute: RDS says it once a minute, and tests would wait for that."""
     while not over.wait(1):
         for region, name in DATABASES.items():
-            with suppress(ClientError):
+            with suppress(ClientError, BotoCoreError):
                 if regions.source(region):
                     dimensions = [{"Name": "DBInstanceIdentifier", "Value": name}]
                     soon = datetime.now(UTC) + timedelta(seconds=58)
