@@ -93,24 +93,34 @@ def _differing(path: str, values: list[Any]) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _by_name(value: Any) -> Any:
-    """A list of things that have names, as a dict of what each is besides."""
-    if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
-        return {item["name"]: {key: part for key, part in item.items() if key != "name"} for item in value}
-    return value
+    """A list of things that have names, titles, ids or labels, as a dict of what each is besides; of one name, they are numbered."""
+    if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
+        return value
+    named: dict[str, Any] = {}
+    for item in value:
+        naming = next((key for key in ("name", "title", "id", "label") if isinstance(item.get(key), str)), None)
+        if naming is None:
+            return value
+        name, count = item[naming], 1
+        while name in named:
+            count += 1
+            name = f"{item[naming]} ({count})"
+        named[name] = {key: part for key, part in item.items() if key != naming}
+    return named
 
 
 def _masked(value: Any, stack: Stack) -> Any:
     """Without the environment's own name, which would make every name a difference."""
     plain = json.loads(json.dumps(value, default=str))
     prefix = str(stack.shared.get("name_prefix"))
-    secrets = str(stack.shared.get("secret_prefix"))
+    path = str(stack.shared.get("secret_prefix")).lstrip("/")  # of secrets, and of the metrics' namespace
 
     def mask(part: Any) -> Any:
         if isinstance(part, dict):
             return {key: mask(inner) for key, inner in part.items()}
         if isinstance(part, list):
             return [mask(inner) for inner in part]
-        return part.replace(prefix, "<prefix>").replace(secrets, "/<prefix>") if isinstance(part, str) else part
+        return part.replace(prefix, "<prefix>").replace(path, "<prefix>") if isinstance(part, str) else part
 
     return mask(plain)
 
