@@ -3,7 +3,7 @@
 
 All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malformed body 400.
 
-    GET /sandbox/version                      -> {"version": int, "started": ISO time}
+    GET /sandbox/version                      -> {"version": int, "started": ISO time, "process": id of the emulator's process}
     GET /sandbox/calls/<role or user>         -> {"service:Operation": [{"permission", "resource", "context"}]}: with --enforce-iam, each
                                                  call of that caller and all that it has needed
     GET /sandbox/reboots                      -> {instance id: number of RebootInstances calls}
@@ -26,6 +26,7 @@ All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malf
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -56,7 +57,7 @@ class ControlError(Exception):
 
 
 def get_version() -> Answer:
-    return {"version": runtime.version, "started": runtime.started}
+    return {"version": runtime.version, "started": runtime.started, "process": os.getpid()}
 
 
 def get_calls(caller: str) -> Answer:

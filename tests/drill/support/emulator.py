@@ -89,7 +89,7 @@ def running(port: int | None = None, log: Path | None = None) -> Iterator[DrillE
     with log.open("w") if log else nullcontext() as output:
         process, emulator = _start(port or free_port(), stdout=output, stderr=output)
     try:
-        wait_until(lambda: answers(emulator), seconds=120)
+        wait_until(lambda: answers(emulator, process), seconds=120)
         yield emulator
     finally:
         process.terminate()
@@ -99,8 +99,8 @@ def running(port: int | None = None, log: Path | None = None) -> Iterator[DrillE
 def staying(log: Path) -> DrillEmulator:
     """A fresh account that stays when this process ends, until it is discarded."""
     with log.open("w") as output:
-        _process, emulator = _start(free_port(), "--stay", start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    wait_until(lambda: answers(emulator), seconds=120)
+        process, emulator = _start(free_port(), "--stay", start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    wait_until(lambda: answers(emulator, process), seconds=120)
     return emulator
 
 

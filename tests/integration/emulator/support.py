@@ -60,18 +60,22 @@ def start(*options: str) -> Iterator[RunningEmulator]:
     )
     emulator = RunningEmulator(f"http://127.0.0.1:{port}")
     try:
-        wait_until(lambda: answers(emulator), seconds=120)
+        wait_until(lambda: answers(emulator, process), seconds=120)
         yield emulator
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-def answers(emulator: RunningEmulator) -> bool:
+def answers(emulator: RunningEmulator, process: subprocess.Popen[bytes]) -> bool:
+    """Whether an emulator answers; an AssertionError when its process has ended, or another one answers where it should."""
+    assert process.poll() is None, f"the emulator of {emulator.endpoint} has ended"
     try:
-        return emulator.control("GET", "version")[0] == 200
+        status, answer = emulator.control("GET", "version")
     except OSError:
         return False
+    assert status != 200 or answer["process"] == process.pid, f"another emulator answers at {emulator.endpoint}"
+    return status == 200
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:

@@ -120,7 +120,7 @@ def start(directory: Path) -> Iterator[Account]:
     )
     emulator = RunningEmulator(f"http://127.0.0.1:{port}")
     try:
-        wait_until(lambda: answers(emulator), seconds=60)
+        wait_until(lambda: answers(emulator, process), seconds=120)
         calls.write_text("")  # what the probing left
         yield Account(emulator, calls, directory)
     finally:
