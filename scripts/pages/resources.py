@@ -49,6 +49,7 @@ NO_MUTATIONS = {
         "makes nothing declared: [test_migrations](../tests/integration/services/test_migrations.py)",
     ),
     f"{OWN}asg_sizes": "makes nothing declared: [test_sizes](../tests/unit/modules/test_sizes.py)",
+    f"{OWN}asg_subnets": "by the rehearsal of a lost zone alone: [test_zone](../tests/integration/provisioning_tiers/test_zone.py)",
     f"{OWN}rds_size": "makes nothing declared: [test_sizes](../tests/unit/modules/test_sizes.py)",
     f"{OWN}image_proof": "makes nothing: it proves an instance of an image",
     f"{OWN}image_retention": "by the bake alone: [test_images](../tests/integration/images/test_images.py)",
