@@ -34,14 +34,7 @@ def test_builders_of_several_tiers_get_their_roles_in_the_order_of_their_recipes
     # With a pause between two looks the results of several builders are always there at once.
     environment = os.environ | {"ANSIBLE_INTERNAL_POLL_INTERVAL": "1"}
     program = Path(sys.executable).with_name("ansible-playbook")
-    command = [
-        str(program),
-        str(tmp_path / "play.yml"),
-        "-i",
-        str(tmp_path / "hosts.yml"),
-        "-f",
-        "20",
-    ]
+    command = [str(program), str(tmp_path / "play.yml"), "-i", str(tmp_path / "hosts.yml"), "-f", "20"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
