@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.indivillage.infra.plugins.modules import active_region, asg_sizes, rds_replica_info, route53_failover
+from ansible_collections.indivillage.infra.plugins.modules import active_region, asg_sizes, asg_subnets, rds_replica_info, route53_failover
 
 from tests.support.module_runs import Run
 
@@ -141,6 +141,29 @@ def test_no_group_is_changed_when_one_is_missing(run: Run, group: str) -> None:
     wanted = [{"name": name, "min": 0, "max": 0, "desired": 0} for name in (group, "app")]
     assert "there is no Auto Scaling group app" in run(asg_sizes, groups=wanted)["msg"]
     assert boto3.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]["MaxSize"] == 4
+
+
+# --- asg_subnets ---
+
+
+def test_groups_start_instances_in_their_subnets_alone(run: Run, group: str, vpc_id: str) -> None:
+    def now() -> set[str]:
+        (found,) = boto3.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        return set(found["VPCZoneIdentifier"].split(","))
+
+    before = now()
+    other = boto3.client("ec2").create_subnet(VpcId=vpc_id, CidrBlock="10.0.1.0/24", AvailabilityZone="us-east-1b")["Subnet"]["SubnetId"]
+    wanted = [{"name": group, "subnet_ids": [other, *before, other]}]
+    planned = run(asg_subnets, check=True, groups=wanted)
+    assert (planned["changed"], planned["before"], now()) == (True, {group: sorted(before)}, before)
+    assert [run(asg_subnets, groups=wanted)["changed"] for _ in range(2)] == [True, False]
+    assert now() == before | {other}
+
+
+def test_no_group_is_left_without_a_subnet(run: Run, group: str) -> None:
+    assert f"{group} would have no subnet" in run(asg_subnets, groups=[{"name": group, "subnet_ids": []}])["msg"]
+    wanted = [{"name": name, "subnet_ids": ["subnet-1"]} for name in (group, "app")]
+    assert "there is no Auto Scaling group app" in run(asg_subnets, groups=wanted)["msg"]
 
 
 # --- route53_failover ---
