@@ -53,7 +53,7 @@ def rehearsed(site: Site, section: Section, what: str, **given: Any) -> Any:
 
 def zones(site: Site) -> Counter[str]:
     """How many instances of the tiers run in each zone."""
-    return Counter(instance["AvailabilityZone"] for tier in TIERS for instance in site.instances(tier))
+    return Counter(instance["Placement"]["AvailabilityZone"] for tier in TIERS for instance in site.instances(tier))
 
 
 @pytest.mark.parametrize("number", range(1, TIMES + 1))
