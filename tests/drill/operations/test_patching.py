@@ -92,6 +92,25 @@ def test_a_tier_is_patched_without_a_failed_request(site: Site, section: Section
     assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
 
 
+def fingerprints(site: Site) -> set[str]:
+    """Of the certificates that the tier's hosts serve with."""
+    show = "openssl s_client -connect localhost:8443 </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
+    names = [f"indivillage-{instance['InstanceId']}" for instance in site.instances(TIER)]
+    return {site.must("podman", "exec", name, "sh", "-c", show) for name in names}
+
+
+@pytest.mark.parametrize("number", range(1, TIMES + 1))
+def test_every_host_gets_another_certificate_without_a_failed_request(site: Site, section: Section, number: int) -> None:
+    before, members = fingerprints(site), booted(site).keys()
+    given = NEVER | {"patch_reboot": "always", "patch_critical": True, "reason": "a key has leaked"}
+    visits = (f"{site.url}{PAGE}", site.ca, PER_SECOND)
+    result, load = section.measure(f"another certificate for each host {number}", visits, lambda: patch(site, given))
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert (len(fingerprints(site)), fingerprints(site) & before, booted(site).keys()) == (2, set(), members)
+    assert serves_whole(site, TIER)
+    assert (sum(load.failures.values()), load.sent > PER_SECOND) == (0, True), load
+
+
 def test_a_host_without_updates_is_left_alone(site: Site) -> None:
     result = patch(site, ALWAYS)
     assert (result.returncode, "Take the host out" in result.stdout) == (0, False), result.stdout[-3000:]

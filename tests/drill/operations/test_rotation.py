@@ -19,6 +19,7 @@ from tests.e2e.driver import BIN, Site
 
 SECRETS = {"database": "/indivillage/sandbox/database/credentials", "cache": "/indivillage/sandbox/cache/credentials"}
 PROVED = "Put the host behind the load balancer again"  # the first host's last task
+PAGE = "static/page.css"
 PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
 TIMES = int(os.environ.get("DRILL_TIMES", "3"))
 ALWAYS = {
@@ -33,9 +34,9 @@ ALWAYS = {
 def section() -> Iterator[Section]:
     """The results, which are written however the tests end."""
     words = (
-        "Two instances of the app tier; each answer asks the database and the cache, with a login of its own. Visitors come from outside, "
-        "each on a connection of its own, from ten seconds before the run to five seconds after its end "
-        "(tests/drill/operations/test_rotation.py)."
+        "Two instances of the app tier; every fifth request has the application log in anew to the database, or the cache, and fails when "
+        "that does. Visitors come from outside, each on a connection of its own, from ten seconds before the run to five seconds after its "
+        "end (tests/drill/operations/test_rotation.py)."
     )
     found = Section("Rotation of secrets", words, OPERATION)
     yield found
@@ -58,9 +59,12 @@ def stages(site: Site, what: str) -> set[str]:
     return {stage for found in versions.values() for stage in found}
 
 
-def visits(site: Site, what: str) -> tuple[str, str, int]:
-    """Each asks the one whose secret it is, and fails when that does not answer. Queues and buckets would be asked of the emulator."""
-    return f"{site.url}api/status/{what}", site.ca, PER_SECOND
+def visits(site: Site, what: str) -> tuple[tuple[str, ...], str, int]:
+    """Every fifth asks the one whose secret it is, and fails when that does not answer.
+
+    A login costs many times what a page does: fifty of them a second would measure this machine.
+    """
+    return (f"{site.url}api/status/{what}", *[f"{site.url}{PAGE}"] * 4), site.ca, PER_SECOND
 
 
 def arguments(what: str, **inputs: Any) -> list[str]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Visitors at a steady rate: each request begins when its time has come, on a connection of its own, however slow the others are."""
+"""Visitors at a steady rate: each request begins when its time has come, on a connection of its own, however slow the others are.
+
+Where they visit several pages, they do it in turns.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ MOST_SECONDS = 900
 class Load:
     """What the visitors saw."""
 
-    url: str
+    urls: tuple[str, ...]
     authority: str
     per_second: int
     sent: int = 0
@@ -43,16 +46,16 @@ class Load:
         began, under_way = time.monotonic(), set()
         while not ended.is_set() and (due := began + self.sent / self.per_second) < began + MOST_SECONDS:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
+            task = asyncio.create_task(self._visit(self.urls[self.sent % len(self.urls)], context))
             self.sent += 1
-            task = asyncio.create_task(self._visit(context))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
         await asyncio.gather(*under_way)
 
-    async def _visit(self, context: ssl.SSLContext) -> None:
+    async def _visit(self, url: str, context: ssl.SSLContext) -> None:
         began = time.monotonic()
         try:
-            status = await asyncio.wait_for(self._fetch(context), TIMEOUT_SECONDS)
+            status = await asyncio.wait_for(self._fetch(url, context), TIMEOUT_SECONDS)
         except (OSError, EOFError, ValueError) as error:  # TimeoutError and errors of TLS are OSErrors
             self.failures[f"{type(error).__name__} {error}".strip()] += 1
             return
@@ -60,9 +63,9 @@ class Load:
         if status != 200:
             self.failures[str(status)] += 1
 
-    async def _fetch(self, context: ssl.SSLContext) -> int:
+    async def _fetch(self, url: str, context: ssl.SSLContext) -> int:
         """The status of the page, once all of it has come."""
-        place = urlsplit(self.url)
+        place = urlsplit(url)
         reader, writer = await asyncio.open_connection(place.hostname, place.port, ssl=context)
         try:
             writer.write(f"GET {place.path or '/'} HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n\r\n".encode())
@@ -77,9 +80,9 @@ class Load:
 
 
 @contextmanager
-def steady_load(url: str, authority: str, per_second: int) -> Iterator[Load]:
-    """Visitors of a page while the block runs; what they saw is whole when it is left."""
-    load, ended = Load(url, authority, per_second), threading.Event()
+def steady_load(url: str | tuple[str, ...], authority: str, per_second: int) -> Iterator[Load]:
+    """Visitors of a page, or of several, while the block runs; what they saw is whole when it is left."""
+    load, ended = Load((url,) if isinstance(url, str) else url, authority, per_second), threading.Event()
     visitors = threading.Thread(target=lambda: asyncio.run(load.run(ended)), daemon=True)
     visitors.start()
     try:

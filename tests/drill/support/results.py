@@ -39,7 +39,7 @@ class Section:
         assert len(cells) == len(self.columns)
         self.rows.append(tuple(str(cell) for cell in cells))
 
-    def measure(self, what: str, visit: tuple[str, str, int], operation: Callable[[], Any]) -> tuple[Any, Load]:
+    def measure(self, what: str, visit: tuple[str | tuple[str, ...], str, int], operation: Callable[[], Any]) -> tuple[Any, Load]:
         """Carry an operation out while visitors come and add a row of OPERATION; its result, and what they saw.
 
         visit: the arguments of steady_load.
