@@ -76,7 +76,7 @@ def state(regions: TwoRegions) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ({"rehearse_scenario": "zone"}, "rehearse_scenario is 'zone' and not one of region, instance, corruption, deletion"),
+        ({"rehearse_scenario": "flood"}, "rehearse_scenario is 'flood' and not one of region, zone, instance, corruption, deletion"),
         ({"rehearse_environment": "production"}, "run it again with: -e rehearse_environment=sandbox"),
         ({"reason": ""}, "Somebody will want to know why"),
         ({"rehearse_out_of_turn": False, "aws_rehearsal_windows": []}, "no window is open"),
