@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from tests.support.servers import serving, silence
+from tests.support.servers import free_port, serving, silence
 
 ROOT = Path(__file__).parents[3]
 PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
@@ -33,8 +33,13 @@ class Page(http.server.BaseHTTPRequestHandler):
     """The reference application's answers, with the backends that a test wants to fail."""
 
     failing: ClassVar[set[str]] = set()
+    open_to_all: ClassVar[bool | None] = None  # what an origin, asked by its address, thinks of visitors
 
     def do_GET(self) -> None:
+        if self.path == "/" and self.headers["Host"].startswith("127.") and self.open_to_all is not None:
+            self.send_response(200 if self.open_to_all else 403)
+            self.end_headers()
+            return
         components = {name: {"ok": name not in self.failing, "detail": "x"} for name in ("database", "cache", "bucket", "queue")}
         body = json.dumps({"instance_id": "i-1", "components": components, "ok": not self.failing}).encode()
         self.send_response(503 if self.failing and self.command == "POST" else 200)
@@ -123,7 +128,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    Page.failing = set()
+    Page.failing, Page.open_to_all = set(), None
     world = World(tmp_path)
     yield world
     world.close()
@@ -168,6 +173,17 @@ def test_a_backend_that_loses_what_was_written_is_named(world: World) -> None:
     result = world.run("page")
     assert result.returncode != 0
     assert "i-1 did not write to and read back from cache:" in result.stdout
+
+
+def test_an_origin_that_serves_past_the_edge_is_found(world: World) -> None:
+    Page.open_to_all, origins = False, [f"127.0.0.1:{world.page}", f"127.0.0.1:{free_port()}"]
+    closed = world.run("page", verify_origins=origins)
+    assert closed.returncode == 0, closed.stdout
+    Page.open_to_all = True
+    found = world.run("page", verify_origins=origins)
+    assert found.returncode != 0
+    assert f"(item={origins[0]})" in found.stdout
+    assert f"failed: [stack] (item={origins[1]})" not in found.stdout
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(world: World) -> None:
