@@ -30,17 +30,28 @@ NOTHING_ELSE = {"host_patching_busy": {}, "host_patching_minutes_per_host": 1}
 ARCHIVE = Path(__file__).with_name("archive.sh").read_text()
 
 
-@pytest.fixture(scope="module")
-def section() -> Iterator[Section]:
+VISITORS = (
+    "Visitors come from outside, each on a connection of its own, from ten seconds before the run to five seconds after its end "
+    "(tests/drill/operations/test_patching.py)."
+)
+
+
+def results(title: str, words: str) -> Iterator[Section]:
     """The results, which are written however the tests end."""
-    words = (
-        "Two instances of the app tier, one security update each. Visitors come from outside, each on a connection of its own, from ten "
-        "seconds before the run to five seconds after its end (tests/drill/operations/test_patching.py)."
-    )
-    found = Section("Patching", words, OPERATION)
+    found = Section(title, f"{words} {VISITORS}", OPERATION)
     yield found
     if found.rows:
         found.write()
+
+
+@pytest.fixture(scope="module")
+def section() -> Iterator[Section]:
+    yield from results("Patching", "Two instances of the app tier, one security update each.")
+
+
+@pytest.fixture(scope="module")
+def certificates() -> Iterator[Section]:
+    yield from results("Certificates of hosts", "Two instances of the app tier, booted one after the other with nothing to update.")
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +111,11 @@ def fingerprints(site: Site) -> set[str]:
 
 
 @pytest.mark.parametrize("number", range(1, TIMES + 1))
-def test_every_host_gets_another_certificate_without_a_failed_request(site: Site, section: Section, number: int) -> None:
+def test_every_host_gets_another_certificate_without_a_failed_request(site: Site, certificates: Section, number: int) -> None:
     before, members = fingerprints(site), booted(site).keys()
     given = NEVER | {"patch_reboot": "always", "patch_critical": True, "reason": "a key has leaked"}
     visits = (f"{site.url}{PAGE}", site.ca, PER_SECOND)
-    result, load = section.measure(f"another certificate for each host {number}", visits, lambda: patch(site, given))
+    result, load = certificates.measure(f"another certificate for each host {number}", visits, lambda: patch(site, given))
     assert result.returncode == 0, result.stdout[-6000:]
     assert (len(fingerprints(site)), fingerprints(site) & before, booted(site).keys()) == (2, set(), members)
     assert serves_whole(site, TIER)
