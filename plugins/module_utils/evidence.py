@@ -42,6 +42,7 @@ class Scope:
     environment: str
     prefix: str
     begin: datetime.datetime
+    bucket: str
     check: bool = False
     """Nothing may be written, not even a report of IAM's own."""
 
@@ -121,6 +122,19 @@ def images(clients: Clients, scope: Scope, _history: RunHistory) -> Document:
     }
 
 
+def proofs(clients: Clients, scope: Scope, _history: RunHistory) -> Document:
+    """What was tried and worked, or did not: restores by verify_backups, and rehearsed disasters, each as it was reported."""
+    s3, begin = clients("s3"), scope.begin.strftime(TIME)
+    found = {}
+    for kind, folder in (("restores", "evidence/backups/"), ("rehearsals", f"evidence/rehearsals/{scope.environment}/")):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=scope.bucket, Prefix=folder)
+        keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+        # Their names begin with the time.
+        wanted = [key for key in keys if key.endswith(".json") and key.removeprefix(folder) >= begin]
+        found[kind] = [json.loads(s3.get_object(Bucket=scope.bucket, Key=key)["Body"].read()) for key in wanted]
+    return found
+
+
 def runs(_clients: Clients, scope: Scope, history: RunHistory) -> Document:
     """Who changed the environment, by which commit and approved plan, and what came of it."""
     begin = scope.begin.strftime(TIME)
@@ -143,11 +157,16 @@ def trail(clients: Clients, scope: Scope, _history: RunHistory) -> Document:
 
 
 SOURCES: dict[str, Callable[[Clients, Scope, RunHistory], Document]] = {
-    function.__name__: function for function in (access, backups, compliance, findings, images, runs, trail)
+    function.__name__: function for function in (access, backups, compliance, findings, images, proofs, runs, trail)
 }
 # What speaks for a measure of the control matrix, by the role that takes it; what the project does itself, its runs do.
 BY_ROLE = {
-    **{"aws_identity": ("access",), "aws_account": ("access", "compliance"), "aws_backup": ("backups",), "aws_images": ("images",)},
+    **{
+        "aws_identity": ("access",),
+        "aws_account": ("access", "compliance"),
+        "aws_backup": ("backups", "proofs"),
+        "aws_images": ("images",),
+    },
     **{"aws_audit": ("compliance", "findings", "trail"), "hardening": ("images",)},
 }
 

@@ -31,10 +31,10 @@ options:
     description: What is read.
     type: list
     elements: str
-    choices: [access, backups, compliance, findings, images, runs, trail]
+    choices: [access, backups, compliance, findings, images, proofs, runs, trail]
     required: true
   days:
-    description: How far back runs and backups go.
+    description: How far back runs, backups and proofs go.
     type: int
     default: 31
   measures:
@@ -124,7 +124,7 @@ def main() -> None:
         module.fail_json(msg=f"days is {given['days']}: give 1 or more.")
     now = datetime.datetime.now(datetime.UTC)
     begin = now - datetime.timedelta(days=given["days"])
-    scope = Scope(given["environment_name"], given["name_prefix"], begin, module.check_mode)
+    scope = Scope(given["environment_name"], given["name_prefix"], begin, given["bucket"], module.check_mode)
 
     def client(service: str) -> object:
         return aws_client(module, service)

@@ -150,6 +150,21 @@ def test_runs_of_the_time_and_no_older_ones(collect: Run) -> None:
     assert [one["run_id"] for one in found] == ["20251230T000000Z-000002"]
 
 
+def test_reports_of_restores_and_rehearsals_of_the_time_and_the_environment(collect: Run) -> None:
+    reports = {
+        "backups/20251130T000000Z": "too long ago",
+        "backups/20251231T010203Z": "a restore",
+        f"rehearsals/{ENVIRONMENT}/20260101T000000Z-0a1b2c": "a zone",
+        f"rehearsals/{ENVIRONMENT}/20251001T000000Z-0a1b2c": "too long ago",
+        "rehearsals/production/20260101T000000Z-0a1b2c": "of another environment",
+    }
+    for name, text in reports.items():
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"evidence/{name}.json", Body=json.dumps({"report": text}).encode())
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"evidence/{name}.md", Body=b"# for people")
+    made = collect(sources=["proofs"])
+    assert document(made, "proofs.json") == {"restores": [{"report": "a restore"}], "rehearsals": [{"report": "a zone"}]}
+
+
 def test_a_source_that_cannot_be_read_leaves_nothing_behind(run: Run) -> None:
     result = run(evidence, **EVERYTHING, sources=["runs", "trail"])
     assert result["msg"].startswith("Could not read the evidence 'trail'; nothing was written")
