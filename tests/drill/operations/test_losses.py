@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.drill.support.releases import PAGE, PER_SECOND, TIMES
-from tests.drill.support.results import OPERATION, Section
+from tests.drill.support.results import Section, under_load
 from tests.drill.support.running import PREFIX, running_site, serves_whole
 from tests.e2e.driver import Site, wait
 
@@ -23,16 +23,12 @@ TIERS = ("web", "app")
 
 @pytest.fixture(scope="module")
 def section() -> Iterator[Section]:
-    """The results, which are written however the tests end."""
     words = (
         "Two instances of the web tier and two of the app tier over three zones. What is lost ends at once, with the requests that it was "
-        "answering. Visitors come from outside, each on a connection of its own, from ten seconds before the run to five seconds after its "
-        "end (tests/drill/operations/test_losses.py)."
+        "answering."
     )
-    found = Section("Losses", words, OPERATION)
-    yield found
-    if found.rows:
-        found.write()
+    with under_load("Losses", words, __file__) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

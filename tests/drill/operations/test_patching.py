@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.drill.support.results import OPERATION, Section
+from tests.drill.support.results import Section, under_load
 from tests.drill.support.running import running_site, serves_whole
 from tests.e2e.driver import Site
 
@@ -30,28 +30,17 @@ NOTHING_ELSE = {"host_patching_busy": {}, "host_patching_minutes_per_host": 1}
 ARCHIVE = Path(__file__).with_name("archive.sh").read_text()
 
 
-VISITORS = (
-    "Visitors come from outside, each on a connection of its own, from ten seconds before the run to five seconds after its end "
-    "(tests/drill/operations/test_patching.py)."
-)
-
-
-def results(title: str, words: str) -> Iterator[Section]:
-    """The results, which are written however the tests end."""
-    found = Section(title, f"{words} {VISITORS}", OPERATION)
-    yield found
-    if found.rows:
-        found.write()
-
-
 @pytest.fixture(scope="module")
 def section() -> Iterator[Section]:
-    yield from results("Patching", "Two instances of the app tier, one security update each.")
+    with under_load("Patching", "Two instances of the app tier, one security update each.", __file__) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def certificates() -> Iterator[Section]:
-    yield from results("Certificates of hosts", "Two instances of the app tier, booted one after the other with nothing to update.")
+    words = "Two instances of the app tier, booted one after the other with nothing to update."
+    with under_load("Certificates of hosts", words, __file__) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.drill.support.releases import BUCKET, CONTRACT, PER_SECOND, QUICK, TIMES, Drill
-from tests.drill.support.results import OPERATION, Section
+from tests.drill.support.results import under_load
 from tests.drill.support.running import running_site
 from tests.e2e.driver import BIN, ROOT, wait
 from tests.support.tiers import PARAMETER
@@ -24,16 +24,10 @@ from tests.support.tiers import PARAMETER
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Drill]:
-    """The site that runs; the results are written however the tests end."""
+    """The site that runs."""
     site = running_site()
-    words = (
-        "Two instances of the app tier behind the load balancer. Visitors come from outside, each on a connection of its own, from ten "
-        "seconds before the run to five seconds after its end (tests/drill/operations/test_releases.py)."
-    )
-    section = Section("Releases", words, OPERATION)
-    yield Drill(site, section)
-    if section.rows:
-        section.write()
+    with under_load("Releases", "Two instances of the app tier behind the load balancer.", __file__) as section:
+        yield Drill(site, section)
 
 
 # Once more than the others: each way back needs a release that had served before.

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.drill.support.results import OPERATION, Section
+from tests.drill.support.results import Section, under_load
 from tests.drill.support.running import running_site, serves_whole
 from tests.e2e.driver import BIN, Site
 
@@ -32,16 +32,12 @@ ALWAYS = {
 
 @pytest.fixture(scope="module")
 def section() -> Iterator[Section]:
-    """The results, which are written however the tests end."""
     words = (
         "Two instances of the app tier; every fifth request has the application log in anew to the database, or the cache, and fails when "
-        "that does. Visitors come from outside, each on a connection of its own, from ten seconds before the run to five seconds after its "
-        "end (tests/drill/operations/test_rotation.py)."
+        "that does."
     )
-    found = Section("Rotation of secrets", words, OPERATION)
-    yield found
-    if found.rows:
-        found.write()
+    with under_load("Rotation of secrets", words, __file__) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.drill.support.releases import APPLICATION, PAGE, PER_SECOND, QUICK, TIMES, Drill
-from tests.drill.support.results import OPERATION, Section
+from tests.drill.support.results import under_load
 from tests.drill.support.running import PREFIX, running_site
 from tests.e2e.driver import BIN, ROOT, wait
 from tests.support.tiers import request_shares
@@ -102,17 +102,14 @@ class Sample:
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Drill]:
-    """The site that runs; the results are written however the tests end."""
+    """The site that runs."""
     site = running_site()
     words = (
         "Two instances of the app tier, and two more for a release that is tried beside the one that runs: a tenth of the requests for a "
-        "minute where it says canary, then all of them, watched for a minute. Visitors come from outside, each on a connection of its "
-        "own, from ten seconds before the run to five seconds after its end (tests/drill/operations/test_strategies.py)."
+        "minute where it says canary, then all of them, watched for a minute."
     )
-    section = Section("Strategies of releases", words, OPERATION)
-    yield Drill(site, section)
-    if section.rows:
-        section.write()
+    with under_load("Strategies of releases", words, __file__) as section:
+        yield Drill(site, section)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,9 @@ patching on a running site. Seconds depend on the machine; that no request fails
 
 OPERATION = ("operation", "took", "requests", "failed", "slowest answer")
 BEFORE_SECONDS, AFTER_SECONDS = 10, 5
+VISITORS = (
+    "Visitors come from outside, each on a connection of its own, from ten seconds before the run to five seconds after its end ({drill})."
+)
 
 
 @dataclass
@@ -75,3 +79,18 @@ class Section:
         else:
             sections.append(own)
         page.write_text("\n".join(part.strip("\n") + "\n" for part in [head, *sections]))
+
+
+@contextmanager
+def under_load(title: str, words: str, drill: str) -> Iterator[Section]:
+    """The section of a drill whose operations are measured while visitors come; it is written however the drill ends.
+
+    drill: the file of the drill.
+    """
+    told = VISITORS.format(drill=Path(drill).relative_to(PAGE.parents[1]))
+    section = Section(title, f"{words} {told}", OPERATION)
+    try:
+        yield section
+    finally:
+        if section.rows:
+            section.write()
