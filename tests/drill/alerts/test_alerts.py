@@ -47,6 +47,7 @@ def site() -> Site:
 def watch(site: Site) -> Iterator[Watch]:
     """The monitoring host with receivers; what was measured is written down when the drill has ended."""
     found = Watch(site)
+    found.forget()
     wait("every target to be up", lambda: set(found.targets().values()) == {"up"}, 120)
     with receivers(found):
         # What fired before there was anybody to tell, the failed messages included.

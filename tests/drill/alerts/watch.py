@@ -20,6 +20,12 @@ RECEIVERS = ROOT / "molecule/monitoring/world.py"
 ROUTES, RULES = "/etc/prometheus/alertmanager.yml", "/etc/prometheus/rules/catalogue.yml"
 ALL_DAY = [{"weekdays": ["sunday:saturday"]}]
 DISK_MINUTES = 1
+ASK = 'curl --silent --insecure --fail --user "prometheus:$(cat /run/host-secrets/scrape-password)" "https://localhost:{port}{path}"'
+BEGIN_ANEW = f"""
+systemctl stop prometheus && find /var/lib/prometheus/metrics2 -mindepth 1 -delete && systemctl start prometheus || exit 1
+for _ in $(seq 60); do {ASK.format(port=9090, path="/-/ready")} >/dev/null && exit 0; sleep 1; done
+exit 1
+"""
 PARTS = (
     "prometheus",
     "prometheus-alertmanager",
@@ -63,12 +69,7 @@ class Watch:
 
     def ask(self, path: str, port: int = 9090) -> Any:
         """An answer of an API on the host."""
-        text = self.execute(
-            "sh",
-            "-c",
-            f'curl --silent --insecure --user "prometheus:$(cat /run/host-secrets/scrape-password)" "https://localhost:{port}{path}"',
-        )
-        return json.loads(text)
+        return json.loads(self.execute("sh", "-c", ASK.format(port=port, path=path)))
 
     def silences(self) -> list[dict[str, Any]]:
         """Alertmanager's silences, those that have ended included."""
@@ -86,6 +87,10 @@ class Watch:
         """Job and instance of each target, and its health."""
         found = self.ask("/api/v1/targets?state=active")["data"]["activeTargets"]
         return {(target["labels"]["job"], target["labels"]["instance"]): target["health"] for target in found}
+
+    def forget(self) -> None:
+        """Have Prometheus begin anew: what failed in the hours before a drill would spend budgets, and keep alerts on, during it."""
+        self.execute("sh", "-c", BEGIN_ANEW)
 
     def told(self) -> list[Message]:
         """Everything that receivers were told."""
