@@ -27,6 +27,11 @@ options:
     description: Why, and by whom it is known, such as the id of a run.
     type: str
     required: true
+  and_those:
+    description:
+      - With O(state=absent), silences of the same matchers whose comment begins with this end too. Who holds a lease that one run holds at
+        a time ends so what runs have left that were killed.
+    type: str
   matchers:
     description: Label to value; alerts that have all of these are not told.
     type: dict
@@ -82,6 +87,7 @@ EXAMPLES = r"""
     validate_certs: false
     state: absent
     comment: run 20260102T030405Z-1a2b3c
+    and_those: "run "
     matchers: {environment: production, tier: web}
 """
 
@@ -103,6 +109,7 @@ silence:
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -161,12 +168,12 @@ class Alertmanager:
         )
         raise AssertionError  # never reached
 
-    def silences(self, comment: str, matchers: list[Silence]) -> list[Silence]:
-        """Those that are known by this comment and these matchers, and have not ended."""
+    def silences(self, known: Callable[[str], bool], matchers: list[Silence]) -> list[Silence]:
+        """Those that are known by their comment and have these matchers, and have not ended."""
         return [
             silence
             for silence in self.ask("GET", "silences")
-            if silence["comment"] == comment
+            if known(silence["comment"])
             and silence["status"]["state"] != "expired"
             and sorted(silence["matchers"], key=str) == sorted(matchers, key=str)
         ]
@@ -188,6 +195,7 @@ def main() -> None:
             "url": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "comment": {"type": "str", "required": True},
+            "and_those": {"type": "str"},
             "matchers": {"type": "dict", "required": True},
             "minutes": {"type": "int"},
             "created_by": {"type": "str", "default": "ansible"},
@@ -205,8 +213,17 @@ def main() -> None:
         module.fail_json(msg="matchers has no label, or one without a value, and would silence everything. Give each label its value.")
     alertmanager = Alertmanager(module)
     matchers = [{"name": name, "value": str(value), "isRegex": False, "isEqual": True} for name, value in given["matchers"].items()]
-    found = alertmanager.silences(given["comment"], matchers)
-    if given["state"] == "absent":
+    absent, others = given["state"] == "absent", given["and_those"]
+    if others is not None and (not others or not absent):
+        module.fail_json(
+            msg="and_those is given without state=absent, or is empty, which would be all of them. Give the beginning of comments."
+        )
+
+    def known(comment: str) -> bool:
+        return comment == given["comment"] or bool(others and comment.startswith(others))
+
+    found = alertmanager.silences(known, matchers)
+    if absent:
         for silence in found if not module.check_mode else []:
             alertmanager.ask("DELETE", f"silence/{silence['id']}")
         module.exit_json(changed=bool(found), silence={}, diff={"before": [shown(one) for one in found], "after": []})

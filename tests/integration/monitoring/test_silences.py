@@ -173,6 +173,22 @@ def test_another_run_s_silence_is_left_alone(watcher: Watcher) -> None:
     assert [one["comment"] for one in watcher.silences()] == ["another run"]
 
 
+def test_what_killed_runs_have_left_ends_too_if_that_is_asked_for(watcher: Watcher) -> None:
+    for comment in ("run 20260101T000000Z-0a0a0a", "somebody's own", RUN):
+        watcher.run(comment=comment)
+    watcher.run(comment="run 20260101T000000Z-0b0b0b", matchers={**TIER, "tier": "app"})
+
+    assert watcher.run(state="absent", and_those="run ", check=True)["changed"]
+    assert len(watcher.silences()) == 4
+    assert watcher.run(state="absent", and_those="run ")["changed"]
+    assert sorted(one["comment"] for one in watcher.silences()) == ["run 20260101T000000Z-0b0b0b", "somebody's own"]
+    assert not watcher.run(state="absent", and_those="run ")["changed"]
+
+    for wrong in ({"state": "absent", "and_those": ""}, {"and_those": "run "}):
+        assert watcher.run(**wrong)["msg"].startswith("and_those is given without state=absent, or is empty")
+    assert len(watcher.silences()) == 2
+
+
 # --- as runs do it ---
 
 
@@ -210,6 +226,7 @@ def test_a_run_sets_its_silence_on_the_monitoring_host_and_ends_it(watcher: Watc
     assert {one["name"]: one["value"] for one in silence["matchers"]} == TIER
     assert "changed=0" in play(watcher, tmp_path, "present").stdout
 
+    watcher.run(comment="run 20260101T000000Z-0a0a0a")  # of a run that was killed
     assert play(watcher, tmp_path, "absent").returncode == 0
     assert watcher.silences() == []
 
