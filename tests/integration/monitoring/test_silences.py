@@ -184,8 +184,8 @@ def test_what_killed_runs_have_left_ends_too_if_that_is_asked_for(watcher: Watch
     assert sorted(one["comment"] for one in watcher.silences()) == ["run 20260101T000000Z-0b0b0b", "somebody's own"]
     assert not watcher.run(state="absent", and_those="run ")["changed"]
 
-    for wrong in ({"state": "absent", "and_those": ""}, {"and_those": "run "}):
-        assert watcher.run(**wrong)["msg"].startswith("and_those is given without state=absent, or is empty")
+    for wrong in (watcher.run(state="absent", and_those=""), watcher.run(and_those="run ")):
+        assert wrong["msg"].startswith("and_those is given without state=absent, or is empty")
     assert len(watcher.silences()) == 2
 
 
