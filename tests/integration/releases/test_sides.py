@@ -8,8 +8,11 @@ target group without asking them.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +66,23 @@ class Tier:
         filters = [{"Name": "key", "Values": ["LeftFor"]}]
         return {tag["ResourceId"] for tag in self.site.client("ec2").describe_tags(Filters=filters)["Tags"]} & self.members()
 
-    def errors(self, number: int) -> None:
-        """Have the new side answer so many requests with an error."""
-        balancer = self.balancer()
-        body = {self.arn(NEXT): {"load_balancer": balancer, "requests": 100, "errors": number}}
-        assert self.site.emulator.control("PUT", "target-answers/us-east-1", body)[0] == 200
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Have the new side answer eleven of a hundred requests with an error, each second: none from before a watch counts."""
+        body = {self.arn(NEXT): {"load_balancer": self.balancer(), "requests": 100, "errors": 11}}
+        ended = threading.Event()
+
+        def answer() -> None:
+            while not ended.wait(1):
+                self.site.emulator.control("PUT", "target-answers/us-east-1", body)
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            answering.join()
 
     def releases(self) -> Releases:
         return Releases(self.site.client("dynamodb"), f"{PREFIX}-deployments", "sandbox")
@@ -197,10 +212,10 @@ def test_a_run_that_was_killed_after_its_release_is_named_leaves_the_new_side(ti
 
 def test_a_release_that_answers_with_errors_is_taken_back_and_known_as_bad(tier: Tier) -> None:
     before = tier.members()
-    tier.errors(11)
-    result = tier.deploy("1" * 12)
+    with tier.errors():
+        result = tier.deploy("1" * 12)
     assert result.returncode == 2, result.output
-    assert "11 of 100 requests" in result.told
+    assert re.search(r"\b[1-9][0-9]* of [1-9][0-9]*00 requests to \S+ ended with an error of the release", result.told)
     assert "The hosts that were there before answer everything, with ffffffffffff" in result.told
     assert (tier.must_be_whole("f" * 12), tier.verdict("1" * 12)) == (before, "bad")
 
