@@ -68,12 +68,12 @@ class Tier:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Have the new side answer eleven of a hundred requests with an error, each second: none from before a watch counts."""
-        body = {self.arn(NEXT): {"load_balancer": self.balancer(), "requests": 100, "errors": 11}}
+        """Have the new side answer half of its requests with an error, all the time: none from before the minute of a watch counts."""
+        body = {self.arn(NEXT): {"load_balancer": self.balancer(), "requests": 100, "errors": 50}}
         ended = threading.Event()
 
         def answer() -> None:
-            while not ended.wait(1):
+            while not ended.wait(0.2):
                 self.site.emulator.control("PUT", "target-answers/us-east-1", body)
 
         answering = threading.Thread(target=answer, daemon=True)
