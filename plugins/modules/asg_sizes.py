@@ -79,8 +79,7 @@ sizes:
 from collections.abc import Mapping
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.indivillage.infra.plugins.module_utils import planning
-from ansible_collections.indivillage.infra.plugins.module_utils.auto_scaling import groups_named
+from ansible_collections.indivillage.infra.plugins.module_utils.auto_scaling import groups_named, update_groups
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, aws_client, reporting
 
 SIZES = {"min": "MinSize", "max": "MaxSize", "desired": "DesiredCapacity"}
@@ -113,9 +112,9 @@ def main() -> None:
         groups = groups_named(client, asked)
         current = {name: {key: groups[name][field] for key, field in SIZES.items()} for name in asked}
         wanted = {name: whole(name, current[name], asked[name], module.params["highest"]) for name in asked}
-        before = {name: current[name] for name in wanted if wanted[name] != current[name]}
-        for name in before if planning.active or not module.check_mode else ():
-            client.update_auto_scaling_group(AutoScalingGroupName=name, **{SIZES[key]: value for key, value in wanted[name].items()})
+        before = update_groups(
+            client, current, wanted, lambda sizes: {SIZES[key]: value for key, value in sizes.items()}, check_mode=module.check_mode
+        )
     diff = {"before": before, "after": {name: wanted[name] for name in before}}
     module.exit_json(changed=bool(before), before=before, sizes=wanted, diff=diff)
 

@@ -65,8 +65,7 @@ subnets:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.indivillage.infra.plugins.module_utils import planning
-from ansible_collections.indivillage.infra.plugins.module_utils.auto_scaling import groups_named
+from ansible_collections.indivillage.infra.plugins.module_utils.auto_scaling import groups_named, update_groups
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, aws_client, reporting
 
 
@@ -83,9 +82,9 @@ def main() -> None:
         groups = groups_named(client, wanted)
         # AWS answers with a comma between them, in any order.
         current = {name: sorted(filter(None, groups[name].get("VPCZoneIdentifier", "").split(","))) for name in wanted}
-        before = {name: current[name] for name in wanted if wanted[name] != current[name]}
-        for name in before if planning.active or not module.check_mode else ():
-            client.update_auto_scaling_group(AutoScalingGroupName=name, VPCZoneIdentifier=",".join(wanted[name]))
+        before = update_groups(
+            client, current, wanted, lambda subnets: {"VPCZoneIdentifier": ",".join(subnets)}, check_mode=module.check_mode
+        )
     diff = {"before": before, "after": {name: wanted[name] for name in before}}
     module.exit_json(changed=bool(before), before=before, subnets=wanted, diff=diff)
 

@@ -62,7 +62,9 @@ def test_nobody_is_told_of_anything_while_all_is_well(site: Site, watch: Watch) 
     with visitors(site) as load:
         time.sleep(QUIET_SECONDS)
     seconds = time.monotonic() - began
-    FOUND.footprint = {part: (memory_mib(watch, part), (cpu_seconds(watch, part) - spent[part]) / seconds) for part in PARTS}
+    FOUND.footprint = {
+        part: (memory_mib(site, watch.container, part), (cpu_seconds(watch, part) - spent[part]) / seconds) for part in PARTS
+    }
     FOUND.exporters = exporters(watch)
     FOUND.quiet_minutes, FOUND.load = seconds / 60, str(load)
     FOUND.false_alerts = firing(watch, f"{QUIET_SECONDS:.0f}s")
@@ -235,8 +237,8 @@ MEMORY_KIB = f"{PROCESS} && sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\).*/\\1/p' status
 TICKS = f"{PROCESS} && cut -d' ' -f14,15 stat"  # none of them has a blank in its name
 
 
-def memory_mib(watch: Watch, unit: str) -> float:
-    return int(watch.execute("sh", "-c", MEMORY_KIB, "sh", unit)) / 2**10
+def memory_mib(site: Site, container: str, unit: str) -> float:
+    return int(site.must("podman", "exec", container, "sh", "-c", MEMORY_KIB, "sh", unit)) / 2**10
 
 
 def cpu_seconds(watch: Watch, unit: str) -> float:
@@ -249,7 +251,6 @@ def exporters(watch: Watch) -> dict[str, float]:
     for tier, units in {"web": ("prometheus-node-exporter", "prometheus-nginx-exporter"), "app": ("prometheus-node-exporter",)}.items():
         for instance in watch.site.instances(tier):
             for unit in units:
-                show = ("sh", "-c", MEMORY_KIB, "sh", unit)
-                mib = int(watch.site.must("podman", "exec", f"indivillage-{instance['InstanceId']}", *show)) / 2**10
+                mib = memory_mib(watch.site, f"indivillage-{instance['InstanceId']}", unit)
                 most[unit] = max(most.get(unit, 0.0), mib)
     return most

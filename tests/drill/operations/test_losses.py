@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.drill.support.releases import PAGE, PER_SECOND, TIMES
-from tests.drill.support.results import Section, under_load
-from tests.drill.support.running import PREFIX, running_site, serves_whole
+from tests.drill.support.results import PER_SECOND, TIMES, VISITED, Section, under_load
+from tests.drill.support.running import PREFIX, serves_whole
 from tests.e2e.driver import Site, wait
 
 TIERS = ("web", "app")
@@ -31,15 +30,10 @@ def section() -> Iterator[Section]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def site() -> Site:
-    return running_site()
-
-
 def rehearsed(site: Site, section: Section, what: str, **given: Any) -> Any:
     """What visitors saw of a rehearsal that ended within its objectives, and left whole tiers over all zones."""
     inputs = {"rehearse_environment": "sandbox", "reason": "a drill", "rehearse_out_of_turn": True, "aws_rehearsal_busy": {}} | given
-    visits = (f"{site.url}{PAGE}", site.ca, PER_SECOND)
+    visits = (f"{site.url}{VISITED}", site.ca, PER_SECOND)
     command = ("playbooks/rehearse_dr.yml", "-e", json.dumps(inputs))
     result, load = section.measure(what, visits, lambda: site.play(*command))
     assert result.returncode == 0, result.stdout[-6000:]

@@ -7,22 +7,18 @@ Each host gets an archive of its own that calls itself Debian's security archive
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.drill.support.results import Section, under_load
-from tests.drill.support.running import running_site, serves_whole
+from tests.drill.support.results import PER_SECOND, TIMES, VISITED, Section, under_load
+from tests.drill.support.running import serves_whole
 from tests.e2e.driver import Site
 
 TIER = "app"
 PACKAGE = "drill-of-patching"
-PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
-TIMES = int(os.environ.get("DRILL_TIMES", "3"))
-PAGE = "static/page.css"
 ALWAYS = {"aws_patching_windows": [{"name": "always", "schedule": "cron(0 * * * ? *)", "duration_hours": 2}]}
 NEVER = {"aws_patching_windows": [{"name": "never", "schedule": "cron(0 2 29 FEB ? *)", "duration_hours": 1}]}
 NOTHING_ELSE = {"host_patching_busy": {}, "host_patching_minutes_per_host": 1}
@@ -41,11 +37,6 @@ def certificates() -> Iterator[Section]:
     words = "Two instances of the app tier, booted one after the other with nothing to update."
     with under_load("Certificates of hosts", words, __file__) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def site() -> Site:
-    return running_site()
 
 
 def offer(site: Site, version: int, marker: str = "") -> None:
@@ -83,7 +74,7 @@ def test_a_tier_is_patched_without_a_failed_request(site: Site, section: Section
     offer(site, version, marker)
     before = booted(site)
     what = f"patching {number}{', with a boot of each host' if marker else ''}"
-    result, load = section.measure(what, (f"{site.url}{PAGE}", site.ca, PER_SECOND), lambda: patch(site, ALWAYS))
+    result, load = section.measure(what, (f"{site.url}{VISITED}", site.ca, PER_SECOND), lambda: patch(site, ALWAYS))
     assert result.returncode == 0, result.stdout[-6000:]
     assert versions(site) == {str(version)}
     assert "mends CVE-2026-00001" in " ".join(result.stdout.split())
@@ -103,7 +94,7 @@ def fingerprints(site: Site) -> set[str]:
 def test_every_host_gets_another_certificate_without_a_failed_request(site: Site, certificates: Section, number: int) -> None:
     before, members = fingerprints(site), booted(site).keys()
     given = NEVER | {"patch_reboot": "always", "patch_critical": True, "reason": "a key has leaked"}
-    visits = (f"{site.url}{PAGE}", site.ca, PER_SECOND)
+    visits = (f"{site.url}{VISITED}", site.ca, PER_SECOND)
     result, load = certificates.measure(f"another certificate for each host {number}", visits, lambda: patch(site, given))
     assert result.returncode == 0, result.stdout[-6000:]
     assert (len(fingerprints(site)), fingerprints(site) & before, booted(site).keys()) == (2, set(), members)

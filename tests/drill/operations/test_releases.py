@@ -15,17 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.drill.support.releases import BUCKET, CONTRACT, PER_SECOND, QUICK, TIMES, Drill
-from tests.drill.support.results import under_load
-from tests.drill.support.running import running_site
-from tests.e2e.driver import BIN, ROOT, wait
+from tests.drill.support.releases import BUCKET, CONTRACT, QUICK, Drill
+from tests.drill.support.results import PER_SECOND, TIMES, under_load
+from tests.e2e.driver import BIN, ROOT, Site, wait
 from tests.support.tiers import PARAMETER
 
 
 @pytest.fixture(scope="module")
-def drill() -> Iterator[Drill]:
+def drill(site: Site) -> Iterator[Drill]:
     """The site that runs."""
-    site = running_site()
     with under_load("Releases", "Two instances of the app tier behind the load balancer.", __file__) as section:
         yield Drill(site, section)
 

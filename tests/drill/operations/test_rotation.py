@@ -13,15 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.drill.support.results import Section, under_load
-from tests.drill.support.running import running_site, serves_whole
+from tests.drill.support.results import PER_SECOND, TIMES, VISITED, Section, under_load
+from tests.drill.support.running import serves_whole
 from tests.e2e.driver import BIN, Site
 
 SECRETS = {"database": "/indivillage/sandbox/database/credentials", "cache": "/indivillage/sandbox/cache/credentials"}
 PROVED = "Put the host behind the load balancer again"  # the first host's last task
-PAGE = "static/page.css"
-PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
-TIMES = int(os.environ.get("DRILL_TIMES", "3"))
 ALWAYS = {
     "secret_rotation_windows": [{"name": "always", "schedule": "cron(0 * * * ? *)", "duration_hours": 2}],
     "secret_rotation_busy": {},
@@ -40,11 +37,6 @@ def section() -> Iterator[Section]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def site() -> Site:
-    return running_site()
-
-
 def value(site: Site, what: str, stage: str = "AWSCURRENT") -> dict[str, Any]:
     found = site.client("secretsmanager").get_secret_value(SecretId=SECRETS[what], VersionStage=stage)
     return dict(json.loads(found["SecretString"]))
@@ -60,7 +52,7 @@ def visits(site: Site, what: str) -> tuple[tuple[str, ...], str, int]:
 
     A login costs many times what a page does: fifty of them a second would measure this machine.
     """
-    return (f"{site.url}api/status/{what}", *[f"{site.url}{PAGE}"] * 4), site.ca, PER_SECOND
+    return (f"{site.url}api/status/{what}", *[f"{site.url}{VISITED}"] * 4), site.ca, PER_SECOND
 
 
 def arguments(what: str, **inputs: Any) -> list[str]:

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.drill.support.releases import APPLICATION, PAGE, PER_SECOND, QUICK, TIMES, Drill
-from tests.drill.support.results import under_load
-from tests.drill.support.running import PREFIX, running_site
-from tests.e2e.driver import BIN, ROOT, wait
+from tests.drill.support.releases import APPLICATION, QUICK, Drill
+from tests.drill.support.results import PER_SECOND, TIMES, VISITED, under_load
+from tests.drill.support.running import PREFIX
+from tests.e2e.driver import BIN, ROOT, Site, wait
 from tests.support.tiers import request_shares
 
 CANARY_PERCENT = 10
@@ -42,7 +42,7 @@ reference = create_app(os.environ)
 
 
 def application(environ, start_response):
-    if environ["PATH_INFO"] == "/{PAGE}":
+    if environ["PATH_INFO"] == "/{VISITED}":
         start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
         return [b"wrong"]
     return reference(environ, start_response)
@@ -91,7 +91,7 @@ class Sample:
     def _ask(self, ended: threading.Event) -> None:
         while not ended.wait(0.2):
             while self.sides.shares() == CANARY_SHARES and not ended.is_set():
-                batch = Counter(MARKED in self.sides.drill.site.fetch(f"/{PAGE}").stdout for _ in range(10))
+                batch = Counter(MARKED in self.sides.drill.site.fetch(f"/{VISITED}").stdout for _ in range(10))
                 if self.sides.shares() == CANARY_SHARES:  # and not only at its beginning
                     self.seen += batch
 
@@ -101,9 +101,8 @@ class Sample:
 
 
 @pytest.fixture(scope="module")
-def drill() -> Iterator[Drill]:
+def drill(site: Site) -> Iterator[Drill]:
     """The site that runs."""
-    site = running_site()
     words = (
         "Two instances of the app tier, and two more for a release that is tried beside the one that runs: a tenth of the requests for a "
         "minute where it says canary, then all of them, watched for a minute."
@@ -119,8 +118,8 @@ def sides(drill: Drill) -> Sides:
 
 def marked(drill: Drill, mark: str) -> str:
     """A release whose page tells that it is the new one; its checksum."""
-    page = (APPLICATION / "reference" / PAGE).read_text()
-    return drill.build(mark, **{f"reference/{PAGE}": f"{MARKED}\n{page}"})
+    page = (APPLICATION / "reference" / VISITED).read_text()
+    return drill.build(mark, **{f"reference/{VISITED}": f"{MARKED}\n{page}"})
 
 
 @pytest.mark.parametrize("number", range(1, TIMES + 1))

@@ -6,24 +6,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tarfile
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from tests.drill.support.load import Load
-from tests.drill.support.results import Section
+from tests.drill.support.results import PER_SECOND, VISITED, Section
 from tests.drill.support.running import PREFIX, serves_whole
 from tests.e2e.driver import ROOT, Site
 from tests.support.tiers import named_release
 
 BUCKET = f"{PREFIX}-operations"
 APPLICATION = ROOT / "roles/app_tier/files/reference_app"
-PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
-TIMES = int(os.environ.get("DRILL_TIMES", "3"))
-# Comes through both tiers, and asks nothing of the emulator, which would be slower than the site.
-PAGE = "static/page.css"
 # What every release of the drill does to the database, so that none is older than what has been taken away.
 EXPAND, CONTRACT = "migrations/0001_drill.expand.sql", "migrations/0001_drill.contract.sql"
 MIGRATIONS = {
@@ -72,7 +67,7 @@ class Drill:
 
     def measured(self, what: str, playbook: str, *options: str) -> tuple[Any, Load]:
         """Run a playbook while visitors come; a row of the table comes of it."""
-        visit = (f"{self.site.url}{PAGE}", self.site.ca, PER_SECOND)
+        visit = (f"{self.site.url}{VISITED}", self.site.ca, PER_SECOND)
         return self.section.measure(what, visit, lambda: self.site.play(playbook, *options))
 
     @property

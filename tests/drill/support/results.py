@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,10 @@ patching on a running site. Seconds depend on the machine; that no request fails
 """
 
 OPERATION = ("operation", "took", "requests", "failed", "slowest answer")
+PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
+TIMES = int(os.environ.get("DRILL_TIMES", "3"))
+# Comes through both tiers, and asks nothing of the emulator, which would be slower than the site.
+VISITED = "static/page.css"
 BEFORE_SECONDS, AFTER_SECONDS = 10, 5
 VISITORS = (
     "Visitors come from outside, each on a connection of its own, from ten seconds before the run to five seconds after its end ({drill})."
