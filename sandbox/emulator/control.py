@@ -16,6 +16,8 @@ All bodies are JSON. An unknown resource answers 404 with {"error": ...}, a malf
                                                   "port"}}
     PUT /sandbox/databases/<region>/<id>      <- {"state": "available"|"failed"}
     PUT /sandbox/replica-lag/<region>/<id>    <- {"seconds": float}: a data point of the metric ReplicaLag
+    PUT /sandbox/alarms/<region>              <- {"at": ISO time}: compare the alarms with their data as of that time, not only each minute
+                                              -> {alarm: state}
     GET /sandbox/outages                      -> {"regions": [region, ...]}
     PUT /sandbox/outages/<region>             <- {"out": bool}: from now on the region's API answers 503, and its machines have no power
     GET /sandbox/caches/<region>/<id>         -> {"auth_tokens": [token, ...], "parameters": {name: value}}
@@ -29,6 +31,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -39,6 +42,7 @@ from moto.ec2.models import ec2_backends
 from moto.elasticache.models import elasticache_backends
 from moto.rds.models import rds_backends
 
+from sandbox.emulator.additions import alarm_evaluation
 from sandbox.emulator.additions.database_replicas import replication_password
 from sandbox.emulator.runtime import runtime
 from sandbox.settings import ACCOUNT_ID, REGIONS
@@ -132,6 +136,14 @@ def put_replica_lag(region: str, name: str, body: Answer) -> Answer:
     return {}
 
 
+def put_alarms(region: str, body: Answer) -> Answer:
+    try:
+        at = datetime.fromisoformat(body["at"]).astimezone(UTC).replace(tzinfo=None)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ControlError(HTTPStatus.BAD_REQUEST, f'"at" must be a time as ISO 8601 writes it, not {body.get("at")!r}') from error
+    return dict(alarm_evaluation.evaluate(_region(region), at))
+
+
 def get_outages() -> Answer:
     return {"regions": sorted(runtime.unavailable)}
 
@@ -186,6 +198,7 @@ ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = tuple(
         ("GET", r"databases/(?P<region>[^/]+)/(?P<name>[^/]+)", get_database),
         ("PUT", r"databases/(?P<region>[^/]+)/(?P<name>[^/]+)", put_database),
         ("PUT", r"replica-lag/(?P<region>[^/]+)/(?P<name>[^/]+)", put_replica_lag),
+        ("PUT", r"alarms/(?P<region>[^/]+)", put_alarms),
         ("GET", r"outages", get_outages),
         ("PUT", r"outages/(?P<region>[^/]+)", put_outage),
         ("GET", r"caches/(?P<region>[^/]+)/(?P<name>[^/]+)", get_cache),

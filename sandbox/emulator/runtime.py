@@ -26,6 +26,7 @@ class Runtime:
     reboots: dict[str, int] = field(default_factory=dict)  # instance id -> RebootInstances calls
     unavailable: set[str] = field(default_factory=set)  # regions that are out, as if they had no power
     target_health: dict[str, dict[str, str]] = field(default_factory=dict)  # target group ARN -> target id -> state
+    alarms_evaluated: datetime = datetime.min  # the last round, in UTC
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def changed(self) -> None:

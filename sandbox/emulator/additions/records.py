@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Records that were deleted can be made again.
+"""Records that were deleted, also by the same batch of changes, can be made again.
 
 https://docs.aws.amazon.com/Route53/latest/APIReference/API_Change.html (CREATE)
 moto 5.2.5 takes a record that once was for one that is, when any other record of the zone sorts behind it.
@@ -24,7 +24,9 @@ def install() -> None:
         for value in change_list:
             record = value["ResourceRecordSet"]
             key = _key(record["Name"], record["Type"], record.get("SetIdentifier"))
-            if value["Action"] == "CREATE" and key not in standing:
+            if value["Action"] == "DELETE":
+                standing.discard(key)
+            elif value["Action"] == "CREATE" and key not in standing:
                 while value in zone.rr_changes:
                     zone.rr_changes.remove(value)
         original(self, zoneid, change_list)

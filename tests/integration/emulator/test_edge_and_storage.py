@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -209,3 +210,24 @@ def test_a_record_that_was_deleted_can_be_made_again(emulator: RunningEmulator) 
     assert {"A", "TXT"} <= {record["Type"] for record in found}
     with pytest.raises(ClientError, match="already exists"):
         change("CREATE", "A", "192.0.2.1")
+
+
+def test_records_that_stand_can_be_exchanged_in_one_change_there_and_back(emulator: RunningEmulator) -> None:
+    route53 = emulator.client("route53")
+    zone = route53.create_hosted_zone(Name="pair.example", CallerReference=uuid.uuid4().hex)["HostedZone"]["Id"]
+
+    def records(first: str, second: str) -> list[dict[str, Any]]:
+        common = {"Name": "www.pair.example", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+        return [{**common, "SetIdentifier": name, "Failover": role} for name, role in (("one", first), ("two", second))]
+
+    def change(*batches: tuple[str, list[dict[str, Any]]]) -> None:
+        changes = [{"Action": action, "ResourceRecordSet": record} for action, batch in batches for record in batch]
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
+    here, there = records("PRIMARY", "SECONDARY"), records("SECONDARY", "PRIMARY")
+    change(("CREATE", here))
+    change(("DELETE", here), ("CREATE", there))
+    change(("DELETE", there), ("CREATE", here))
+    found = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    roles = {record["SetIdentifier"]: record["Failover"] for record in found if "Failover" in record}
+    assert roles == {"one": "PRIMARY", "two": "SECONDARY"}

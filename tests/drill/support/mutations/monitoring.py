@@ -293,5 +293,5 @@ def event_rule_deleted(account: Account) -> None:
 
 @mutation("event rule", "tag removed", EVENTS, "threat-medium", operation="TagResource", argument="tags", host=DR)
 def event_rule_tag_removed(account: Account) -> None:
-    arn = f"arn:aws:events:{account.region}:123456789012:rule/{_rule('suspicion')}"
+    arn = f"arn:aws:events:{account.region}:123456789012:rule/{_rule('threat-medium')}"
     account.client("events").untag_resource(ResourceARN=arn, TagKeys=["Project"])
