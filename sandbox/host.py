@@ -31,8 +31,13 @@ HELPER_DIRECTORIES = (
     "/usr/local/bin",
 )
 RUNTIMES = ("crun", "runc")
-# Every systemd takes several inotify instances: at 128, Debian's default, the 27th container dies at its start.
-KERNEL_MINIMUMS = {"fs/inotify/max_user_instances": 2048}
+KERNEL_MINIMUMS = {
+    # Every systemd takes several inotify instances: at 128, Debian's default, the 27th container dies at its start.
+    "fs/inotify/max_user_instances": 2048,
+    # A bridge takes another hardware address as containers come and go. Without being told, those that stay keep sending to the one that
+    # is gone: for up to 40 seconds they reach neither the emulator nor another VPC.
+    "net/ipv4/conf/all/arp_notify": 1,
+}
 # Without systemd and cgroups of version 2 all containers together get as much of a busy processor as one process outside them gets: a
 # site of a dozen machines would starve beside a test. Here they get as much as sixteen.
 CONTAINERS_WEIGHT, WEIGHT_OF_SIXTEEN = Path("/sys/fs/cgroup/cpu/libpod_parent/cpu.shares"), 16 * 1024

@@ -38,8 +38,8 @@ AFTER_SECONDS = 1.0
 # Observing costs the emulator time that a running playbook wants too: a third of it at most, however slow the machine is.
 LEAST_REST_SECONDS = 0.7
 REST_PER_OBSERVATION = 2.0
+LONGEST_REST_SECONDS = 10.0
 FULL_PASS_SECONDS = 30.0
-LONGEST_RETRY_SECONDS = 10.0
 WORKERS = 4
 # Within a stage order does not matter. The firewall is replaced before the first stage that starts something.
 NETWORK_VERBS = ("remove_network", "create_network")
@@ -82,16 +82,23 @@ class Reconciler:
             with self._noting("emulator"):
                 version = self._control.get("version")
             due = version != seen or undone or self._lost_containers() or now - last_pass > FULL_PASS_SECONDS
-            rest = max(retry_seconds if version == seen else LEAST_REST_SECONDS, REST_PER_OBSERVATION * self._observation_seconds)
+            rest = self._rest(retry_seconds if version == seen else LEAST_REST_SECONDS)
             if version is not None and due and now - last_pass >= rest:
                 undone = not self._pass()
-                retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS) if undone else LEAST_REST_SECONDS
+                retry_seconds = min(2 * retry_seconds, LONGEST_REST_SECONDS) if undone else LEAST_REST_SECONDS
                 seen, last_pass = version, time.monotonic()
             if version is not None and now - last_after >= AFTER_SECONDS:
                 self._after()
                 last_after = time.monotonic()
             self._status.write(emulator=version is not None, settled=not undone and version == seen, errors=sorted(self._said.values()))
             time.sleep(TICK_SECONDS)
+
+    def _rest(self, least: float) -> float:
+        """Seconds between two passes.
+
+        An observation that was long since this process was stopped meanwhile says nothing about the machine.
+        """
+        return max(least, min(REST_PER_OBSERVATION * self._observation_seconds, LONGEST_REST_SECONDS))
 
     # --- a pass ---
 

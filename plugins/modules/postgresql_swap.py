@@ -11,7 +11,7 @@ version_added: 0.2.0
 short_description: Put a restored database in the place of the live one
 description:
   - Both get their new names in one transaction. Sessions of the live one are ended just before; who asks in that moment is refused, and
-    is served again within a second.
+    is served again within a second. A superuser's session is awaited for five seconds.
   - What the restored one holds belongs to the live one's owner then.
   - The former one stays, under another name and closed for sessions, until somebody drops it. The other way round brings it back.
   - When the former one is there under its new name, and the restored one is not, nothing is done.
@@ -73,12 +73,15 @@ from ansible_collections.indivillage.infra.plugins.module_utils.postgresql impor
 
 OWNER = "SELECT pg_get_userbyid(datdba), current_user FROM pg_database WHERE datname = {database}"
 
+# Not those of superusers: vacuuming, which PostgreSQL ends by itself for the new name, and on AWS RDS' own. Nobody else may end them.
+END = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname IN ({databases}) AND usesysid IN (SELECT oid FROM pg_roles WHERE NOT rolsuper)"""
+
 
 def swap(database: str, restored: str, former: str, server: dict[str, str]) -> None:
     """Swap; the live one is open again when that fails."""
     live = identifier(database)
-    # Both names are quoted as SQL wants it; no parameter can be bound in psql's --command.
-    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ({literal(database)}, {literal(restored)})"  # noqa: S608
+    end = END.format(databases=f"{literal(database)}, {literal(restored)}")
     rename = f"ALTER DATABASE {live} RENAME TO {identifier(former)}; ALTER DATABASE {identifier(restored)} RENAME TO {live};"
     ((owner, administrator),) = sql(OWNER.format(database=literal(database)), server)
     if owner != administrator:  # the logins of the application work as the live one's owner

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils.prometheus import exposed
 
+from sandbox.settings import bridge_name
 from tests.drill.alerts.watch import Watch
 from tests.e2e.driver import ROOT, Site, recap, wait
 
@@ -250,6 +251,29 @@ def test_a_network_acl_and_egress_rules_are_enforced(site: Site) -> None:
     wait("the missing egress rule to block", lambda: not reaches())
     ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[rule])
     wait("the egress rule to open", reaches)
+
+
+def test_hosts_follow_their_gateway_when_others_come_and_go(site: Site) -> None:
+    """A bridge takes the lowest hardware address of its ports, so that the gateway's changes with them."""
+    instance = site.instances("app")[0]
+    bridge = bridge_name(instance["VpcId"])
+    address = Path(f"/sys/class/net/{bridge}/address")
+
+    def reaches_its_gateway() -> bool:
+        command = ("curl", "--silent", "--output", "/dev/null", "--max-time", "3", "http://169.254.169.254/")
+        return site.run("podman", "exec", f"indivillage-{instance['InstanceId']}", *command).returncode == 0
+
+    assert reaches_its_gateway()
+    before = address.read_text()
+    site.must("ip", "link", "add", "ivlowest", "address", "00:00:5e:00:53:01", "type", "veth", "peer", "name", "ivlowest2")
+    try:
+        site.must("ip", "link", "set", "ivlowest", "master", bridge)
+        assert address.read_text() != before
+        assert reaches_its_gateway()
+    finally:
+        site.must("ip", "link", "delete", "ivlowest")
+    assert address.read_text() == before
+    assert reaches_its_gateway()
 
 
 def test_the_metadata_service_answers_only_with_a_token(site: Site) -> None:

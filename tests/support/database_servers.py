@@ -8,6 +8,7 @@ loop in a thread. There is no firewall: the networks are joined by the machine's
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.engine import Podman
@@ -24,6 +26,13 @@ from sandbox.plan import Actual, plan
 from sandbox.services import databases
 from sandbox.settings import IMAGE_REPOSITORY, INTERNET_CLIENT, INTERNET_ID, REGIONS
 
+# The marks of tests of them.
+MARKS = [
+    pytest.mark.emulator,
+    pytest.mark.sandbox,
+    # Never in `make test`, whose `make setup` installs it or ends: for who runs the other tests of integration on a machine without.
+    pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed: make setup"),
+]
 PAUSE_SECONDS = 0.5
 IMAGE = f"{IMAGE_REPOSITORY}/postgresql:latest"
 LABEL, DIGEST = "indivillage.test", "indivillage.test.digest"
@@ -72,13 +81,22 @@ class OwnPodman(Podman):
 
     def create_network(self, vpc: Vpc) -> None:
         """Make the network of a VPC."""
-        name = f"{self.prefix}{vpc.id}"
-        self._podman("network", "create", "--subnet", vpc.cidr, name)
-        self._made.append(name)
+        self._create_network(vpc.id, "--subnet", vpc.cidr)
 
     def start_client(self) -> None:
-        """Make a machine with psql, outside all networks of the databases."""
-        self._podman("run", "--detach", "--name", self.prefix + CLIENT, *self.run_options(systemd=False), IMAGE, "sleep", "infinity")
+        """Make a machine with psql, outside all networks of the databases.
+
+        Its network is its own: a bridge takes another hardware address as containers come and go, and those that stay are cut off for up
+        to 40 seconds (see `sandbox.host`).
+        """
+        network = self._create_network(CLIENT, "--disable-dns")
+        options = ["--name", self.prefix + CLIENT, "--network", network, *self.run_options(systemd=False)]
+        self._podman("run", "--detach", *options, IMAGE, "sleep", "infinity")
+
+    def _create_network(self, name: str, *options: str) -> str:
+        self._podman("network", "create", *options, self.prefix + name)
+        self._made.append(self.prefix + name)
+        return self._made[-1]
 
     def remove_all(self) -> None:
         """Remove whatever was made here."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.integration.emulator.support import RunningEmulator, start, wait_unti
 from tests.support.database_servers import CLIENT, DatabaseServers, database_servers, make_database
 
 REGION, CA = "us-east-1", "/tmp/ca.pem"
+# One for each of pytest's processes: networks of containers are the machine's, and whoever came second would wait for the first to end.
+NETWORK = f"10.{233 + 2 * int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))}"
 ADMINISTRATOR = {"username": "app_admin", "password": "correct-horse-battery"}
 
 
@@ -43,8 +46,8 @@ class Server:
         """How a module reaches it."""
         return {"host": self.endpoint, "port": 5432, "user": login["username"], "password": login["password"], "ca_file": CA}
 
-    def ask(self, login: dict[str, str], statement: str) -> list[list[str]]:
-        return postgresql.sql(statement, postgresql.environment(self.options(login), "app"))
+    def ask(self, login: dict[str, str], statement: str, database: str = "app") -> list[list[str]]:
+        return postgresql.sql(statement, postgresql.environment(self.options(login), database))
 
     def set_administrator(self, password: str) -> None:
         """As RDS does it, and until it is done."""
@@ -76,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def _make(server: Server) -> None:
-    found = make_database(server.emulator.client, REGION, "10.233", "app", ADMINISTRATOR | {"dbname": "app"})
+    found = make_database(server.emulator.client, REGION, NETWORK, "app", ADMINISTRATOR | {"dbname": "app"})
     try:
         wait_until(lambda: found()["DBInstanceStatus"] == "available", 90)
     except AssertionError as error:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +15,9 @@ from ansible_collections.indivillage.infra.plugins.modules import postgresql_log
 
 from tests.integration.emulator.support import wait_until
 from tests.integration.services.conftest import ADMINISTRATOR, Server
+from tests.support.database_servers import MARKS
 
-pytestmark = [
-    pytest.mark.emulator,
-    pytest.mark.sandbox,
-    pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed"),
-]
+pytestmark = MARKS
 
 FIRST, SECOND = ({"username": f"app_{letter}", "password": f"{letter}-staple-{letter}"} for letter in "ab")
 WORK = "CREATE TABLE IF NOT EXISTS trips (n int); INSERT INTO trips VALUES (1); SELECT current_user;"

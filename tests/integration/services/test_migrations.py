@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,12 +15,9 @@ from ansible_collections.indivillage.infra.plugins.modules import postgresql_log
 
 from tests.integration.emulator.support import wait_until
 from tests.integration.services.conftest import ADMINISTRATOR, Server
+from tests.support.database_servers import MARKS
 
-pytestmark = [
-    pytest.mark.emulator,
-    pytest.mark.sandbox,
-    pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed"),
-]
+pytestmark = MARKS
 
 Migrate = Callable[..., dict[str, Any]]
 

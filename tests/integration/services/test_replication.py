@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +14,9 @@ import pytest
 from sandbox.model import EngineError
 from sandbox.settings import container_name
 from tests.integration.emulator.support import RunningEmulator, start, wait_until
-from tests.support.database_servers import CLIENT, DatabaseServers, database_servers, subnet_group
+from tests.support.database_servers import CLIENT, MARKS, DatabaseServers, database_servers, subnet_group
 
-pytestmark = [
-    pytest.mark.emulator,
-    pytest.mark.sandbox,
-    pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed"),
-]
+pytestmark = MARKS
 
 PRIMARY, DR = "us-east-1", "us-west-2"
 NETWORKS = {PRIMARY: "10.231", DR: "10.232"}

@@ -161,7 +161,11 @@ def test_where_systemd_or_newer_cgroups_share_fairly_nothing_is_weighed(
 
 @pytest.mark.usefixtures("unweighed")
 def test_kernel_settings_are_raised_and_put_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: Settings) -> None:
-    values = {"fs/inotify/max_user_instances": "128\n", "net/bridge/bridge-nf-call-iptables": "0\n"}
+    values = {
+        "fs/inotify/max_user_instances": "128\n",
+        "net/ipv4/conf/all/arp_notify": "0\n",
+        "net/bridge/bridge-nf-call-iptables": "0\n",
+    }
     for name, value in values.items():
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(value)
@@ -169,21 +173,22 @@ def test_kernel_settings_are_raised_and_put_back(monkeypatch: pytest.MonkeyPatch
     chosen.save()
     for _ in range(2):  # the second time must not take the raised values for the original ones
         host.prepare_kernel(chosen)
-        assert [(tmp_path / name).read_text() for name in values] == ["2048", "1"]
+        assert [(tmp_path / name).read_text() for name in values] == ["2048", "1", "1"]
     host.restore_kernel(chosen)
-    assert [(tmp_path / name).read_text() for name in values] == ["128", "0"]
+    assert [(tmp_path / name).read_text() for name in values] == ["128", "0", "0"]
 
 
 @pytest.mark.usefixtures("unweighed")
 def test_kernel_settings_that_suffice_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: Settings) -> None:
-    for name, value in {"fs/inotify/max_user_instances": "8192", "net/bridge/bridge-nf-call-iptables": "1"}.items():
+    values = {"fs/inotify/max_user_instances": "8192", "net/ipv4/conf/all/arp_notify": "1", "net/bridge/bridge-nf-call-iptables": "1"}
+    for name, value in values.items():
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(value)
     monkeypatch.setattr(host, "_sysctl", lambda name: tmp_path / name)
     chosen.save()
     host.prepare_kernel(chosen)
     host.restore_kernel(chosen)
-    assert (tmp_path / "fs/inotify/max_user_instances").read_text() == "8192"
+    assert {name: (tmp_path / name).read_text() for name in values} == values
 
 
 # --- processes

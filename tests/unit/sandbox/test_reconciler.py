@@ -221,3 +221,10 @@ def test_a_dead_process_is_noticed_without_asking_podman(machine: Machine, start
     assert not passing._lost_containers()
     passing._pids[WEB] = 2**22 + 1  # above every pid_max
     assert passing._lost_containers()
+
+
+def test_a_slow_machine_rests_longer_and_one_that_was_stopped_does_not_rest_for_minutes(start: Callable[..., Reconciler]) -> None:
+    passing = start(worlds.world())
+    for observed, rest in ((0.1, 1.0), (2.0, 4.0), (240.0, 10.0)):
+        passing._observation_seconds = observed
+        assert passing._rest(1.0) == rest
