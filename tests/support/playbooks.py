@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = "inventories/sandbox/hosts.yml"
 TIMEOUT_SECONDS = 900
 WHOLE = ("-e", '{"stack_without": []}')  # options of a run: also the roles that the sandbox leaves out
+_TASK = re.compile(r"^(?=TASK \[)", re.MULTILINE)
+_CHANGED = re.compile(r"^(changed|fatal|failed): ", re.MULTILINE)
 _RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=\d+ +failed=(\d+)", re.MULTILINE)
 
 
@@ -38,6 +40,11 @@ class PlaybookRun:
     def clean(self) -> bool:
         """Whether it ended well and changed nothing."""
         return self.returncode == 0 and not any(self.changed.values()) and not any(self.failed.values())
+
+    @property
+    def changes(self) -> str:
+        """What those tasks printed that changed something or failed, for a message."""
+        return "".join(part for part in _TASK.split(self.output) if _CHANGED.search(part))
 
 
 def surroundings(endpoint: str, state_dir: Path) -> dict[str, str]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.integration.emulator.support import RunningEmulator, start
 from tests.integration.provisioning_tiers.foundation import PREFIX, Foundation
 from tests.support import playbooks
+from tests.support.background import repeated
 from tests.support.playbooks import PlaybookRun
 
 PRIMARY, DR = "us-east-1", "us-west-2"
@@ -30,13 +34,19 @@ DECLARED: dict[str, Any] = {
 }
 
 
+def foundations(emulator: RunningEmulator) -> dict[str, Foundation]:
+    """What databases stand on in both regions, made there."""
+    found = {region: Foundation(emulator, region, network) for region, network in ((PRIMARY, "10.231"), (DR, "10.232"))}
+    for foundation in found.values():
+        foundation.lay_network()
+        foundation.lay_keys()
+    return found
+
+
 def emulators(*options: str) -> Iterator[RunningEmulator]:
     """An emulator with what databases stand on in both regions."""
     for emulator in start(*options):
-        for region, network in ((PRIMARY, "10.231"), (DR, "10.232")):
-            foundation = Foundation(emulator, region, network)
-            foundation.lay_network()
-            foundation.lay_keys()
+        foundations(emulator)
         yield emulator
 
 
@@ -57,6 +67,11 @@ class TwoRegions:
         run = self.run(playbook, *options, **variables)
         assert run.returncode == 0, run.output[-6000:]
         return run
+
+    def provisioning_changes_nothing(self) -> None:
+        """Assert that neither way of a failover leaves site.yml anything to do, or to undo."""
+        run = self.must("provision_foundation", "--tags", "aws_database")
+        assert run.clean, run.changes
 
     def database(self, region: str) -> dict[str, Any]:
         """What AWS tells of a region's database."""
@@ -94,3 +109,18 @@ class TwoRegions:
     def report(self) -> dict[str, Any]:
         """What the last rehearsal has kept."""
         return dict(json.loads([text for key, text in self.reports().items() if key.endswith(".json")][-1]))
+
+
+def replicas_keep_up(regions: TwoRegions) -> AbstractContextManager[None]:
+    """Every replica has all, where nothing replicates. RDS says so once a minute and tests would wait for that: it is said of the next."""
+
+    def say() -> None:
+        for region, name in DATABASES.items():
+            with suppress(ClientError, BotoCoreError):
+                if regions.source(region):
+                    dimensions = [{"Name": "DBInstanceIdentifier", "Value": name}]
+                    soon = datetime.now(UTC) + timedelta(seconds=58)
+                    point = {"MetricName": "ReplicaLag", "Dimensions": dimensions, "Value": 0.0, "Timestamp": soon}
+                    regions.emulator.client("cloudwatch", region).put_metric_data(Namespace="AWS/RDS", MetricData=[point])
+
+    return repeated(say, 1)

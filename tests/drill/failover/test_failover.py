@@ -79,8 +79,7 @@ def test_planned_failover_and_failback(regions: Regions, number: int) -> None:
     again = regions.must("fail_over", reason="a drill, again")
     assert {stack: count for stack, count in again.changed.items() if count} in ({}, {"sandbox-us-west-2": 1}), "the evidence alone is new"
 
-    site = regions.must("provision_foundation", "--tags", "aws_database")
-    assert site.clean, "site.yml undoes nothing of a failover"
+    regions.provisioning_changes_nothing()
     with regions.writer().writing() as writer:
         wait_until(lambda: len(writer.rows) > 20, 60)
         began = time.monotonic()
@@ -92,6 +91,7 @@ def test_planned_failover_and_failback(regions: Regions, number: int) -> None:
     assert missing == set()
     assert (regions.source(PRIMARY), regions.source(DR), regions.active(DR).split()[1]) == ("", PRIMARY, PRIMARY)
     assert regions.secret(DR) == regions.secret(PRIMARY)
+    regions.provisioning_changes_nothing()
 
 
 def test_a_rehearsal_loses_nothing_and_measures_itself(regions: Regions) -> None:
@@ -121,6 +121,7 @@ def test_a_rehearsal_loses_nothing_and_measures_itself(regions: Regions) -> None
 def test_a_region_without_power(regions: Regions, number: int) -> None:
     with regions.writer().writing() as writer:
         wait_until(lambda: len(writer.rows) > 200, 60)
+        running = time.monotonic()
         ended = regions.lose(PRIMARY)
         began = time.monotonic()
         options = {"lease_region": DR, "failover_outage_began": ended, "reason": "a drill"}
@@ -133,7 +134,8 @@ def test_a_region_without_power(regions: Regions, number: int) -> None:
         wait_until(lambda: written_since(writer, began + seconds), 60)
     missing, evidence = lost(regions, writer, DR), regions.evidence(DR)
     noted("region without power", number, writer, missing, seconds)
-    assert missing == set(), "the replica had streamed all of it"
+    # A server that dies may have acknowledged what it has not sent yet, and nothing older.
+    assert [row for row, moment in writer.acknowledged if row in missing and moment < running - 1] == []
     assert evidence["rpo_seconds"] <= evidence["rpo_objective_seconds"]
     regions.give_back(PRIMARY)
     regions.must("fail_over", reason="fence what is back")

@@ -8,22 +8,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.module_utils.lease import LeaseTable, ServerClock
-from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox import pki
 from tests.integration.emulator.support import wait_until
 from tests.integration.provisioning_tiers.foundation import PREFIX
 from tests.support import playbooks
-from tests.support.two_regions import DATABASES, DECLARED, DR, PRIMARY, TwoRegions, emulators
+from tests.support.two_regions import DATABASES, DECLARED, DR, PRIMARY, TwoRegions, emulators, replicas_keep_up
 
 pytestmark = pytest.mark.emulator
 
@@ -41,18 +37,6 @@ def told(run: playbooks.PlaybookRun) -> str:
     return " ".join(run.output.split())
 
 
-def measure(regions: TwoRegions, over: threading.Event) -> None:
-    """Say of every replica that it has all, as of the next minute: RDS says it once a minute, and tests would wait for that."""
-    while not over.wait(1):
-        for region, name in DATABASES.items():
-            with suppress(ClientError, BotoCoreError):
-                if regions.source(region):
-                    dimensions = [{"Name": "DBInstanceIdentifier", "Value": name}]
-                    soon = datetime.now(UTC) + timedelta(seconds=58)
-                    point = {"MetricName": "ReplicaLag", "Dimensions": dimensions, "Value": 0.0, "Timestamp": soon}
-                    regions.emulator.client("cloudwatch", region).put_metric_data(Namespace="AWS/RDS", MetricData=[point])
-
-
 @pytest.fixture(scope="module")
 def regions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoRegions]:
     state_dir = tmp_path_factory.mktemp("sandbox")
@@ -60,12 +44,8 @@ def regions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoRegions]:
     for emulator in emulators("--standalone"):
         regions = TwoRegions(emulator, state_dir)
         regions.must("provision_foundation", "--tags", "aws_database")
-        over = threading.Event()
-        thread = threading.Thread(target=measure, args=(regions, over), daemon=True)
-        thread.start()
-        yield regions
-        over.set()
-        thread.join()
+        with replicas_keep_up(regions):
+            yield regions
 
 
 def state(regions: TwoRegions) -> tuple[Any, ...]:
@@ -147,7 +127,14 @@ def test_a_rehearsal_that_was_killed_says_what_completes_it(regions: TwoRegions)
     assert f"{DR} is active. After a rehearsal that was killed, run fail_over.yml, which completes it, and fail_back.yml" in told(refused)
     assert state(regions) == before
     regions.must("fail_over", reason="complete it")
-    regions.must("fail_back", reason="come back", approved_deletions=list(DATABASES.values()))
+    regions.provisioning_changes_nothing()
+    come_back = {"reason": "come back", "approved_deletions": list(DATABASES.values())}
+    plan = regions.run("fail_back", "--check", **come_back)
+    assert (plan.returncode, "NOT A WHOLE PLAN" in plan.output) == (2, False), plan.output[-6000:]
+    for region, name in DATABASES.items():
+        assert f"DELETE OF WHAT HOLDS DATA (database): rds instance {name}, sandbox-{region}" in told(plan)
+    regions.must("fail_back", **come_back)
+    regions.provisioning_changes_nothing()
     regions.emulator.client("rds", DR).promote_read_replica(DBInstanceIdentifier=DATABASES[DR])  # as one that was killed at its end
     refused = regions.run("rehearse_dr", **REGION)
     assert refused.returncode == 2
