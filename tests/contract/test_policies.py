@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.permissions import committed
+from tests.support.permissions import ROLES, committed
 from tests.support.policy_check import faults
 
 
-@pytest.mark.parametrize("role", ["backup", "deploy", "plan", "remove", "respond", "rotate", "scale"])
+@pytest.mark.parametrize("role", ROLES)
 def test_committed_policies_are_sound(role: str) -> None:
     assert {number: found for number, policy in enumerate(committed(role), 1) if (found := faults(policy))} == {}
 

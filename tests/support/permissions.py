@@ -35,6 +35,9 @@ PATH = "/deploying/"
 # One example of what each recorded call needed, a JSON line each.
 DEMANDS = REPOSITORY / "tests/unit/footprint/demands.jsonl"
 
+# Whose policies are committed.
+ROLES = ("backup", "deploy", "plan", "recover", "remove", "respond", "rotate", "scale")
+
 RECORD = os.environ.get("RECORD_CALLS") == "1"
 enforced = pytest.mark.skipif(RECORD, reason="recording roles may do everything")
 """Whether roles may do everything, and what they do is what their policies allow from now on."""
@@ -217,3 +220,12 @@ def account(state_dir: Path) -> Iterator[Account]:
         enforcing = EnforcingEmulator(emulator.endpoint)
         make_groups(enforcing.client)
         yield Account(enforcing, state_dir)
+
+
+@contextmanager
+def account_of(role: str, request: pytest.FixtureRequest, state_dir: Path, *, exactly: bool = True) -> Iterator[Account]:
+    """An empty account for the tests of a role. With RECORD_CALLS=1 the role's policies are what it did there, if no test has failed."""
+    with account(state_dir) as made:
+        yield made
+        if RECORD and not request.session.testsfailed:
+            keep({role: made.calls(role)}, exactly=exactly)

@@ -19,6 +19,18 @@ from pathlib import Path
 from sandbox import pki
 
 
+class Page(http.server.BaseHTTPRequestHandler):
+    """A site that answers everything."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def serving(
     handler: type[http.server.BaseHTTPRequestHandler],

@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.emulator.support import REPOSITORY
 from tests.integration.provisioning_tiers.foundation import PREFIX, Foundation
-from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, enforced, keep, lacking
+from tests.support.permissions import Account, Principal, account_of, allowed, committed, enforced, lacking
 from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
@@ -92,10 +92,8 @@ def make_world(made: Account) -> World:
 
 @pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with account(tmp_path_factory.mktemp("backups")) as made:
+    with account_of("backup", request, tmp_path_factory.mktemp("backups")) as made:
         yield make_world(made)
-        if RECORD and not request.session.testsfailed:
-            keep({"backup": made.calls("backup")}, exactly=True)
 
 
 def test_backups_are_made_verified_and_brought_back(world: World) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.emulator.support import REPOSITORY, base_image
+from tests.integration.emulator.support import REPOSITORY
 from tests.integration.provisioning_tiers.foundation import PREFIX, Foundation
-from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, enforced, keep, lacking
+from tests.support.edge import SENT, lay_edge
+from tests.support.permissions import Account, Principal, account_of, allowed, committed, enforced, lacking
 from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
@@ -26,11 +27,13 @@ LOGIN = {"username": "indivillage_admin", "password": "correct-horse-battery"}
 STACK = {"instance_region": "us-east-1", "host_stack": "sandbox-us-east-1"}
 HOST = {**STACK, "ansible_connection": "answering", "ansible_become": False}
 TOKEN = "a-token-of-at-least-sixteen"
+SECRETS = {name: f"/indivillage/sandbox/{name}/credentials" for name in ("database", "cache")} | {"origin": SENT}
 ROTATED: dict[str, Any] = {
     "rotate_critical": True,
     "reason": "it was seen",
     "secret_rotation_busy": {},
     "secret_rotation_services": ["worker"],
+    "secret_replica_regions": ["us-west-2"],
     "stack_without": [],
 }
 
@@ -48,27 +51,18 @@ class World:
         return PlaybookRun.of(self.account.run("playbooks/rotate_secret.yml", self.operator, *inventory, rotate_secret=secret, **ROTATED))
 
     def secret(self, name: str) -> dict[str, Any]:
-        """What the application reads."""
+        """What the application reads, or CloudFront sends."""
         secrets = self.account.emulator.client("secretsmanager")
-        return dict(json.loads(secrets.get_secret_value(SecretId=f"/indivillage/sandbox/{name}/credentials")["SecretString"]))
+        return dict(json.loads(secrets.get_secret_value(SecretId=SECRETS[name])["SecretString"]))
 
 
 def make_tier(made: Account, foundation: Foundation) -> str:
     """The only instance of the app tier."""
     emulator = made.emulator
     target = emulator.client("elbv2").create_target_group(Name=f"{PREFIX}-app", Protocol="HTTPS", Port=8443, VpcId=foundation.vpc_id)
-    launch = {"ImageId": base_image(emulator), "InstanceType": "t3.micro", "SecurityGroupIds": [foundation.groups["app"]]}
-    emulator.client("ec2").create_launch_template(LaunchTemplateName=f"{PREFIX}-app", LaunchTemplateData=launch)
-    autoscaling = emulator.client("autoscaling")
-    autoscaling.create_auto_scaling_group(
-        AutoScalingGroupName=f"{PREFIX}-app",
-        LaunchTemplate={"LaunchTemplateName": f"{PREFIX}-app", "Version": "$Latest"},
-        MinSize=1,
-        MaxSize=1,
-        VPCZoneIdentifier=foundation.subnets["app-a"],
-        TargetGroupARNs=[target["TargetGroups"][0]["TargetGroupArn"]],
-    )
-    (group,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-app"])["AutoScalingGroups"]
+    targets = [target["TargetGroups"][0]["TargetGroupArn"]]
+    foundation.lay_group("app", {"MinSize": 1, "MaxSize": 1}, zones="a", TargetGroupARNs=targets)
+    (group,) = emulator.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[f"{PREFIX}-app"])["AutoScalingGroups"]
     ecs = emulator.client("ecs")
     ecs.create_cluster(clusterName=PREFIX)
     ecs.register_task_definition(family=f"{PREFIX}-worker", containerDefinitions=[{"name": "worker", "image": "worker", "memory": 64}])
@@ -113,16 +107,19 @@ def make_data(made: Account, foundation: Foundation) -> None:
 
 @pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with account(tmp_path_factory.mktemp("rotation")) as made:
+    with account_of("rotate", request, tmp_path_factory.mktemp("rotation")) as made:
         foundation = Foundation(made.emulator)
         foundation.lay_network()
         foundation.lay_keys()
         instance = make_tier(made, foundation)
         make_data(made, foundation)
+        lay_edge(made.emulator.client, "First1aB2cD3eF4gH5iJ6kL7mN8oP9qR", KmsKeyId=f"alias/{PREFIX}-general")
+        web = {**HOST, "instance_id": "i-web", "instance_alias": "web-1", "instance_role": "web", "instance_health": "healthy"}
         app = {**HOST, "instance_id": instance, "instance_alias": "app-1", "instance_role": "app", "instance_health": "healthy"}
         hosts = {
             "role_bastion": {"hosts": {"i-bastion": HOST}},
             "role_app": {"hosts": {instance: {**app, "instance_availability_zone": "a"}}},
+            "role_web": {"hosts": {"i-web": {**web, "instance_availability_zone": "a"}}},
         }
         (made.state_dir / "hosts.json").write_text(json.dumps(hosts))
         settings = {
@@ -130,13 +127,16 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             "ANSWERED": str(Path(made.state_dir, "answered")),
         }
         yield World(dataclasses.replace(made, settings=settings), made.role("rotate", allowed("rotate")))
-        if RECORD and not request.session.testsfailed:
-            keep({"rotate": made.calls("rotate")}, exactly=True)
 
 
 @enforced
 @pytest.mark.parametrize(
-    ("secret", "permission"), [("database", "secretsmanager:PutSecretValue"), ("cache", "secretsmanager:GetSecretValue")]
+    ("secret", "permission"),
+    [
+        ("database", "secretsmanager:PutSecretValue"),
+        ("cache", "secretsmanager:GetSecretValue"),
+        ("origin", "secretsmanager:GetSecretValue"),
+    ],
 )
 def test_without_one_permission_it_is_refused(world: World, secret: str, permission: str) -> None:
     before = world.secret(secret)
@@ -148,7 +148,7 @@ def test_without_one_permission_it_is_refused(world: World, secret: str, permiss
     assert world.secret(secret) == before
 
 
-@pytest.mark.parametrize("secret", ["database", "cache"])
+@pytest.mark.parametrize("secret", SECRETS)
 def test_a_secret_is_rotated(world: World, secret: str) -> None:
     before = world.secret(secret)
     done = world.rotate(secret)

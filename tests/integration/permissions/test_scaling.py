@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.emulator.support import base_image
 from tests.integration.provisioning_tiers.foundation import PREFIX, Foundation
-from tests.support.permissions import RECORD, Account, Principal, account, allowed, committed, enforced, keep, lacking
+from tests.support.permissions import Account, Principal, account_of, allowed, committed, enforced, lacking
 from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
@@ -22,21 +21,13 @@ RESIZED: dict[str, Any] = {"resize_class": "db.t4g.medium", "resize_storage_gib"
 @pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """A tier of two behind a target group, and a database."""
-    with account(tmp_path_factory.mktemp("scaling")) as made:
+    with account_of("scale", request, tmp_path_factory.mktemp("scaling")) as made:
         emulator = made.emulator
         foundation = Foundation(emulator)
         foundation.lay_network()
         target = emulator.client("elbv2").create_target_group(Name=f"{PREFIX}-app", Protocol="HTTPS", Port=8443, VpcId=foundation.vpc_id)
-        launch = {"ImageId": base_image(emulator), "InstanceType": "t3.micro", "SecurityGroupIds": [foundation.groups["app"]]}
-        emulator.client("ec2").create_launch_template(LaunchTemplateName=f"{PREFIX}-app", LaunchTemplateData=launch)
-        emulator.client("autoscaling").create_auto_scaling_group(
-            AutoScalingGroupName=f"{PREFIX}-app",
-            LaunchTemplate={"LaunchTemplateName": f"{PREFIX}-app", "Version": "$Latest"},
-            MinSize=2,
-            MaxSize=4,
-            VPCZoneIdentifier=",".join(foundation.subnets[f"app-{zone}"] for zone in "abc"),
-            TargetGroupARNs=[target["TargetGroups"][0]["TargetGroupArn"]],
-        )
+        targets = [target["TargetGroups"][0]["TargetGroupArn"]]
+        foundation.lay_group("app", {"MinSize": 2, "MaxSize": 4}, TargetGroupARNs=targets)
         emulator.client("rds").create_db_instance(
             DBInstanceIdentifier=f"{PREFIX}-db",
             DBInstanceClass="db.t4g.small",
@@ -46,8 +37,6 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             MasterUserPassword="correct-horse-battery",
         )
         yield made
-        if RECORD and not request.session.testsfailed:
-            keep({"scale": made.calls("scale")}, exactly=True)
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.integration.emulator.support import RunningEmulator
+from tests.integration.emulator.support import RunningEmulator, base_image
 
 PREFIX = "indivillage-sandbox"
 ACCOUNT_ID = "123456789012"
@@ -93,6 +94,19 @@ class Foundation:
                 TagSpecifications=_named("security-group", f"{name}-sg"),
             )["GroupId"]
         ec2.create_key_pair(KeyName=f"{PREFIX}-key", KeyType="ed25519")
+
+    def lay_group(self, tier: str, sizes: Mapping[str, int], zones: str = ZONES, **options: Any) -> None:
+        """Make an Auto Scaling group of bare instances. sizes: MinSize and so on. options: what else CreateAutoScalingGroup is given."""
+        name = f"{PREFIX}-{tier}"
+        launch = {"ImageId": base_image(self.emulator, self.region), "InstanceType": "t3.micro", "SecurityGroupIds": [self.groups[tier]]}
+        self.emulator.client("ec2", self.region).create_launch_template(LaunchTemplateName=name, LaunchTemplateData=launch)
+        self.emulator.client("autoscaling", self.region).create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            LaunchTemplate={"LaunchTemplateName": name, "Version": "$Latest"},
+            VPCZoneIdentifier=",".join(self.subnets[f"{tier}-{zone}"] for zone in zones),
+            **sizes,
+            **options,
+        )
 
     def _identities(self) -> None:
         iam = self.emulator.client("iam")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -229,7 +230,10 @@ def test_a_rollout_during_an_alarm_is_taken_back(site: Site) -> None:
     cloudwatch, current = site.client("cloudwatch"), parameter(site)
     metric = {"MetricName": "errors", "Namespace": "test", "Period": 60, "EvaluationPeriods": 1, "Statistic": "Sum"}
     cloudwatch.put_metric_alarm(AlarmName=f"{PREFIX}-errors", ComparisonOperator="GreaterThanThreshold", Threshold=1, **metric)
-    cloudwatch.set_alarm_state(AlarmName=f"{PREFIX}-errors", StateValue="ALARM", StateReason="a test")
+    now = datetime.now(UTC)
+    cloudwatch.put_metric_data(Namespace="test", MetricData=[{"MetricName": "errors", "Timestamp": now - timedelta(minutes=1), "Value": 2}])
+    status, states = site.emulator.control("PUT", "alarms/us-east-1", {"at": now.isoformat()})
+    assert (status, states[f"{PREFIX}-errors"]) == (200, "ALARM")
     alarms = json.dumps({"aws_compute_rollout_alarms": [f"{PREFIX}-errors"], "aws_compute_poll_seconds": 1})
     result = rolled_out(site, "-e", "rollout_image=previous", "-e", alarms)
     assert result.returncode == 2, result.output

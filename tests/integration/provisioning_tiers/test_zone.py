@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,23 +11,11 @@ import pytest
 
 from tests.integration.provisioning_tiers.conftest import Result, Site
 from tests.integration.provisioning_tiers.foundation import PREFIX
-from tests.support.servers import serving
+from tests.support.servers import Page, serving
 
 pytestmark = pytest.mark.emulator
 TIERS = ("web", "app")
 DATABASE = f"{PREFIX}-db"
-
-
-class Page(http.server.BaseHTTPRequestHandler):
-    """The page as a visitor sees it."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ansible_collections.indivillage.infra.plugins.module_utils.releases import 
 from tests.integration.provisioning_tiers.conftest import Result, Site, bare_sites
 from tests.integration.provisioning_tiers.foundation import PREFIX, TIERS_WITH_MONITORING
 from tests.support import playbooks
+from tests.support.background import repeated
 from tests.support.tiers import named_release, request_shares
 
 pytestmark = pytest.mark.emulator
@@ -66,23 +66,10 @@ class Tier:
         filters = [{"Name": "key", "Values": ["LeftFor"]}]
         return {tag["ResourceId"] for tag in self.site.client("ec2").describe_tags(Filters=filters)["Tags"]} & self.members()
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
+    def errors(self) -> AbstractContextManager[None]:
         """Have the new side answer half of its requests with an error, all the time: none from before the minute of a watch counts."""
         body = {self.arn(NEXT): {"load_balancer": self.balancer(), "requests": 100, "errors": 50}}
-        ended = threading.Event()
-
-        def answer() -> None:
-            while not ended.wait(0.2):
-                self.site.emulator.control("PUT", "target-answers/us-east-1", body)
-
-        answering = threading.Thread(target=answer, daemon=True)
-        answering.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            answering.join()
+        return repeated(lambda: self.site.emulator.control("PUT", "target-answers/us-east-1", body), 0.2)
 
     def releases(self) -> Releases:
         return Releases(self.site.client("dynamodb"), f"{PREFIX}-deployments", "sandbox")

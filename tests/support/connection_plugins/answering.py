@@ -26,7 +26,6 @@ RUN = ("file", "presigned_transfer")
 TABLES = {"public.trips": {"rows": 3, "digest": "00"}}
 ANSWERS: dict[str, dict[str, Any]] = {
     "stat": {"stat": {"exists": True}},
-    "uri": {"status": 200},
     # asked by the proof that a former password opens nothing
     "command": {"rc": 2, "stdout": "", "stderr": "password authentication failed"},
     "postgresql_restore": {"tables": TABLES, "seconds": 0.1},
@@ -47,6 +46,8 @@ class Connection(LocalConnection):
         answer = ANSWERS.get(name, {})
         if name == "postgresql_dump" and not arguments["_ansible_check_mode"]:
             answer = dump(Path(arguments["path"]))
+        if name == "uri":  # what is asked for
+            answer = {"status": arguments.get("status_code", 200)}
         if name == "redis_token":
             answer = {"accepted": accepted(Path(os.environ["ANSWERED"]))}
         return 0, json.dumps({"changed": False, **answer}).encode(), b""

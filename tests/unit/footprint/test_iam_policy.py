@@ -12,6 +12,8 @@ import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_policy
 from ansible_collections.indivillage.infra.plugins.plugin_utils.iam_actions import UnknownCallError, table
 
+from tests.support.permissions import ROLES
+
 POLICIES = Path(__file__).parents[3] / "policies"
 VALUES = iam_policy.values("123456789012", "indivillage", "staging", ["us-east-1", "us-west-2"])
 
@@ -133,7 +135,7 @@ def test_records_of_both_kinds_are_read(tmp_path: Path) -> None:
 
 def test_the_committed_policies_are_what_the_recorded_calls_give(tmp_path: Path) -> None:
     calls = iam_policy.load_calls(POLICIES)
-    assert set(calls) == {"backup", "deploy", "plan", "remove", "respond", "rotate", "scale"}
+    assert set(calls) == set(ROLES)
     committed = {file.name: file.read_text() for file in POLICIES.glob("*.json")}
     assert committed == iam_policy.files(calls), "run scripts/generate-policy and commit what it writes"
     iam_policy.save_calls(tmp_path, calls)

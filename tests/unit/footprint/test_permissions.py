@@ -12,9 +12,8 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils import iam_polic
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import operations
 
 from sandbox.emulator.iam_evaluation import allows
-from tests.support.permissions import DEMANDS, VALUES, committed, needless, statements
+from tests.support.permissions import DEMANDS, ROLES, VALUES, committed, needless, statements
 
-ROLES = ("backup", "deploy", "plan", "remove", "respond", "rotate", "scale")
 NEEDED = [json.loads(line) for line in DEMANDS.read_text().splitlines()]
 
 

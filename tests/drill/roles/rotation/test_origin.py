@@ -8,7 +8,6 @@ import json
 import ssl
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,17 +17,17 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.indivillage.infra.plugins.module_utils import cloudfront
 
 from tests.drill.roles.rotation import rotations
 from tests.integration.emulator.support import RunningEmulator, start
+from tests.support.background import repeated
+from tests.support.edge import ACCEPTED, HEADER, SENT, lay_edge
 from tests.support.playbooks import ROOT
 from tests.support.servers import free_port
 from tests.support.tier_servers import certificate, nginx, running, tiers
 
 pytestmark = pytest.mark.emulator
 
-SENT, ACCEPTED, HEADER = "/indivillage/sandbox/edge/origin", "/indivillage/sandbox/edge/accepted", "X-Origin-Verify"
 REGIONS = ("us-east-1", "us-west-2")
 FIRST = "First1aB2cD3eF4gH5iJ6kL7mN8oP9qR"
 PORT = "{{ hostvars[item if item is string else item[0]].origin_port if item is defined else 443 }}"
@@ -106,7 +105,6 @@ class World:
     answers: Counter[int] = field(default_factory=Counter)
     seen: set[str] = field(default_factory=lambda: {FIRST})
     output: list[str] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
 
     def value(self) -> str:
         text = self.emulator.client("secretsmanager").get_secret_value(SecretId=SENT)["SecretString"]
@@ -126,10 +124,9 @@ class World:
         return str(headers[0]["HeaderValue"])
 
     def visit(self) -> None:
-        while not self.ended.wait(0.1):
-            value = self.sent()
-            self.seen.add(value)
-            self.answers.update(origin.ask(value) for origin in self.origins.values())
+        value = self.sent()
+        self.seen.add(value)
+        self.answers.update(origin.ask(value) for origin in self.origins.values())
 
     def accepting(self, value: str) -> list[bool]:
         return [origin.accepts(value) for origin in self.origins.values()]
@@ -144,32 +141,6 @@ class World:
         done = rotations.rotate(self.emulator, self.folder, *options, dies_after=dies_after, **(given | answers))
         self.output += [done.stdout, done.stderr]
         return done
-
-
-def lay_out(emulator: RunningEmulator) -> None:
-    """The secrets and the distribution, as aws_edge makes them."""
-    secrets = emulator.client("secretsmanager")
-    secrets.create_secret(Name=SENT, SecretString=json.dumps({"value": FIRST}))
-    secrets.create_secret(
-        Name=ACCEPTED, SecretString=json.dumps({"value": FIRST, "other": FIRST}), AddReplicaRegions=[{"Region": REGIONS[1]}]
-    )
-    servers = [
-        {"id": "primary", "domain_name": "origin.example", "access_control_id": None, "shield_region": None},
-        {"id": "assets", "domain_name": "assets.s3.us-east-1.amazonaws.com", "access_control_id": "E1", "shield_region": None},
-    ]
-    pages = {"origin": "primary", "cache": "never", "forward": "everything", "methods": "all", "headers_policy_id": None}
-    config = cloudfront.written(
-        {
-            "enabled": True,
-            "origins": list(map(cloudfront.written_origin, servers)),
-            "secret_headers": {HEADER: {"primary": FIRST}},
-            "default_behaviour": cloudfront.written_behaviour(pages),
-        }
-    )
-    config |= {"CallerReference": "test", "Comment": "indivillage-sandbox-site"}
-    emulator.client("cloudfront").create_distribution_with_tags(
-        DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": [{"Key": "Project", "Value": "indivillage"}]}}
-    )
 
 
 def write_hosts(folder: Path, origins: dict[str, Origin]) -> None:
@@ -193,7 +164,7 @@ def write_hosts(folder: Path, origins: dict[str, Origin]) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder, root = tmp_path_factory.mktemp("origins"), tiers()
     for emulator in start():
-        lay_out(emulator)
+        lay_edge(emulator.client, FIRST)
         origins = {f"web-{number}": Origin(folder / f"web-{number}", region) for number, region in enumerate(REGIONS)}
         write_hosts(folder, origins)
         with ExitStack() as servers:
@@ -205,11 +176,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 process = servers.enter_context(running(command, origin.home / "web.log", origin.port))
                 (origin.home / "pid").write_text(str(process.pid))
             world = World(emulator, folder, origins)
-            visitors = threading.Thread(target=world.visit, daemon=True)
-            visitors.start()
-            yield world
-            world.ended.set()
-            visitors.join(30)
+            with repeated(world.visit, 0.1):
+                yield world
 
 
 def test_an_environment_without_an_edge_is_refused_in_one_sentence(world: World) -> None:

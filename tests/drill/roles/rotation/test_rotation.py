@@ -19,13 +19,11 @@ from ansible_collections.indivillage.infra.plugins.module_utils import postgresq
 
 from tests.drill.roles.rotation import rotations
 from tests.integration.emulator.support import RunningEmulator, start, wait_until
-from tests.support.database_servers import DatabaseServers, database_servers, make_database
+from tests.support.database_servers import MARKS, DatabaseServers, database_servers, make_database
 from tests.support.servers import free_port
 
 pytestmark = [
-    pytest.mark.emulator,
-    pytest.mark.sandbox,
-    pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed"),
+    *MARKS,
     pytest.mark.skipif(not shutil.which("pg_restore"), reason="PostgreSQL's tools are not installed"),
 ]
 
