@@ -26,7 +26,8 @@ COMPARISONS = {
 }
 # How many times faster than an objective allows errors may come, over a long time and still now: https://sre.google/workbook/alerting-on-slos/
 BURN_RATES = (("critical", 14.4, "1h", "5m"), ("high", 6.0, "6h", "30m"), ("medium", 3.0, "1d", "2h"), ("low", 1.0, "3d", "6h"))
-SLO_RATIO = "slo:error_ratio"  # recorded at each evaluation; with a window behind it, its average over that time
+SLO_RATIO = "slo:error_ratio"  # recorded at each evaluation; with a window behind it, its average over all of that time
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 _WORDS = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right", "bool", "and", "or", "unless", "offset", "inf", "nan"})
 _TEXT = r'"(?:[^"\\]|\\.)*"'
@@ -90,12 +91,12 @@ def number(value: Any) -> str:
 
 
 def prometheus_rules(
-    catalogue: Sequence[Entry], slos: Sequence[Entry], routes: Mapping[str, Entry], runbooks: str
+    catalogue: Sequence[Entry], slos: Sequence[Entry], routes: Mapping[str, Entry], runbooks: str, interval_seconds: float
 ) -> dict[str, list[dict[str, Any]]]:
     """The rules of a catalogue: groups of alerts by layer, then those of the objectives, then those over alerts that nobody ends.
 
     routes: by severity; after C(unresolved.minutes) an alert that still fires is told again, to somebody else. runbooks: where the pages of
-    docs/runbooks can be read.
+    docs/runbooks can be read. interval_seconds: between two evaluations of a rule.
     """
     watched = [entry for entry in catalogue if entry.get("prometheus")]
     for entry in watched:
@@ -104,7 +105,7 @@ def prometheus_rules(
         _refuse(f"The objective {slo['name']}", slo["bad"])
     layers = dict.fromkeys(entry["layer"] for entry in watched)
     groups = [{"name": layer, "rules": [_alert(entry, runbooks) for entry in watched if entry["layer"] == layer]} for layer in layers]
-    groups += [{"name": f"slo-{slo['name']}", "rules": [*_records(slo), *_burns(slo, runbooks)]} for slo in slos]
+    groups += [{"name": f"slo-{slo['name']}", "rules": [*_records(slo, interval_seconds), *_burns(slo, runbooks)]} for slo in slos]
     escalations = [_escalation(severity, route["unresolved"]) for severity, route in routes.items() if route.get("unresolved")]
     return {"groups": [*groups, *([{"name": "escalation", "rules": escalations}] if escalations else [])]}
 
@@ -143,12 +144,18 @@ def _duration(minutes: float) -> str:
     return f"{number(minutes * 60)}s"
 
 
-def _records(slo: Entry) -> Iterator[dict[str, Any]]:
-    """The share of what is bad now, and its averages over the windows."""
+def _records(slo: Entry, interval_seconds: float) -> Iterator[dict[str, Any]]:
+    """The share of what is bad now, and its averages over the windows.
+
+    What a window has no sample of counts as good. A Prometheus that has just begun knows minutes of a day: one bad moment would be all
+    that it knows, and wake somebody.
+    """
     labels = {"slo": slo["name"]}
     yield {"record": SLO_RATIO, "expr": " ".join(slo["bad"].split()), "labels": labels}
     for window in dict.fromkeys(window for _severity, _rate, *windows in burn_rates(slo) for window in windows):
-        yield {"record": f"{SLO_RATIO}:{window}", "expr": f'avg_over_time({SLO_RATIO}{{slo="{slo["name"]}"}}[{window}])', "labels": labels}
+        samples = number(int(window[:-1]) * _UNITS[window[-1]] / interval_seconds)
+        average = f'sum_over_time({SLO_RATIO}{{slo="{slo["name"]}"}}[{window}]) / {samples}'
+        yield {"record": f"{SLO_RATIO}:{window}", "expr": average, "labels": labels}
 
 
 def budget(slo: Entry) -> float:
@@ -168,7 +175,9 @@ def _burns(slo: Entry, runbooks: str) -> Iterator[dict[str, Any]]:
         yield {
             "alert": f"{slo['name']}-burns",
             "expr": " and ".join(over),
-            "for": "120s",  # a single bad moment wakes nobody
+            # The hour's windows notice less than a probe can tell. One that failed is in the shorter for five minutes and a half: it alone
+            # wakes nobody, two do.
+            "for": "360s",
             "labels": {"severity": severity, "owner": slo["owner"], "slo": slo["name"], "window": long},
             "annotations": _annotations(
                 f"{slo['description']}: errors use up the budget {number(rate)} times too fast", runbooks, "slo-burns"

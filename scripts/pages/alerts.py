@@ -105,5 +105,5 @@ def _objectives(said: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             f"{severity}: {number(rate * budget(slo) * 100)} % over {long} and {short}" for severity, rate, long, short in burn_rates(slo)
         ]
         yield f"| {slo['name']} | {slo['description']} | {' | '.join(values)} | {'<br>'.join(rates)} |"
-    yield "\nThe last column is production's: alerts `<objective>-burns` fire when the share of errors is above that over both times "
-    yield "([what to do](runbooks/slo-burns.md)). A window is left out where not even a total failure burns so fast."
+    yield "\nThe last column is production's: alerts `<objective>-burns` fire when the share of errors is above that over both times, for "
+    yield "six minutes ([what to do](runbooks/slo-burns.md)). A window is left out where not even a total failure burns so fast."

@@ -78,11 +78,22 @@ class HostControl:
     needs_kernel: bool
 
 
+def host_variables() -> dict[str, Any]:
+    """The variables of the role hardening, as its files have them."""
+    data: dict[str, Any] = {}
+    for file in sorted((ROLE / "vars/main").glob("*.yml")):
+        data |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    return data
+
+
+def control_data() -> list[dict[str, Any]]:
+    """All controls of hosts with all that they say, in the order of the files."""
+    return [control for value in host_variables().values() if isinstance(value, list) for control in value if isinstance(control, dict)]
+
+
 def host_controls() -> list[HostControl]:
     """All controls of hosts, in the order of their numbers."""
-    data: dict[str, Any] = {}
-    for file in (ROLE / "vars/main").glob("*.yml"):
-        data |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    data = host_variables()
     (block,) = yaml.safe_load((ROLE / "tasks/controls.yml").read_text(encoding="utf-8"))
     found = [
         HostControl(entry["id"], entry["title"], task["name"], tuple(task["tags"]), entry.get("needs_kernel", False))

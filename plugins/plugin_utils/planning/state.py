@@ -243,7 +243,7 @@ class State:
         return any(
             not write.deletes
             and bare(write.noun) == bare(read.noun)
-            and (meet(write.targets, read.asked) or not read.parameters)  # there is only one in the account
+            and (_is_about_the_same(write, read) or not read.parameters)  # there is only one in the account
             for write in self.concerning(read.service, read.region)
         )
 
@@ -254,10 +254,16 @@ class State:
             return gone
         for write in self.concerning(read.service, read.region):
             only = not write.parameters and not read.parameters  # there is only one in the account
-            if bare(write.noun) == bare(read.noun) and (meet(write.targets, read.asked) or only):
+            if bare(write.noun) == bare(read.noun) and (_is_about_the_same(write, read) or only):
                 gone = write.deletes
             gone = gone or relations.ENDINGS.get((write.service, write.operation)) == read.operation.name
         return gone
+
+
+def _is_about_the_same(write: Write, read: Read) -> bool:
+    """Whether a write names what a read asks for: of two names, such as a role's and that of its policy, both."""
+    both = ((set(strings(write.given.get(name))), set(strings(value))) for name, value in read.parameters.items())
+    return meet(write.targets, read.asked) and all(meet(told, asked) for told, asked in both if told and asked)
 
 
 def synthesis(write: Write) -> Synthesis:

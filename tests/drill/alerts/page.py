@@ -38,9 +38,9 @@ class Findings:
     footprint: dict[str, tuple[float, float]] = field(default_factory=dict)
     exporters: dict[str, float] = field(default_factory=dict)
 
-    def untold(self) -> list[str]:
-        """Who was not told of what."""
-        missing = {alert.name: sorted(alert.wanted - alert.told.keys()) for alert in self.alerts}
+    def untold(self, *names: str) -> list[str]:
+        """Who was not told of which of these alerts."""
+        missing = {alert.name: sorted(alert.wanted - alert.told.keys()) for alert in self.alerts if alert.name in names}
         return [f"{name}: {', '.join(receivers)}" for name, receivers in missing.items() if receivers]
 
 

@@ -51,24 +51,24 @@ def watch(site: Site) -> Iterator[Watch]:
     wait("every target to be up", lambda: set(found.targets().values()) == {"up"}, 120)
     with receivers(found):
         # What fired before there was anybody to tell, the failed messages included.
-        wait("nothing to fire", lambda: not firing(found), 900, every=10)
+        wait("nothing to fire", lambda: not firing(found) and not found.held(), 900, every=10)
         yield found
     page.write(FOUND)
 
 
 def test_nobody_is_told_of_anything_while_all_is_well(site: Site, watch: Watch) -> None:
     spent = {part: cpu_seconds(watch, part) for part in PARTS}
-    began = time.monotonic()
+    began = time.time()
     with visitors(site) as load:
         time.sleep(QUIET_SECONDS)
-    seconds = time.monotonic() - began
+    seconds = time.time() - began
     FOUND.footprint = {
         part: (memory_mib(site, watch.container, part), (cpu_seconds(watch, part) - spent[part]) / seconds) for part in PARTS
     }
     FOUND.exporters = exporters(watch)
     FOUND.quiet_minutes, FOUND.load = seconds / 60, str(load)
     FOUND.false_alerts = firing(watch, f"{QUIET_SECONDS:.0f}s")
-    assert (FOUND.false_alerts, watch.told()) == ([], [])
+    assert (FOUND.false_alerts, [message for message in watch.told() if message.at >= began and message.firing]) == ([], [])
 
 
 def test_a_new_instance_is_found_within_a_minute(site: Site, watch: Watch) -> None:
@@ -115,17 +115,18 @@ def test_faults_of_hosts_and_of_tls_reach_whom_they_shall(site: Site, watch: Wat
         for alert, (severity, since) in began.items():
             measure(watch, alert, severity, since, 480)
     wait("every part to work again", lambda: site.fetch().returncode == 0 and whole(site), 180)
-    assert FOUND.untold() == []
+    assert FOUND.untold(*began) == []
 
 
 def test_a_database_that_is_gone_and_the_errors_that_come_of_it_reach_whom_they_shall(site: Site, watch: Watch) -> None:
     with ExitStack() as faults:
         since = enter(faults, stopped_database(site))
         faults.enter_context(visitors(site, "ready"))
-        for alert, severity in (("database-down", "critical"), ("application-error-share", "high")):
+        expected = {"database-down": "critical", "application-error-share": "high"}
+        for alert, severity in expected.items():
             measure(watch, alert, severity, since, 360)
     wait("the database to answer", lambda: site.fetch("/ready", "--fail").returncode == 0, 120)
-    assert FOUND.untold() == []
+    assert FOUND.untold(*expected) == []
 
 
 def firing(watch: Watch, over: str = "") -> list[str]:
@@ -179,10 +180,16 @@ def stopped(site: Site, container: str, unit: str) -> Iterator[None]:
 
 @contextmanager
 def filled(site: Site, container: str, folder: Path) -> Iterator[None]:
-    with disk(container, "/srv/drill", folder):
-        # It ends when the disk is full.
-        site.run("podman", "exec", container, "dd", "if=/dev/zero", "of=/srv/drill/full", "bs=1M", "status=none")
-        yield
+    # A unit with mounts of its own hears of later ones on a host, whose systemd shares them; in a container it sees those of its beginning.
+    exporter_anew = ("podman", "exec", container, "systemctl", "restart", "prometheus-node-exporter")
+    try:
+        with disk(container, "/srv/drill", folder):
+            site.must(*exporter_anew)
+            # It ends when the disk is full.
+            site.run("podman", "exec", container, "dd", "if=/dev/zero", "of=/srv/drill/full", "bs=1M", "status=none")
+            yield
+    finally:
+        site.must(*exporter_anew)  # which lets go of the disk
 
 
 @contextmanager

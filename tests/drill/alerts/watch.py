@@ -22,7 +22,8 @@ ALL_DAY = [{"weekdays": ["sunday:saturday"]}]
 DISK_MINUTES = 1
 ASK = 'curl --silent --insecure --fail --user "prometheus:$(cat /run/host-secrets/scrape-password)" "https://localhost:{port}{path}"'
 BEGIN_ANEW = f"""
-systemctl stop prometheus && find /var/lib/prometheus/metrics2 -mindepth 1 -delete && systemctl start prometheus || exit 1
+systemctl stop prometheus prometheus-alertmanager && find /var/lib/prometheus/metrics2 -mindepth 1 -delete || exit 1
+rm -f /var/lib/prometheus/alertmanager/nflog && systemctl start prometheus prometheus-alertmanager || exit 1
 for _ in $(seq 60); do {ASK.format(port=9090, path="/-/ready")} >/dev/null && exit 0; sleep 1; done
 exit 1
 """
@@ -75,6 +76,10 @@ class Watch:
         """Alertmanager's silences, those that have ended included."""
         return list(self.ask("/api/v2/silences", 9093))
 
+    def held(self) -> list[dict[str, Any]]:
+        """The alerts of which Alertmanager tells, or would if they were not silenced: some minutes longer than Prometheus knows of them."""
+        return list(self.ask("/api/v2/alerts", 9093))
+
     def query(self, expression: str) -> list[Any]:
         """The samples of an expression now."""
         return list(self.ask(f"/api/v1/query?query={quote(expression)}")["data"]["result"])
@@ -89,7 +94,11 @@ class Watch:
         return {(target["labels"]["job"], target["labels"]["instance"]): target["health"] for target in found}
 
     def forget(self) -> None:
-        """Have Prometheus begin anew: what failed in the hours before a drill would spend budgets, and keep alerts on, during it."""
+        """Have Prometheus and Alertmanager begin anew, but for silences.
+
+        What failed in the hours before a drill would spend budgets, and keep alerts on, during it. What was told an hour before, and ended
+        when there were no receivers any more, would be told to nobody again.
+        """
         self.execute("sh", "-c", BEGIN_ANEW)
 
     def told(self) -> list[Message]:

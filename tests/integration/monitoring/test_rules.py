@@ -18,9 +18,10 @@ CASES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("rule
 
 
 @cache
-def rules(environment: str) -> dict[str, Any]:
+def rules(environment: str, interval_seconds: int = 60) -> dict[str, Any]:
     said = alerting(environment)
-    return prometheus_rules(said["prometheus_alerts"], said["prometheus_slos"], said["alertmanager_routes"], said["prometheus_runbook_url"])
+    of_it = (said[name] for name in ("prometheus_alerts", "prometheus_slos", "alertmanager_routes", "prometheus_runbook_url"))
+    return prometheus_rules(*of_it, interval_seconds)
 
 
 def alerts(environment: str) -> list[tuple[str, str]]:
@@ -41,6 +42,11 @@ def test_every_rule_has_a_case() -> None:
     assert sorted(alerts("production")) == sorted((name.partition(" ")[0], case["severity"]) for name, case in CASES.items())
 
 
+def interval(case: dict[str, Any]) -> str:
+    """Between two samples, and between two evaluations."""
+    return str(case.get("every", "1m"))
+
+
 def checks(name: str, case: dict[str, Any]) -> list[dict[str, Any]]:
     """What promtool has to find: fired at its time, not earlier, and never where the series are good."""
     alert, severity = name.partition(" ")[0], case["severity"]
@@ -50,7 +56,7 @@ def checks(name: str, case: dict[str, Any]) -> list[dict[str, Any]]:
     def group(kind: str, series: dict[str, str], expected: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         return {
             "name": f"{name}: {kind}",
-            "interval": case.get("every", "1m"),
+            "interval": interval(case),
             "input_series": [{"series": one, "values": str(values)} for one, values in series.items()],
             "promql_expr_test": [{"expr": firing, "eval_time": time, "exp_samples": samples} for time, samples in expected.items()],
         }
@@ -65,7 +71,7 @@ def judged(found: dict[str, Any], name: str, folder: Path) -> str:
     """What promtool says of a case, with the groups that have its alert; empty when all is well."""
     groups = [group for group in found["groups"] if name.partition(" ")[0] in {rule.get("alert") for rule in group["rules"]}]
     write(folder / "rules.yml", {"groups": groups})
-    every = CASES[name].get("every", "1m")
+    every = interval(CASES[name])
     tests = {"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": checks(name, CASES[name])}
     result = run("promtool", "test", "rules", write(folder / "tests.yml", tests))
     return "" if result.returncode == 0 else result.stdout + result.stderr
@@ -73,7 +79,30 @@ def judged(found: dict[str, Any], name: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_rule_fires_when_it_must_and_is_silent_when_it_must(name: str, tmp_path: Path) -> None:
-    assert judged(rules("production"), name, tmp_path) == ""
+    minutes = int(interval(CASES[name]).removesuffix("m"))
+    assert judged(rules("production", 60 * minutes), name, tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("probed", "woken"),
+    [
+        pytest.param("1x7 0+0x1 1x120", 0, id="one probe failed, of a monitoring host that has run for four minutes"),
+        pytest.param("1x400 0+0x1 1x120", 0, id="one probe failed"),
+        pytest.param("1x400 0+0x3 1x120", 1, id="two probes failed"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["site", "api"])
+def test_one_probe_that_failed_wakes_nobody(kind: str, probed: str, woken: int, tmp_path: Path) -> None:
+    """A probe a minute, and what it told at both evaluations of that minute."""
+    (group,) = (group for group in rules("production", 30)["groups"] if group["name"] == f"slo-{kind}-availability")
+    write(tmp_path / "rules.yml", {"groups": [group]})
+    known = {"series": f'probe_success{{probe="{kind}",instance="p"}}', "values": probed}
+    fired = 'count(max_over_time(ALERTS{alertstate="firing",severity="critical"}[5h])) or vector(0)'
+    test = {"interval": "30s", "input_series": [known]}
+    test["promql_expr_test"] = [{"expr": fired, "eval_time": "260m", "exp_samples": [{"labels": "{}", "value": woken}]}]
+    tests = {"rule_files": ["rules.yml"], "evaluation_interval": "30s", "tests": [test]}
+    result = run("promtool", "test", "rules", write(tmp_path / "tests.yml", tests))
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_the_cases_notice_a_threshold_that_moves(tmp_path: Path) -> None:

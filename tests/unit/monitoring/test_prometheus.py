@@ -27,7 +27,7 @@ SLO: dict[str, Any] = {
 
 
 def rules(catalogue: list[dict[str, Any]], *slos: dict[str, Any], routes: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    groups = prometheus_rules(catalogue, slos, routes or {}, "https://example.com/runbooks/")["groups"]
+    groups = prometheus_rules(catalogue, slos, routes or {}, "https://example.com/runbooks/", 30)["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
@@ -60,8 +60,9 @@ def test_an_objective_becomes_its_ratio_its_averages_and_an_alert_for_each_sever
     found = rules([], SLO)
 
     assert found[0] == {"record": "slo:error_ratio", "expr": SLO["bad"], "labels": {"slo": "site"}}
-    windows = {rule["record"].removeprefix("slo:error_ratio:") for rule in found[1:] if "record" in rule}
-    assert windows == {"5m", "30m", "1h", "2h", "6h", "1d", "3d"}
+    windows = {rule["record"].removeprefix("slo:error_ratio:"): rule["expr"] for rule in found[1:] if "record" in rule}
+    assert set(windows) == {"5m", "30m", "1h", "2h", "6h", "1d", "3d"}
+    assert windows["3d"] == 'sum_over_time(slo:error_ratio{slo="site"}[3d]) / 8640'
     burns = {rule["labels"]["severity"]: rule["expr"] for rule in found if "alert" in rule}
     assert burns["critical"] == 'slo:error_ratio:1h{slo="site"} > 0.0144 and slo:error_ratio:5m{slo="site"} > 0.0144'
     assert list(burns) == ["critical", "high", "medium", "low"]
