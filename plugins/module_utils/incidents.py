@@ -72,9 +72,9 @@ class IncidentLog:
             raise ResourceError(f"incident '{incident}' is closed. Declare another one.")
         return entries
 
-    def append(self, incident: str, key: str, kind: str, text: str, details: Entry | None = None) -> bool:
-        """Add an entry under its key; False when there is one already, which stays as it is."""
-        entry = {"key": key, "at": now(), "kind": kind, "text": text, "by": self._caller(), "details": details or {}}
+    def append(self, incident: str, key: str, kind: str, text: str, details: Entry | None = None, *, at: str = "") -> bool:
+        """Add an entry under its key, of that time or of now; False when there is one already, which stays as it is."""
+        entry = {"key": key, "at": at or now(), "kind": kind, "text": text, "by": self._caller(), "details": details or {}}
         return self._put(f"{incident}#{key}", entry, "attribute_not_exists(entry)")
 
     def blocks(self) -> list[Entry]:

@@ -147,14 +147,14 @@ class Incident:
         self.entries: list[Entry] = []
         self.added: list[str] = []
 
-    def add(self, key: str, kind: str, text: str, details: Entry) -> None:
-        """Have an entry in the timeline."""
+    def add(self, key: str, kind: str, text: str, details: Entry, at: str = "") -> None:
+        """Have an entry in the timeline, of that time or of now."""
         if any(entry["key"] == key for entry in self.entries):
             return
         if self.module.check_mode:
-            self.entries.append({"key": key, "at": now(), "kind": kind, "text": text, "by": "", "details": details})
+            self.entries.append({"key": key, "at": at or now(), "kind": kind, "text": text, "by": "", "details": details})
         else:
-            self.log.append(self.name, key, kind, text, details)
+            self.log.append(self.name, key, kind, text, details, at=at)
             self.entries = self.log.timeline(self.name)
         self.added.append(text)
 
@@ -167,7 +167,8 @@ class Incident:
                 raise ResourceError(f"it is new, so it needs {' and '.join(missing)}.")
             given = {"class": "unknown", "commander": "", **self._given()}
             given["commander"] = given["commander"] or self.sts.get_caller_identity()["Arn"].rpartition(":")[2]
-            self._classify(DECLARED, DECLARED, given, now())
+            moment = now()  # the time to respond counts from the entry's own
+            self._classify(DECLARED, DECLARED, given, moment, at=moment)
         else:
             self.entries = self.log.of_open(self.name)
         state = standing(self.entries)
@@ -182,7 +183,7 @@ class Incident:
     def _given(self) -> Entry:
         return {key: self.params[name] for name, key in CLASSIFICATION.items() if self.params[name]}
 
-    def _classify(self, key: str, kind: str, state: Entry, since: str) -> None:
+    def _classify(self, key: str, kind: str, state: Entry, since: str, at: str = "") -> None:
         severity = state["severity"]
         if severity not in self.params["severities"]:
             raise ResourceError(
@@ -193,7 +194,7 @@ class Incident:
         told = {name: state[name] for name in ("title", "severity", "class", "commander")}
         details = {**told, "respond_by": later(since, matrix["respond_minutes"]), "escalations": escalations}
         text = f"{kind.capitalize()} as {severity}, {state['class'].replace('_', ' ')}, led by {state['commander']}: {state['title']}"
-        self.add(key, kind, text, details)
+        self.add(key, kind, text, details, at)
 
     def _notify(self) -> None:
         """Tell the severity's topic of the last classification; entry after the message, so that it is told at least once."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.integration.emulator.support import base_image, make_network
-from tests.support.permissions import RECORD, Account, Principal, account, allowed, keep
+from tests.support.permissions import Account, Principal, account_of, allowed
 from tests.support.playbooks import PlaybookRun
 
 pytestmark = pytest.mark.emulator
@@ -110,10 +110,8 @@ def make_world(account: Account) -> World:
 
 @pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with account(tmp_path_factory.mktemp("incidents")) as made:
+    with account_of("respond", request, tmp_path_factory.mktemp("incidents"), exactly=False) as made:
         yield make_world(made)
-        if RECORD and not request.session.testsfailed:
-            keep({"respond": made.calls("respond")})
 
 
 @pytest.fixture(scope="module")

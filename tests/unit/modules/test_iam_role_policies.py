@@ -41,6 +41,18 @@ def test_a_policy_that_somebody_added_goes(run: Run) -> None:
     assert list(policies()) == ["app"]
 
 
+def test_a_plan_takes_one_policy_for_no_other(run: Run, plan: Run) -> None:
+    """Both are the same role's: what is planned for one says nothing of the other."""
+    declared = {"app": policy("s3:GetObject"), "logs": policy("logs:PutLogEvents")}
+    run(iam_role_policies, role=ROLE, policies=declared)
+    boto3.client("iam").put_role_policy(RoleName=ROLE, PolicyName="more", PolicyDocument=json.dumps(policy("*")))
+    planned = plan(iam_role_policies, role=ROLE, policies=declared)
+    assert not planned.get("failed"), planned["msg"]
+    assert planned["plan"]["action"] == "change"
+    again = plan(iam_role_policies, role=ROLE, policies=declared)
+    assert not again["changed"], again
+
+
 def test_no_policies_are_declared(run: Run) -> None:
     assert not run(iam_role_policies, role=ROLE, policies={})["changed"]
     boto3.client("iam").put_role_policy(RoleName=ROLE, PolicyName="more", PolicyDocument=json.dumps(policy("*")))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -32,7 +33,7 @@ from ansible_collections.indivillage.infra.plugins.modules import (
     web_denials,
 )
 
-from sandbox.emulator.additions import network_interfaces
+from sandbox.emulator.additions import auto_scaling_groups, network_interfaces
 from tests.support.module_runs import Run
 
 ROOT = Path(__file__).parents[3]
@@ -47,6 +48,7 @@ HERE = {"environment_name": "test", "table": TABLE}
 @pytest.fixture(autouse=True, scope="module")
 def additions() -> None:
     network_interfaces.install()
+    auto_scaling_groups.install()  # who leaves a group leaves its target groups
 
 
 @pytest.fixture
@@ -84,6 +86,20 @@ def test_an_incident_is_declared_once_and_reclassified_when_something_differs(de
     assert [entry["kind"] for entry in second["timeline"]].count("reclassified") == 1
     assert second["incident"]["respond_by"] == incidents.later(first["incident"]["declared"], 15), "since it was declared"
     assert second["incident"]["escalations"][0]["to"] == "CTO"
+
+
+def test_the_time_to_respond_counts_from_when_it_was_declared(
+    declare: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = itertools.count()
+
+    def later_each_time() -> str:
+        return f"2026-03-01T00:00:{next(seconds):02}Z"
+
+    for module in (incident, incidents):
+        monkeypatch.setattr(module, "now", later_each_time)
+    found = declare()["incident"]
+    assert found["respond_by"] == incidents.later(found["declared"], 30)
 
 
 def test_notes_are_kept_once_each(declare: Callable[..., dict[str, Any]]) -> None:
@@ -201,7 +217,7 @@ def attacked(vpc_id: str) -> str:
 
 
 def isolate(run: Run, instance_id: str, **options: Any) -> dict[str, Any]:
-    given = {"incident": NAME, "security_group": "quarantine", "tags": {"Project": "site"}, "wait_timeout_seconds": 2, "poll_seconds": 1}
+    given = {"incident": NAME, "security_group": "quarantine", "tags": {"Project": "site"}, "wait_timeout_seconds": 60, "poll_seconds": 1}
     return run(ec2_isolation, instance_id=instance_id, **given | options)
 
 
@@ -209,7 +225,7 @@ def test_an_isolation_that_was_killed_anywhere_is_completed_by_the_same_again(
     run: Run, attacked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = ec2_isolation.Isolation.step
-    planned = isolate(run, attacked, check=True)["steps"]
+    planned: list[str] = []
     done: list[str] = []
 
     def one_step_and_no_more(self: ec2_isolation.Isolation, text: str, write: Callable[[], Any]) -> None:
@@ -217,13 +233,14 @@ def test_an_isolation_that_was_killed_anywhere_is_completed_by_the_same_again(
         done.append(text)
         raise Killed
 
-    with monkeypatch.context() as patched:
-        patched.setattr(ec2_isolation.Isolation, "step", one_step_and_no_more)
-        for _run in planned:
-            with pytest.raises(Killed):
-                isolate(run, attacked)
+    while left := isolate(run, attacked, check=True)["steps"]:
+        planned.append(left[0])
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(ec2_isolation.Isolation, "step", one_step_and_no_more)
+            isolate(run, attacked)
     last = isolate(run, attacked)
     assert done == planned, "each run went on where the one before was killed"
+    assert len(done) == len(set(done)) > 4
     assert (last["changed"], last["steps"]) == (False, [])
     assert (last["instance"]["role"], last["instance"]["group"], len(last["snapshots"])) == ("web", "web", 1)
 
