@@ -7,12 +7,14 @@ import configparser
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+OURS = "indivillage.infra."
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 
 
@@ -30,6 +32,29 @@ def specification(role: str) -> dict[str, dict[str, dict[str, object]]]:
         "argument_specs"
     ]
     return specs
+
+
+def twice(node: yaml.Node) -> list[str]:
+    """Where a mapping has a key twice, also once by a merge, which Ansible warns of in every run: line and key."""
+    if isinstance(node, yaml.SequenceNode):
+        return [found for item in node.value for found in twice(item)]
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    own = [(key.start_mark.line + 1, key.value) for key, _value in node.value if key.tag != "tag:yaml.org,2002:merge"]
+    merged = [key.value for merge, value in node.value if merge.tag == "tag:yaml.org,2002:merge" for key, _value in value.value]
+    keys = [*merged, *(key for _line, key in own)]
+    return [f"{line}: {key}" for line, key in own if keys.count(key) > 1] + [found for _key, value in node.value for found in twice(value)]
+
+
+def test_no_mapping_has_a_key_twice() -> None:
+    folders = ("roles", "playbooks", "runbooks", "inventories", "plugins", "molecule", "awx")
+    files = [path for path in tracked() if path.suffix == ".yml" and path.relative_to(ROOT).parts[0] in folders]
+    found = {str(path.relative_to(ROOT)): twice(node) for path in files if (node := yaml.compose(path.read_text(), yaml.SafeLoader))}
+    assert len(found) > 300
+    assert {path: lines for path, lines in found.items() if lines} == {}
+    merged = "base: &base {one: 1, two: 2}\nother:\n  <<: *base\n  two: 3\n"
+    node = yaml.compose(merged, yaml.SafeLoader)
+    assert node and twice(node) == ["4: two"]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -77,6 +102,25 @@ def test_site_only_imports_playbooks_that_exist() -> None:
     for play in plays:
         assert play.keys() - {"vars"} == {"name", "ansible.builtin.import_playbook"}
         assert (ROOT / play["ansible.builtin.import_playbook"]).is_file()
+
+
+def parts_of_roles(value: Any) -> set[tuple[str, str]]:
+    """The roles of ours that a document uses, each with the tasks that it names."""
+    if isinstance(value, list):
+        return {found for one in value for found in parts_of_roles(one)}
+    if not isinstance(value, dict):
+        return set()
+    found = {found for one in value.values() for found in parts_of_roles(one)}
+    name = str(value.get("name"))
+    return found | ({(name.removeprefix(OURS), value["tasks_from"])} if "tasks_from" in value and name.startswith(OURS) else set())
+
+
+def test_every_part_of_a_role_that_is_used_exists() -> None:
+    """Those of tasks that are included when a run comes to them would be missed only then."""
+    files = [*ROOT.glob("roles/**/*.yml"), *PLAYBOOKS, *ROOT.glob("molecule/**/*.yml")]
+    used = {found for path in files for found in parts_of_roles(yaml.safe_load(path.read_text()))}
+    assert len(used) > 70
+    assert [(role, tasks) for role, tasks in sorted(used) if not (ROOT / f"roles/{role}/tasks/{tasks}.yml").is_file()] == []
 
 
 def test_no_error_is_swallowed() -> None:
