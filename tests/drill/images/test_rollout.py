@@ -1,28 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Images baked, proved and rolled out under load, on real hosts. Run on a site that serves: make site && make drill-images.
 
-The tests run in this order, each on the state the former left. The numbers are printed; those that are promised are asserted.
+The tests run in this order, each on the state the former left. What was measured under load is written into docs/drills.md; the other
+numbers are printed, and those that are promised are asserted.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.drill.support.load import Load, steady_load
-from tests.drill.support.running import running_site
+from tests.drill.support.load import Load
+from tests.drill.support.results import PER_SECOND, VISITED, Section, under_load
+from tests.drill.support.running import PREFIX, running_site
 from tests.e2e.driver import Site, wait
 
-PREFIX = "indivillage-sandbox"
 TIERS = ("web", "app")
-PER_SECOND = int(os.environ.get("DRILL_REQUESTS_PER_SECOND", "50"))
-# Comes through both tiers, and asks nothing of the emulator, which would be slower than the site.
-PAGE = "static/page.css"
 OWN = {"Project": "indivillage", "Environment": "sandbox", "Stack": "sandbox-us-east-1", "ManagedBy": "ansible"}
 # The declared minute of warming up would only make the drill longer.
 QUICK = ("-e", "aws_compute_rollout_warmup_seconds=2", "-e", "aws_compute_rollout_timeout_seconds=150", "-e", "aws_compute_poll_seconds=1")
@@ -58,14 +55,16 @@ def marks(site: Site, image_id: str) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in image["Tags"]}
 
 
-def under_load(site: Site, playbook: str, *options: str) -> tuple[Any, Load]:
-    """Run a playbook while visitors come, and a little longer; its result and what they saw."""
-    began = time.monotonic()
-    with steady_load(f"{site.url}{PAGE}", site.ca, PER_SECOND) as load:
-        result = site.play(playbook, *QUICK, *options)
-        time.sleep(5)
-    print(f"{playbook} {' '.join(options)}: {time.monotonic() - began:.0f} s; {load}")
-    return result, load
+@pytest.fixture(scope="module")
+def section() -> Iterator[Section]:
+    words = "Two instances of the web tier and two of the app tier; each is replaced by one of another image, a new one first."
+    with under_load("Rollout of images", words, __file__) as found:
+        yield found
+
+
+def measured(site: Site, section: Section, what: str, playbook: str, *options: str) -> tuple[Any, Load]:
+    """Run a playbook while visitors come; its result and what they saw."""
+    return section.measure(what, (f"{site.url}{VISITED}", site.ca, PER_SECOND), lambda: site.play(playbook, *QUICK, *options))
 
 
 def test_images_are_baked_and_proved_within_four_minutes(site: Site) -> None:
@@ -96,9 +95,9 @@ def test_an_image_with_an_expired_exception_is_refused_and_nothing_is_left(site:
     assert (promoted(site), leftovers(site)) == (before, [])
 
 
-def test_new_images_reach_all_instances_without_a_failed_request(site: Site) -> None:
+def test_new_images_reach_all_instances_without_a_failed_request(site: Site, section: Section) -> None:
     before = {tier: set(site.healthy(tier)) for tier in TIERS}
-    result, load = under_load(site, "playbooks/provision_compute.yml")
+    result, load = measured(site, section, "new images of both tiers", "playbooks/provision_compute.yml")
     assert result.returncode == 0, result.stdout[-6000:]
     assert "InProgress" in result.stdout, "a rollout tells how far it has come"
     for tier in TIERS:
@@ -146,10 +145,10 @@ def poisoned(site: Site) -> str:
     return image
 
 
-def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, poisoned: str) -> None:
+def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, section: Section, poisoned: str) -> None:
     before = promoted(site)["app"]
     options = ("-e", "rollout_tier=app", "-e", f"rollout_image={poisoned}", "-e", "aws_compute_rollout_timeout_seconds=45")
-    result, load = under_load(site, "playbooks/roll_out_image.yml", *options)
+    result, load = measured(site, section, "poisoned image, taken back", "playbooks/roll_out_image.yml", *options)
     assert result.returncode == 2, result.stdout[-6000:]
     assert f"{poisoned} is marked as refused" in " ".join(result.stdout.split())
     assert (promoted(site)["app"], running(site, "app")) == (before, {before})
@@ -160,9 +159,10 @@ def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, poi
     assert running(site, "app") == {before}
 
 
-def test_the_former_image_comes_back_without_a_failed_request(site: Site) -> None:
+def test_the_former_image_comes_back_without_a_failed_request(site: Site, section: Section) -> None:
     before = promoted(site)["web"]
-    result, load = under_load(site, "playbooks/roll_out_image.yml", "-e", "rollout_tier=web", "-e", "rollout_image=previous")
+    options = ("-e", "rollout_tier=web", "-e", "rollout_image=previous")
+    result, load = measured(site, section, "the former image of the web tier", "playbooks/roll_out_image.yml", *options)
     assert result.returncode == 0, result.stdout[-6000:]
     assert promoted(site)["web"] != before
     assert running(site, "web") == {promoted(site)["web"]}

@@ -17,15 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
+from scripts.pages.controls import control_data, host_variables
 from tests.drill.machine.machine import Machine, machine
 from tests.e2e.driver import BIN, ROOT, recap
 
 ROLE = ROOT / "roles/hardening"
-VARS = {key: value for file in sorted((ROLE / "vars/main").glob("*.yml")) for key, value in yaml.safe_load(file.read_text()).items()}
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-CONTROLS = [control for value in VARS.values() if isinstance(value, list) for control in value if isinstance(control, dict)]
-SETTINGS = {key: value for name, values in VARS.items() if name.endswith("_settings") for key, value in values.items()}
-PACKAGES = [package for control in CONTROLS for package in control.get("packages", [])]
+SETTINGS = {key: value for name, values in host_variables().items() if name.endswith("_settings") for key, value in values.items()}
+PACKAGES = [package for control in control_data() for package in control.get("packages", [])]
 PACKAGES += yaml.safe_load((ROOT / "roles/base/defaults/main.yml").read_text())["base_packages"]
 
 

@@ -188,11 +188,13 @@ def test_what_cannot_be_deployed_changes_nothing(drill: Drill, inputs: dict[str,
 def test_a_full_disk_stops_the_run_before_any_host_stops_serving(drill: Drill) -> None:
     before, sha256 = drill.named, drill.build("too large")
     one = f"indivillage-{drill.site.instances('app')[0]['InstanceId']}"
-    drill.site.must("podman", "exec", one, "mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", "/var/cache/indivillage")
+    # A container's systemd shares no mounts with units that have some of their own: what ssh's sees is what a run sees.
+    as_ssh = ("podman", "exec", one, "sh", "-c", 'nsenter --mount --target "$(systemctl show --property MainPID --value ssh)" "$@"', "sh")
+    drill.site.must(*as_ssh, "mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", "/var/cache/indivillage")
     try:
         result = drill.site.play("playbooks/deploy_release.yml", *drill.deployment(sha256))
     finally:
-        drill.site.must("podman", "exec", one, "umount", "/var/cache/indivillage")
+        drill.site.must(*as_ssh, "umount", "/var/cache/indivillage")
     assert (result.returncode, "No space left" in result.stdout) == (2, True), result.stdout[-3000:]
     assert (drill.named, drill.running(), drill.serves_whole()) == (before, {before}, True)
 

@@ -43,6 +43,8 @@ class Reader:
 
 # In which of its zones a scaling group starts an instance is chosen anew each time.
 _ZONE = ("AvailabilityZone", "SubnetId")
+# What an alarm says of its data, minute by minute.
+_ALARM_STATE = ("StateValue", "StateReason", "StateReasonData")
 
 READERS: tuple[Reader, ...] = (
     # --- networks ---
@@ -115,8 +117,18 @@ READERS: tuple[Reader, ...] = (
         (),
         ("AlarmName",),
         details=(Detail("list_tags_for_resource", {"ResourceARN": "AlarmArn"}, "Tags"),),
+        ignored=_ALARM_STATE,
     ),
-    Reader("alarm over alarms", "cloudwatch", "describe_alarms", "CompositeAlarms", (), ("AlarmName",), {"AlarmTypes": ["CompositeAlarm"]}),
+    Reader(
+        "alarm over alarms",
+        "cloudwatch",
+        "describe_alarms",
+        "CompositeAlarms",
+        (),
+        ("AlarmName",),
+        {"AlarmTypes": ["CompositeAlarm"]},
+        ignored=_ALARM_STATE,
+    ),
     Reader(
         "dashboard",
         "cloudwatch",

@@ -19,8 +19,8 @@ PAGE = Path(__file__).parents[3] / "docs/drills.md"
 HEAD = """# Drills
 
 What was measured when operations were carried out for real in the sandbox: real hosts, load balancers and databases on one machine.
-Each section is written by its drill, from what it has just measured; do not edit. `make drill-operations` runs those of releases and
-patching on a running site. Seconds depend on the machine; that no request fails does not.
+Each section is written by its drill, from what it has just measured; do not edit. `make drill-images` and `make drill-operations` run them
+on a running site. Seconds depend on the machine; that no request fails does not.
 """
 
 OPERATION = ("operation", "took", "requests", "failed", "slowest answer")
