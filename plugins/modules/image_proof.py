@@ -66,14 +66,12 @@ seconds:
 import base64
 import hashlib
 import http.client
-import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
 
 METADATA = "http://169.254.169.254/latest"
 HOST_KEY = Path("/etc/ssh/ssh_host_ed25519_key.pub")
@@ -82,11 +80,7 @@ SECONDS_PER_REQUEST = 5
 
 def request(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Status and body of a page, whoever signed its certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    # The pages are those of the task and of the metadata service.
-    wanted = urllib.request.Request(url, method=method, headers=dict(headers or {}))  # noqa: S310
-    with urllib.request.urlopen(wanted, timeout=SECONDS_PER_REQUEST, context=context) as answer:  # noqa: S310
+    with open_url(url, method=method, headers=dict(headers or {}), timeout=SECONDS_PER_REQUEST, validate_certs=False) as answer:
         return answer.status, answer.read().decode()
 
 

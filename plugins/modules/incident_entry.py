@@ -138,7 +138,8 @@ def custody(module: AnsibleAWSModule, entries: list[Entry], by: str) -> Entry:
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            **{key: {"required": True} for key in ("environment_name", "table", "incident", "key", "kind", "text")},
+            **{key: {"required": True} for key in ("environment_name", "table", "incident", "kind", "text")},
+            "key": {"required": True, "no_log": False},  # a name
             "details": {"type": "dict", "default": {}},
             "bucket": {},
             "files": {

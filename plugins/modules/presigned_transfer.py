@@ -56,10 +56,10 @@ bytes:
 
 import shutil
 import urllib.error
-import urllib.request
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
 
 SECONDS = 60  # without a byte
 
@@ -84,12 +84,11 @@ def main() -> None:
             size = path.stat().st_size
             with path.open("rb") as stream:
                 headers = {**params["headers"], "Content-Length": str(size), "Content-Type": ""}
-                request = urllib.request.Request(params["url"], data=stream, headers=headers, method="PUT")  # noqa: S310 - checked above
-                with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310 - checked above
+                with open_url(params["url"], data=stream, headers=headers, method="PUT", timeout=SECONDS):
                     pass
         else:
             path.touch(mode=0o600)
-            with urllib.request.urlopen(params["url"], timeout=SECONDS) as answer, path.open("wb") as stream:  # noqa: S310 - the same
+            with open_url(params["url"], timeout=SECONDS, decompress=False) as answer, path.open("wb") as stream:
                 shutil.copyfileobj(answer, stream)
             size = path.stat().st_size
     except urllib.error.HTTPError as error:

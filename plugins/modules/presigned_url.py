@@ -83,7 +83,8 @@ with suppress(ImportError):  # AnsibleAWSModule reports the missing library
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
-            **{name: {"required": True} for name in ("bucket", "key")},
+            "bucket": {"required": True},
+            "key": {"required": True, "no_log": False},  # a name
             "method": {"choices": ["get", "put"], "required": True},
             "sha256": {},
             "seconds": {"type": "int", "default": 3600},

@@ -103,7 +103,9 @@ from ansible_collections.indivillage.infra.plugins.module_utils import planning
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import ResourceError, aws_client, reporting
 from ansible_collections.indivillage.infra.plugins.module_utils.random_text import random_text
 
-PENDING, CURRENT, PREVIOUS = "AWSPENDING", "AWSCURRENT", "AWSPREVIOUS"
+PENDING = "AWSPENDING"
+CURRENT = "AWSCURRENT"
+PREVIOUS = "AWSPREVIOUS"
 
 
 @dataclass

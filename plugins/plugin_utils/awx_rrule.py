@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dateutil import rrule
-
 START = re.compile(r"DTSTART(?:;TZID=(?P<zone>[^:;]+))?:(?P<time>\d{8}T\d{6})(?P<utc>Z?)")
 MOST_RUNS = 999
 
@@ -54,6 +52,8 @@ def _part_problems(part: str) -> Iterator[str]:
 
 
 def _unreadable(part: str) -> Iterator[str]:
+    from dateutil import rrule  # noqa: PLC0415 - boto3 brings it; Ansible's import test has neither
+
     try:
         rrule.rrulestr(re.sub(r"UNTIL=(\d{8}T\d{6})Z?", r"UNTIL=\1", part.replace("EXRULE:", "RRULE:")))
     except (ValueError, KeyError, AttributeError) as error:
