@@ -93,7 +93,7 @@ drill-backups: ## Back up, destroy and restore for real, three times, on a runni
 drill-capacity: ## Measure how many instances this machine carries, on a running site
 	@$(VENV)/pytest tests/drill/test_capacity.py -q -s
 
-drill-images: ## Bake, prove and roll images out under load, also a poisoned one, on a running site; writes docs/drills.md
+drill-images: ## Bake, prove and roll images out under load, also poisoned ones, three times, on a running site; writes docs/drills.md (half an hour)
 	@$(VENV)/pytest tests/drill/images -q -s -x
 
 drill-alerts: ## Break things on a running site that has a monitoring host, and measure how long until somebody is told; writes docs/drills-alerts.md (25 minutes)

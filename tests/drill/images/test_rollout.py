@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Images baked, proved and rolled out under load, on real hosts. Run on a site that serves: make site && make drill-images.
 
-The tests run in this order, each on the state the former left. What was measured under load is written into docs/drills.md; the other
-numbers are printed, and those that are promised are asserted.
+Each round bakes new images, rolls them out, then a poisoned one, then the former one, each on the state the former left. What was measured
+under load is written into docs/drills.md; the other numbers are printed, and those that are promised are asserted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.drill.support.load import Load
-from tests.drill.support.results import PER_SECOND, VISITED, Section, under_load
+from tests.drill.support.results import PER_SECOND, TIMES, VISITED, Section, under_load
 from tests.drill.support.running import PREFIX, running_site
 from tests.e2e.driver import Site, wait
 
@@ -31,6 +31,12 @@ def site() -> Iterator[Site]:
     site = running_site()
     yield site
     assert leftovers(site) == []
+
+
+@pytest.fixture(scope="module", params=range(1, TIMES + 1))
+def number(request: pytest.FixtureRequest) -> int:
+    """The round: pytest runs all tests of one before those of the next."""
+    return int(request.param)
 
 
 def leftovers(site: Site) -> list[str]:
@@ -67,11 +73,12 @@ def measured(site: Site, section: Section, what: str, playbook: str, *options: s
     return section.measure(what, (f"{site.url}{VISITED}", site.ca, PER_SECOND), lambda: site.play(playbook, *QUICK, *options))
 
 
-def test_images_are_baked_and_proved_within_four_minutes(site: Site) -> None:
+def test_images_are_baked_and_proved_within_four_minutes(site: Site, number: int) -> None:
     before, began = promoted(site), time.monotonic()
-    result = site.play("playbooks/bake_images.yml", "-e", json.dumps({"hardening_banner": f"For the drill of {began:.0f}.\n"}))
+    banner = f"For round {number} of the drill of {time.time():.0f}.\n"
+    result = site.play("playbooks/bake_images.yml", "-e", json.dumps({"hardening_banner": banner}))
     seconds = time.monotonic() - began
-    print(f"\nbake of two images, judged and proved: {seconds:.0f} s")
+    print(f"\nbake {number} of two images, judged and proved: {seconds:.0f} s")
     assert result.returncode == 0, result.stdout[-6000:]
     after = promoted(site)
     assert all(after[tier] != before[tier] for tier in TIERS)
@@ -95,9 +102,9 @@ def test_an_image_with_an_expired_exception_is_refused_and_nothing_is_left(site:
     assert (promoted(site), leftovers(site)) == (before, [])
 
 
-def test_new_images_reach_all_instances_without_a_failed_request(site: Site, section: Section) -> None:
+def test_new_images_reach_all_instances_without_a_failed_request(site: Site, section: Section, number: int) -> None:
     before = {tier: set(site.healthy(tier)) for tier in TIERS}
-    result, load = measured(site, section, "new images of both tiers", "playbooks/provision_compute.yml")
+    result, load = measured(site, section, f"new images of both tiers {number}", "playbooks/provision_compute.yml")
     assert result.returncode == 0, result.stdout[-6000:]
     assert "InProgress" in result.stdout, "a rollout tells how far it has come"
     for tier in TIERS:
@@ -145,10 +152,10 @@ def poisoned(site: Site) -> str:
     return image
 
 
-def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, section: Section, poisoned: str) -> None:
+def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, section: Section, poisoned: str, number: int) -> None:
     before = promoted(site)["app"]
     options = ("-e", "rollout_tier=app", "-e", f"rollout_image={poisoned}", "-e", "aws_compute_rollout_timeout_seconds=45")
-    result, load = measured(site, section, "poisoned image, taken back", "playbooks/roll_out_image.yml", *options)
+    result, load = measured(site, section, f"poisoned image {number}, taken back", "playbooks/roll_out_image.yml", *options)
     assert result.returncode == 2, result.stdout[-6000:]
     assert f"{poisoned} is marked as refused" in " ".join(result.stdout.split())
     assert (promoted(site)["app"], running(site, "app")) == (before, {before})
@@ -159,10 +166,10 @@ def test_a_poisoned_image_is_taken_back_without_a_failed_request(site: Site, sec
     assert running(site, "app") == {before}
 
 
-def test_the_former_image_comes_back_without_a_failed_request(site: Site, section: Section) -> None:
+def test_the_former_image_comes_back_without_a_failed_request(site: Site, section: Section, number: int) -> None:
     before = promoted(site)["web"]
     options = ("-e", "rollout_tier=web", "-e", "rollout_image=previous")
-    result, load = measured(site, section, "the former image of the web tier", "playbooks/roll_out_image.yml", *options)
+    result, load = measured(site, section, f"the former image of the web tier {number}", "playbooks/roll_out_image.yml", *options)
     assert result.returncode == 0, result.stdout[-6000:]
     assert promoted(site)["web"] != before
     assert running(site, "web") == {promoted(site)["web"]}
