@@ -19,24 +19,40 @@ RENAMED = {
     ("budgets", "UpdateBudget"): {"NewBudget": "Budget"},
     ("iam", "CreatePolicyVersion"): {"PolicyDocument": "Document"},
     ("iam", "UpdateAssumeRolePolicy"): {"PolicyDocument": "AssumeRolePolicyDocument"},
-    ("rds", "ModifyDBInstance"): {"VpcSecurityGroupIds": "VpcSecurityGroups", "DBParameterGroupName": "DBParameterGroups"},
+    ("rds", "ModifyDBInstance"): {
+        "VpcSecurityGroupIds": "VpcSecurityGroups",
+        "DBParameterGroupName": "DBParameterGroups",
+        "DBPortNumber": "Endpoint",
+        "EnablePerformanceInsights": "PerformanceInsightsEnabled",
+        "CloudwatchLogsExportConfiguration": "EnabledCloudwatchLogsExports",
+    },
     ("ec2", "ModifyLaunchTemplate"): {"DefaultVersion": "DefaultVersionNumber", "SetDefaultVersion": "DefaultVersionNumber"},
     ("ec2", "CreateSecurityGroup"): {"Description": "GroupDescription"},
     ("secretsmanager", "CreateSecret"): {"AddReplicaRegions": "ReplicationStatus"},
 }
-# Parameters that name what the field describes.
-DESCRIBED: dict[tuple[str, str, str], Callable[[Any], Any]] = {
-    ("rds", "ModifyDBInstance", "VpcSecurityGroupIds"): lambda ids: [{"VpcSecurityGroupId": one, "Status": "active"} for one in ids],
-    ("rds", "ModifyDBInstance", "DBParameterGroupName"): lambda name: [{"DBParameterGroupName": name, "ParameterApplyStatus": "in-sync"}],
+
+
+def _exports(given: Mapping[str, list[str]], before: list[str] | None) -> list[str]:
+    return sorted({*(before or []), *given.get("EnableLogTypes", [])} - {*given.get("DisableLogTypes", [])})
+
+
+# Parameters that name what the field describes: what the field is with that value, and what it was before.
+DESCRIBED: dict[tuple[str, str, str], Callable[[Any, Any], Any]] = {
+    ("rds", "ModifyDBInstance", "VpcSecurityGroupIds"): lambda ids, _: [{"VpcSecurityGroupId": one, "Status": "active"} for one in ids],
+    ("rds", "ModifyDBInstance", "DBParameterGroupName"): lambda name, _: [
+        {"DBParameterGroupName": name, "ParameterApplyStatus": "in-sync"}
+    ],
+    ("rds", "ModifyDBInstance", "DBPortNumber"): lambda port, _: {"Port": port},
+    ("rds", "ModifyDBInstance", "CloudwatchLogsExportConfiguration"): _exports,
 }
 
 
-def fields(write: Write) -> Iterator[tuple[str, str, Any]]:
-    """The parameters of a write: the parameter's name, that of the field that it changes, and the value."""
+def fields(write: Write, thing: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """The parameters of a write to a thing: the parameter's name, that of the field that it changes, and the value."""
     renamed = RENAMED.get((write.service, write.operation), {})
     for name, value in requests.without_tokens(write.given).items():
-        described = DESCRIBED.get((write.service, write.operation, name))
-        yield name, renamed.get(name, name), described(value) if described else value
+        field, described = renamed.get(name, name), DESCRIBED.get((write.service, write.operation, name))
+        yield name, field, described(value, thing.get(field)) if described else value
 
 
 # ---- Writes to the lists within a thing ------------------------------------------------------------------------------------------

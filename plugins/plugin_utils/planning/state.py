@@ -337,7 +337,7 @@ def _concerns(write: Write, node: Node) -> bool:
 
 
 def _merge(node: Node, write: Write, trace: Trace) -> None:
-    for parameter, name, value in relations.fields(write):
+    for parameter, name, value in relations.fields(write, node.value):
         if set(strings(value)) & node.identifiers:
             trace.compared.add(parameter)
             continue

@@ -63,7 +63,7 @@ Last run: {day}, on a machine with {processors} processors that carried the whol
 """
 REST = """
 The rules wait on purpose before they fire ([alerts](alerts.md)), and that is in these times; but for the full disk, which waits ten minutes
-and here {disk_minutes}. What is told in business hours alone was told at the drill's hour. Medium and low page nobody.
+and here {disk_minutes}. What is told in business hours alone was told at the drill's hour. Medium is told to Slack alone, low to nobody.
 
 ## Quiet
 
@@ -90,7 +90,7 @@ def _row(alert: Alert) -> str:
 
 def _severities(alerts: list[Alert]) -> Iterator[str]:
     yield "\n| severity | faults | median | worst |\n|---|---:|---:|---:|\n"
-    for severity in ("critical", "high"):
+    for severity in ("critical", "high", "medium"):
         of_it = [alert for alert in alerts if alert.severity == severity]
         if times := [seconds for alert in of_it for seconds in alert.told.values()]:
             yield f"| {severity} | {len(of_it)} | {statistics.median(times):.0f} s | {max(times):.0f} s |\n"

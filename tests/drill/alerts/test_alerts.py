@@ -33,7 +33,7 @@ QUIET_SECONDS = 60 * float(os.environ.get("DRILL_QUIET_MINUTES", "10"))
 VISITORS_PER_SECOND = 5
 DISCOVERY_SECONDS = 60
 # Who hears of which severity: inventories/_base/group_vars/alerting.yml.
-TOLD = {"critical": {"pagerduty", "slack", "mail"}, "high": {"slack", "mail"}}
+TOLD = {"critical": {"pagerduty", "slack", "mail"}, "high": {"slack", "mail"}, "medium": {"slack"}}
 
 FOUND = page.Findings()
 
@@ -100,6 +100,15 @@ def test_a_run_that_takes_hosts_out_of_service_is_silent_about_its_tier_and_noth
     assert silence["comment"].startswith("run ")
     assert {one["name"]: one["value"] for one in silence["matchers"]} == {"environment": "sandbox", "tier": "web"}
     assert silence["status"]["state"] == "expired"
+
+
+def test_a_slow_api_reaches_whom_it_shall(site: Site, watch: Watch) -> None:
+    with ExitStack() as faults:
+        for instance in site.instances("app"):
+            since = enter(faults, slowed(site, f"indivillage-{instance['InstanceId']}", "indivillage-app"))
+        measure(watch, "api-slow", "medium", since, 900)
+    assert FOUND.untold("api-slow") == []
+    assert not watch.notified("api-slow", since).keys() - TOLD["medium"], "who shall sleep is not woken"
 
 
 def test_faults_of_hosts_and_of_tls_reach_whom_they_shall(site: Site, watch: Watch, tmp_path: Path) -> None:
@@ -176,6 +185,19 @@ def stopped(site: Site, container: str, unit: str) -> Iterator[None]:
         yield
     finally:
         site.must("podman", "exec", container, "systemctl", "start", unit)
+
+
+@contextmanager
+def slowed(site: Site, container: str, unit: str) -> Iterator[None]:
+    """A service stands still for most of each second: it answers after half a second or more, and always within one."""
+    pid = site.must("podman", "exec", container, "systemctl", "show", "--property=MainPID", "--value", unit).strip()
+    loop = 'while kill -STOP "$0" && sleep 0.8 && kill -CONT "$0" && sleep 0.1; do :; done'
+    goes_on = f"--property=ExecStopPost=/bin/kill -CONT {pid}"
+    site.must("podman", "exec", container, "systemd-run", "--quiet", "--unit=drill-slow", goes_on, "sh", "-c", loop, pid)
+    try:
+        yield
+    finally:
+        site.must("podman", "exec", container, "systemctl", "stop", "drill-slow")
 
 
 @contextmanager

@@ -155,6 +155,23 @@ def test_backups_are_proved_in_an_instance_that_goes(drill: Drill, round_: int) 
     drill.measured(round_, "restore and comparison alone", f"{evidence['database']['seconds']} s")
 
 
+@pytest.mark.parametrize("round_", ROUNDS)
+@pytest.mark.parametrize("scenario", ["corruption", "deletion"])
+def test_a_rehearsal_restores_beside_what_is_live_and_measures_itself(drill: Drill, scenario: str, round_: int) -> None:
+    rows, objects, instances = drill.database.content(), drill.objects(), drill.instances()
+    out_of_turn = {"rehearse_out_of_turn": True, "aws_rehearsal_busy": {}, "reason": "a drill", "aws_recovery_poll_seconds": 2}
+    drill.play("rehearse_dr", "-e", json.dumps(out_of_turn), rehearse_scenario=scenario, rehearse_environment="sandbox")
+    assert (drill.database.content(), drill.objects(), drill.instances()) == (rows, objects, instances)
+    s3 = drill.site.client("s3")
+    reports = s3.list_objects_v2(Bucket=OPERATIONS, Prefix="evidence/rehearsals/")["Contents"]
+    report = json.load(s3.get_object(Bucket=OPERATIONS, Key=max(item["Key"] for item in reports if item["Key"].endswith(".json")))["Body"])
+    assert (report["scenario"], report["result"]) == (scenario, "within")
+    (step,) = report["steps"]
+    assert 0 < float(step["rto_seconds"]) < drill.seconds
+    measured = f"{drill.seconds:.0f} s; everything compared after {float(step['rto_seconds']):.0f} s"
+    drill.measured(round_, f"rehearse_dr.yml, {scenario}", f"{measured}, backup {float(step['rpo_seconds']):.0f} s old")
+
+
 def test_a_corrupted_backup_is_never_restored_over_good_data(drill: Drill) -> None:
     s3, backup, uploads = drill.site.client("s3"), drill.newest("database"), drill.newest("uploads")
     rows, objects = drill.database.content(), drill.objects()

@@ -263,7 +263,7 @@ def database_group_changed(account: Account) -> None:
 DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     # argument of the task, its field in the API, what is changed in words, the change
     ("multi_az", "MultiAZ", "second zone", {"MultiAZ": True}),
-    ("port", "DBPortNumber", "port changed", {"DBPortNumber": 5555}),
+    ("port", "Endpoint.Port", "port changed", {"DBPortNumber": 5555}),
     ("storage_type", "StorageType", "storage type changed", {"StorageType": "gp2"}),
     ("max_allocated_storage", "MaxAllocatedStorage", "growth limited", {"MaxAllocatedStorage": 50}),
     ("preferred_backup_window", "PreferredBackupWindow", "backup window moved", {"PreferredBackupWindow": "12:00-13:00"}),
@@ -279,7 +279,7 @@ DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("db_parameter_group_name", "DBParameterGroups", "parameter group exchanged", {"DBParameterGroupName": "default.postgres17"}),
     (
         "enable_cloudwatch_logs_exports",
-        "CloudwatchLogsExportConfiguration",
+        "EnabledCloudwatchLogsExports",
         "log exports switched off",
         {"CloudwatchLogsExportConfiguration": {"DisableLogTypes": ["upgrade"]}},
     ),
@@ -291,7 +291,7 @@ DATABASE_CHANGES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         "looked at by another role",
         {"MonitoringRoleArn": f"arn:aws:iam::123456789012:role/{PREFIX}-web"},
     ),
-    ("enable_performance_insights", "EnablePerformanceInsights", "its load not told", {"EnablePerformanceInsights": False}),
+    ("enable_performance_insights", "PerformanceInsightsEnabled", "its load not told", {"EnablePerformanceInsights": False}),
     (
         "performance_insights_retention_period",
         "PerformanceInsightsRetentionPeriod",
@@ -311,7 +311,8 @@ def database_tag_removed(account: Account) -> None:
 
 
 @mutation("database", "deleted", DATABASE, operation="CreateDBInstance", argument=("db_instance_identifier", "engine"),
-          also={("Complete the credentials with the address of the database", ""): "PutSecretValue"})  # fmt: skip
+          also={("Complete the credentials with the address of the database", ""): "PutSecretValue",
+                ("Have the login of the database's exporter", ""): "PutSecretValue"})  # fmt: skip
 def database_deleted(account: Account) -> None:
     account.client("rds").delete_db_instance(DBInstanceIdentifier=f"{PREFIX}-db", SkipFinalSnapshot=True)
 

@@ -373,6 +373,12 @@ def bastion_group_changed(account: Account) -> None:
     account.client("ec2").modify_instance_attribute(InstanceId=_bastion_id(account), Groups=[account.group_id("web")])
 
 
-@mutation("instance", "monitoring switched on", BASTION, operation="UnmonitorInstances", argument="detailed_monitoring")
+@mutation(
+    "instance",
+    "monitoring switched on",
+    BASTION,
+    argument="detailed_monitoring",
+    reason="amazon.aws.ec2_instance sets it when it makes an instance, and never again",
+)
 def bastion_monitored(account: Account) -> None:
     account.client("ec2").monitor_instances(InstanceIds=[_bastion_id(account)])
