@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from moto.backup import urls
 from moto.backup.exceptions import AlreadyExistsException, ResourceNotFoundException
-from moto.backup.models import BackupBackend
+from moto.backup.models import BackupBackend, Plan
 from moto.backup.responses import BackupResponse
 from moto.core.resource_tagging import TaggedResource
 from moto.core.utils import unix_time
@@ -66,9 +66,8 @@ def install() -> None:
     @add(BackupResponse, "update_backup_plan")
     def update_backup_plan(self: Any) -> str:
         plan = self.backup_backend.get_backup_plan(_parts(self)[2], None)
-        plan.backup_plan = {**json.loads(self.body)["BackupPlan"]}
-        for rule in plan.backup_plan["Rules"]:
-            rule.setdefault("RuleId", str(uuid.uuid4()))
+        # What a rule leaves out is what it is in a plan that is new.
+        plan.backup_plan = Plan(json.loads(self.body)["BackupPlan"], plan.creator_request_id, self.backup_backend).backup_plan
         return json.dumps(plan.to_dict())
 
     @add(BackupResponse, "list_recovery_points_by_backup_vault")

@@ -90,10 +90,15 @@ def test_what_was_changed_in_a_plan_is_put_right(run: Run, change: str) -> None:
     declared = {"name": "p", "rules": [DAILY], "selections": [DATA]}
     plan_id = run(backup_plan, **declared)["resource"]["plan_id"]
     client = boto3.client("backup")
+
+    def rule() -> dict[str, Any]:
+        (found,) = client.get_backup_plan(BackupPlanId=plan_id)["BackupPlan"]["Rules"]
+        return {key: value for key, value in found.items() if key != "RuleId"}
+
+    before = rule()
     if change == "rule":
-        rule = client.get_backup_plan(BackupPlanId=plan_id)["BackupPlan"]["Rules"][0]
-        rule = {key: value for key, value in rule.items() if key != "RuleId"} | {"Lifecycle": {"DeleteAfterDays": 1}}
-        client.update_backup_plan(BackupPlanId=plan_id, BackupPlan={"BackupPlanName": "p", "Rules": [rule]})
+        changed = before | {"Lifecycle": {"DeleteAfterDays": 1}}
+        client.update_backup_plan(BackupPlanId=plan_id, BackupPlan={"BackupPlanName": "p", "Rules": [changed]})
     elif change == "selection added":
         client.create_backup_selection(BackupPlanId=plan_id, BackupSelection={"SelectionName": "x", "IamRoleArn": ROLE, "Resources": ["*"]})
     else:
@@ -102,6 +107,7 @@ def test_what_was_changed_in_a_plan_is_put_right(run: Run, change: str) -> None:
 
     assert run(backup_plan, **declared)["changed"]
     assert not run(backup_plan, **declared)["changed"]
+    assert rule() == before
     assert [one["SelectionName"] for one in client.list_backup_selections(BackupPlanId=plan_id)["BackupSelectionsList"]] == ["data"]
 
 
