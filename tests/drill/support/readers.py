@@ -39,6 +39,7 @@ class Reader:
     details: tuple[Detail, ...] = ()
     everywhere: bool = True  # False: global in the account
     ignored: tuple[str, ...] = ()  # fields that are left to chance
+    of_aws: tuple[str, ...] = ()  # how the names begin of those that every account has; moto makes them when they are asked for
 
 
 # In which of its zones a scaling group starts an instance is chosen anew each time.
@@ -362,6 +363,7 @@ READERS: tuple[Reader, ...] = (
             Detail("describe_db_parameters", {"DBParameterGroupName": "DBParameterGroupName", "Source": "=user"}, "Parameters"),
             Detail("list_tags_for_resource", {"ResourceName": "DBParameterGroupArn"}, "TagList"),
         ),
+        of_aws=("default.",),
     ),
     Reader(
         "cache",

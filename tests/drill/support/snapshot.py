@@ -122,6 +122,7 @@ def _read(reader: Reader, client: Any) -> list[Resource]:
         for part in reader.key.split("."):
             found = [element for parent in found for element in parent.get(part) or []]
         resources += [element if isinstance(element, dict) else {"Value": element} for element in found if not _is_gone(element)]
+    resources = [one for one in resources if not any(str(one.get(name)).startswith(reader.of_aws) for name in reader.name)]
     for resource in resources:
         for detail in reader.details:
             resource[f"{detail.operation}:{detail.key}"] = _detail(client, detail, resource)
