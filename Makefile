@@ -96,7 +96,7 @@ drill-capacity: ## Measure how many instances this machine carries, on a running
 drill-images: ## Bake, prove and roll images out under load, also poisoned ones, three times, on a running site; writes docs/drills.md (half an hour)
 	@$(VENV)/pytest tests/drill/images -q -s -x
 
-drill-alerts: ## Break things on a running site that has a monitoring host, and measure how long until somebody is told; writes docs/drills-alerts.md (25 minutes)
+drill-alerts: ## Break things on a running site that has a monitoring host, and measure how long until somebody is told; writes docs/drills-alerts.md (40 minutes)
 	@$(VENV)/pytest tests/drill/alerts -q -s
 
 drill-operations: ## Deploy, leave and take back releases, and patch, under load, three times each, on a running site; writes docs/drills.md
