@@ -277,6 +277,12 @@ def _install_targets() -> None:
             target_group.register(new)
             met.update(target["Id"] for target in new)
 
+    @wrap(AutoScalingBackend, "detach_load_balancer_target_groups")
+    def detach_load_balancer_target_groups(original: Any, self: Any, group_name: str, target_group_arns: list[str]) -> None:
+        original(self, group_name, target_group_arns)
+        for arn in target_group_arns:  # attached again, all are registered again
+            _introduced(self.autoscaling_groups[group_name]).pop(arn, None)
+
 
 def _install_attributes() -> None:
     @wrap(FakeAutoScalingGroup, "update")

@@ -262,6 +262,18 @@ def test_a_group_spreads_over_its_zones_and_registers_its_members(
     assert set(targets(emulator, target_group)) == set(members(emulator, name))
 
 
+def test_a_target_group_that_is_attached_again_gets_all_members_again(
+    emulator: RunningEmulator, network: Network, template: str, target_group: str
+) -> None:
+    autoscaling, arns = emulator.client("autoscaling"), [target_group]
+    name = create_group(emulator, network, template, DesiredCapacity=2, TargetGroupARNs=arns)
+    before = set(targets(emulator, target_group))
+    autoscaling.detach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=arns)
+    assert targets(emulator, target_group) == {}
+    autoscaling.attach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=arns)
+    assert set(targets(emulator, target_group)) == before == set(members(emulator, name))
+
+
 def test_a_terminated_member_is_replaced_in_its_zone_and_in_the_target_group(
     emulator: RunningEmulator, network: Network, template: str, target_group: str
 ) -> None:
