@@ -365,7 +365,10 @@ def security_group(client: Any, removal: Removal) -> None:
         for rule in _pages(client, "describe_security_group_rules", "SecurityGroupRules", Filters=filters):
             if rule.get("ReferencedGroupInfo", {}).get("GroupId") == removal.id:
                 revoke = client.revoke_security_group_egress if rule["IsEgress"] else client.revoke_security_group_ingress
-                revoke(GroupId=group_id, SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+                try:
+                    revoke(GroupId=group_id, SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+                except is_boto3_error_code(["InvalidGroup.NotFound", "InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"]):
+                    continue  # gone with its group, or by that one's own removal
     client.delete_security_group(GroupId=removal.id)
 
 

@@ -104,6 +104,24 @@ def test_what_uses_a_security_group_is_named(clients: Callable[[str], Any], worl
         assert remove(clients, removal("ec2:security-group", group))
 
 
+def test_rules_that_others_remove_meanwhile_keep_no_security_group(world: World) -> None:
+    other, hooked = world.client("ec2"), world.client("ec2")
+    groups = [other.create_security_group(VpcId=world.vpc, GroupName=name, Description=name)["GroupId"] for name in ("a", "b", "c")]
+    for group in groups[1:]:  # two rules, each gone before its turn
+        permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": [{"GroupId": groups[0]}]}
+        other.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+
+    def overtake(params: dict[str, Any], **_event: Any) -> None:
+        other.revoke_security_group_ingress(**params)
+
+    hooked.meta.events.register("provide-client-params.ec2.RevokeSecurityGroupIngress", overtake)
+    assert remove(lambda _service: hooked, removal("ec2:security-group", groups[0], alongside=frozenset(groups[1:])))
+    left = {group["GroupId"] for group in other.describe_security_groups()["SecurityGroups"]}
+    assert left & set(groups) == set(groups[1:])
+    for group in groups[1:]:
+        assert remove(lambda _service: other, removal("ec2:security-group", group))
+
+
 @pytest.mark.parametrize("kind", ["ec2:subnet", "ec2:vpc", "ec2:security-group", "elasticloadbalancing:targetgroup"])
 def test_what_is_in_use_stays_and_says_by_what(world: World, clients: Callable[[str], Any], kind: str) -> None:
     expected = {
