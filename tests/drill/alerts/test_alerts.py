@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real faults on a running site, and how long until somebody is told. Run on a site that serves: make site && make drill-alerts.
 
-What was measured is written into docs/drills-alerts.md. DRILL_QUIET_MINUTES shortens the quiet time.
+What was measured is written into docs/drills-alerts.md. DRILL_QUIET_MINUTES shortens the quiet time. The machine must have nothing else to
+do: its processors are those of every host, and a busy one is told of.
 """
 
 from __future__ import annotations
