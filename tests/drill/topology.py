@@ -64,10 +64,12 @@ class Drill:
         for region in self._declaration.regions:
             _unprotect(self._emulator, region)
         people = {"destroy_environment": self._declaration.name, "destroy_confirmed_by": "Grace"}
-        planned = self._project.run_playbook("playbooks/destroy.yml", "--check", plan_directory=str(self._project.plan_directory))
+        released = {"aws_operations_deletion_protection": False}
+        plan = {"plan_directory": str(self._project.plan_directory)}
+        planned = self._project.run_playbook("playbooks/destroy.yml", "--check", **released, **plan)
         approval = {"approved_plan": load(self._project.plan_file).digest} if self._declaration.needs_approval else {}
-        done = self._project.run_playbook("playbooks/destroy.yml", **people, **approval)
-        history = self._project.run_playbook("playbooks/remove_history.yml", **people)
+        done = self._project.run_playbook("playbooks/destroy.yml", **people, **released, **approval)
+        history = self._project.run_playbook("playbooks/remove_history.yml", **people, **released)
         for what, run, wanted in (("plan of the destruction", planned, 2), ("destroy", done, 0), ("remove_history", history, 0)):
             if run.returncode != wanted:
                 self.problems.append(f"{what} ended with {run.returncode}: {run.stdout[-3000:]}")
@@ -121,9 +123,6 @@ def _unprotect(emulator: DrillEmulator, region: str) -> None:
     off = [{"Key": "deletion_protection.enabled", "Value": "false"}]
     for balancer in elbv2.describe_load_balancers()["LoadBalancers"]:
         elbv2.modify_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"], Attributes=off)
-    dynamodb = emulator.client("dynamodb", region)
-    for table in dynamodb.list_tables()["TableNames"]:
-        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
 
 
 def _cpu_seconds() -> float:

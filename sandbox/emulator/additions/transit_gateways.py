@@ -88,4 +88,7 @@ def install() -> None:
                 using.append(attachment.id)
         if using:
             raise InUseError(transit_gateway_id, using)
+        for table in self.transit_gateways_route_tables.values():
+            if table.transit_gateway_id == transit_gateway_id:
+                table.state = "deleted"
         return original(self, transit_gateway_id)

@@ -67,6 +67,8 @@ def test_attachments_go_before_gateways(regions: dict[str, Any], order: tuple[st
             for resource in [resource for resource in owned if resource.kind == kind]:
                 STEPS[kind](regions[region], Removal(kind, resource.arn, resource.id, poll_seconds=0.01))
         assert census(region) == []
+        tables = regions[region].describe_transit_gateway_route_tables()["TransitGatewayRouteTables"]
+        assert {table["State"] for table in tables} == {"deleted"}, "AWS deletes a gateway with its own"
 
 
 def test_what_is_deleted_already_is_gone(regions: dict[str, Any]) -> None:
