@@ -8,7 +8,6 @@ loop in a thread. There is no firewall: the networks are joined by the machine's
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,13 +24,13 @@ from sandbox.observe import EmulatorControl, RegionClients, observe
 from sandbox.plan import Actual, plan
 from sandbox.services import databases
 from sandbox.settings import IMAGE_REPOSITORY, INTERNET_CLIENT, INTERNET_ID, REGIONS
+from tests.support.servers import needs_podman
 
 # The marks of tests of them.
 MARKS = [
     pytest.mark.emulator,
     pytest.mark.sandbox,
-    # Never in `make test`, whose `make setup` installs it or ends: for who runs the other tests of integration on a machine without.
-    pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed: make setup"),
+    needs_podman,
 ]
 PAUSE_SECONDS = 0.5
 IMAGE = f"{IMAGE_REPOSITORY}/postgresql:latest"

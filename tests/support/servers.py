@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.server
 import os
 import secrets
+import shutil
 import socket
 import ssl
 import subprocess
@@ -16,7 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from sandbox import pki
+
+# Never in `make test`, whose `make setup` installs it or ends: for who runs the other tests of integration on a machine without.
+needs_podman = pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed: make setup")
 
 
 class Page(http.server.BaseHTTPRequestHandler):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,12 +18,12 @@ from sandbox.services.caches import Cache
 from sandbox.services.data_stores import FOLDER
 from sandbox.settings import IMAGE_REPOSITORY
 from tests.integration.emulator.support import wait_until
-from tests.support.servers import free_port
+from tests.support.servers import free_port, needs_podman
 from tests.unit.services.test_caches import CACHE, Recorder, world
 
 pytestmark = [
     pytest.mark.sandbox,
-    pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed"),
+    needs_podman,
 ]
 
 OLD, NEW = "a-token-of-sixteen", "another-token-here"
