@@ -55,14 +55,17 @@ def allowed(role: str) -> Policies:
 def keep(records: Mapping[str, Record], *, exactly: bool = False) -> None:
     """Write the policies of what these roles have called, and an example of what each call needed for tests/unit/footprint.
 
-    exactly: what a call may imply and has not asked for here it never will, since nothing gives it other parameters in another environment.
+    exactly: the tests do all that the role is for. What else it was recorded to call it no longer may, nor what a call may imply and has
+    not asked for, since nothing gives it other parameters in another environment. Otherwise both stay: no test has runs with hosts.
     """
-    calls = iam_policy.load_calls(REPOSITORY / "policies") | {
-        role: [exact(call, needed) if exactly else call for call, needed in record.items()] for role, record in records.items()
-    }
-    iam_policy.save_calls(REPOSITORY / "policies", calls)
-    iam_policy.write(REPOSITORY / "policies", calls)
-    others = [example for line in DEMANDS.read_text().splitlines() if (example := json.loads(line))["role"] not in records]
+    known = iam_policy.load_calls(REPOSITORY / "policies")
+    for role, record in records.items():
+        called = [exact(call, needed) if exactly else call for call, needed in record.items()]
+        known[role] = called if exactly else sorted({*known[role], *called})
+    iam_policy.save_calls(REPOSITORY / "policies", known)
+    iam_policy.write(REPOSITORY / "policies", known)
+    before = [json.loads(line) for line in DEMANDS.read_text().splitlines()]
+    others = [one for one in before if not (exactly and one["role"] in records)]
     own = [{"role": role, "call": call, **one} for role, record in records.items() for call, needed in record.items() for one in needed]
     examples = {(one["role"], one["call"], one["permission"], one["resource"] == "*"): one for one in others + own}
     DEMANDS.write_text("".join(json.dumps(example, sort_keys=True) + "\n" for _, example in sorted(examples.items())))

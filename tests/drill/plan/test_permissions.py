@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs as roles that have the committed policies and nothing else, in an account that enforces them; from nothing to nothing again.
 
-The tests follow one another in one account. With RECORD_CALLS=1 the roles may do everything, and policies/ is written anew from what they
-did: for when the project calls AWS in a way it did not before.
+The tests follow one another in one account. With RECORD_CALLS=1 the roles may do everything, and what they did is added to
+policies/: for when the project calls AWS in a way it did not before.
 """
 
 from __future__ import annotations
@@ -107,16 +107,16 @@ def test_the_deploy_role_carries_out_another_declaration_and_takes_it_back(site:
     site.provision()
 
 
+def test_the_deploy_role_collects_evidence(site: Site) -> None:
+    site.succeed("playbooks/collect_evidence.yml", site.deploy)
+
+
 def test_a_planner_plans_what_stands_and_lists_what_is_ours(site: Site) -> None:
     site.succeed(SITE, site.plan, "--check", codes=(0, 2), **DECLARED | CHANGED)
     site.succeed("playbooks/show_runs.yml", site.plan)
     site.succeed("playbooks/list_owned.yml", site.plan)
     site.succeed("playbooks/report_cost.yml", site.plan)
     site.succeed("playbooks/verify_evidence.yml", site.plan)
-
-
-def test_the_deploy_role_collects_evidence(site: Site) -> None:
-    site.succeed("playbooks/collect_evidence.yml", site.deploy)
 
 
 @enforced
