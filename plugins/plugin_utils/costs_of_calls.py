@@ -33,6 +33,8 @@ class Known:
     """A thing as it is, by a field that names it, its name, and another field that its description has; empty when it was not read."""
     template: Callable[[Fields], Fields] = nothing
     """The data of a launch template, by its specification."""
+    task_definition: Callable[[Any], Fields] = nothing
+    """What the run would register under a task definition's ARN; empty when it is of an earlier run."""
 
 
 def items(service: str, operation: str, parameters: Fields, known: Known | None = None) -> list[Item]:
@@ -280,7 +282,23 @@ def _change_web_acl(parameters: Fields, known: Known) -> Iterator[Item]:
         yield Thing("web_acl_rule", "", change)
 
 
-def _alarm(kind: str, name: str) -> Callable[[Fields, Known], Iterator[Item]]:
+def _alarm_metrics(alarm: Fields) -> int:
+    """An alarm is charged by the metrics it looks at, and one of an anomaly also by the two edges of the band."""
+    return max(1, sum("MetricStat" in query for query in alarm.get("Metrics") or ())) * (3 if alarm.get("ThresholdMetricId") else 1)
+
+
+def _put_alarm(parameters: Fields, known: Known) -> Iterator[Item]:
+    found = known.described("AlarmName", parameters["AlarmName"], "AlarmName")
+    if change := _alarm_metrics(parameters) - (_alarm_metrics(found) if found else 0):
+        yield Thing("alarm_metric", "", change)
+
+
+def _delete_alarms(parameters: Fields, known: Known) -> Iterator[Item]:
+    found = (known.described("AlarmName", name, "AlarmName") for name in parameters["AlarmNames"])
+    yield Thing("alarm_metric", "", -sum(map(_alarm_metrics, found)))
+
+
+def _named(kind: str, name: str) -> Callable[[Fields, Known], Iterator[Item]]:
     """What is made and changed by the same call."""
 
     def told(parameters: Fields, known: Known) -> Iterator[Item]:
@@ -297,13 +315,48 @@ def _delete_named(kind: str, names: str) -> Callable[[Fields, Known], Iterator[I
     return told
 
 
-def _service(parameters: Fields, _known: Known) -> Iterator[Item]:
-    """The size of a service's tasks stands in a task definition, which is made by another task."""
-    yield Unpriced(f"tasks of the container service {parameters['serviceName']}")
+def _secret(parameters: Fields, _known: Known) -> Iterator[Item]:
+    """AWS charges each copy as a secret of its own."""
+    yield Thing("secret", "", 1 + len(parameters.get("AddReplicaRegions") or []))
+
+
+def _copies(member: str, sign: int) -> Callable[[Fields, Known], Iterator[Item]]:
+    def told(parameters: Fields, _known: Known) -> Iterator[Item]:
+        yield Thing("secret", "", sign * len(parameters[member]))
+
+    return told
+
+
+# ---- Containers ------------------------------------------------------------------------------------------------------------------
+
+
+def _tasks(service: Fields, known: Known) -> Iterator[Item]:
+    """A service's tasks on Fargate; those that are in part spot capacity are told as what costs more."""
+    count, definition = int(service.get("desiredCount") or 0), known.task_definition(service.get("taskDefinition"))
+    if not count:
+        return
+    if not definition:
+        yield Unpriced(f"tasks of the container service {service['serviceName']}")
+        return
+    providers = {one["capacityProvider"] for one in service.get("capacityProviderStrategy") or ()}
+    kind = "fargate_spot" if providers == {"FARGATE_SPOT"} else "fargate"
+    yield Thing(f"{kind}_vcpu", "", count * int(definition["cpu"]) / 1024)
+    yield Thing(f"{kind}_gib", "", count * int(definition["memory"]) / 1024)
+
+
+def _change_service(parameters: Fields, known: Known) -> Iterator[Item]:
+    service = known.described("serviceName", parameters["service"], "desiredCount")
+    yield from _difference(_tasks(service, known), _tasks({**service, **parameters, "serviceName": parameters["service"]}, known))
+
+
+def _delete_service(parameters: Fields, known: Known) -> Iterator[Item]:
+    yield from negative(_tasks(known.described("serviceName", parameters["service"], "desiredCount"), known))
 
 
 CALLS: dict[tuple[str, str], Callable[[Fields, Known], Iterator[Item]]] = {
-    ("ecs", "CreateService"): _service,
+    ("ecs", "CreateService"): _tasks,
+    ("ecs", "UpdateService"): _change_service,
+    ("ecs", "DeleteService"): _delete_service,
     ("ec2", "RunInstances"): _run,
     ("ec2", "TerminateInstances"): _terminate,
     ("ec2", "AllocateAddress"): _one("public_ipv4"),
@@ -337,7 +390,9 @@ CALLS: dict[tuple[str, str], Callable[[Fields, Known], Iterator[Item]]] = {
     ("kms", "ReplicateKey"): _one("key"),
     ("kms", "ScheduleKeyDeletion"): _one("key", -1),
     ("kms", "CancelKeyDeletion"): _one("key"),
-    ("secretsmanager", "CreateSecret"): _one("secret"),
+    ("secretsmanager", "CreateSecret"): _secret,
+    ("secretsmanager", "ReplicateSecretToRegions"): _copies("AddReplicaRegions", 1),
+    ("secretsmanager", "RemoveRegionsFromReplication"): _copies("RemoveReplicaRegions", -1),
     ("secretsmanager", "DeleteSecret"): _one("secret", -1),
     ("secretsmanager", "RestoreSecret"): _one("secret"),
     ("route53", "CreateHostedZone"): _one("hosted_zone"),
@@ -345,10 +400,10 @@ CALLS: dict[tuple[str, str], Callable[[Fields, Known], Iterator[Item]]] = {
     ("route53", "CreateHealthCheck"): _health_check,
     ("wafv2", "CreateWebACL"): _web_acl,
     ("wafv2", "UpdateWebACL"): _change_web_acl,
-    ("cloudwatch", "PutMetricAlarm"): _alarm("alarm", "AlarmName"),
-    ("cloudwatch", "PutCompositeAlarm"): _alarm("composite_alarm", "AlarmName"),
-    ("cloudwatch", "DeleteAlarms"): _delete_named("alarm", "AlarmNames"),
-    ("cloudwatch", "PutDashboard"): _alarm("dashboard", "DashboardName"),
+    ("cloudwatch", "PutMetricAlarm"): _put_alarm,
+    ("cloudwatch", "PutCompositeAlarm"): _named("composite_alarm", "AlarmName"),
+    ("cloudwatch", "DeleteAlarms"): _delete_alarms,
+    ("cloudwatch", "PutDashboard"): _named("dashboard", "DashboardName"),
     ("cloudwatch", "DeleteDashboards"): _delete_named("dashboard", "DashboardNames"),
     ("shield", "CreateSubscription"): _one("shield_advanced"),
     ("globalaccelerator", "CreateAccelerator"): _one("accelerator"),

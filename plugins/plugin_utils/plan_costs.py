@@ -12,7 +12,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.costs_of_calls i
 # Kinds of owned_resource that cost by the month, and what of the price table they are; None where nobody has read the size that matters.
 REMOVED = {
     **{"ec2:natgateway": "nat_gateway", "ec2:elastic-ip": "public_ipv4", "kms:key": "key", "secretsmanager:secret": "secret"},
-    "cloudwatch:alarm": "alarm",
+    "cloudwatch:alarm": "alarm_metric",
     **dict.fromkeys(
         ("autoscaling:autoScalingGroup", "ec2:instance", "ec2:volume", "ec2:vpc-endpoint", "elasticloadbalancing:loadbalancer")
     ),

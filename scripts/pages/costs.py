@@ -23,7 +23,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import (
     price,
     table,
 )
-from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import entries_of, is_of_cloudwatch
+from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import entries_of, is_of_cloudwatch, metrics_of
 from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import instances as instances_of
 
 from scripts.pages.environments import REAL
@@ -65,7 +65,8 @@ def _database(stack: Stack) -> Iterator[Item]:
     storage = stack.value("aws_database_allocated_storage_gib")
     if stack.region == stack.value("aws_database_primary_region"):
         yield from database(stack.value("aws_database_instance_class"), storage, multi_az=stack.value("aws_database_multi_az"))
-        yield Thing("secret", "", 1 + len(stack.value("secret_replica_regions") or []))
+        copies = len(stack.value("secret_replica_regions") or [])
+        yield Thing("secret", "", 2 * (1 + copies))  # the application's credentials, and the administrator's
     for replica in stack.value("aws_database_replicas"):
         size = replica.get("instance_class", stack.value("aws_database_instance_class"))
         yield from database(size, storage, multi_az=replica.get("multi_az", False))
@@ -112,14 +113,19 @@ def _edge(stack: Stack) -> Iterator[Item]:
         yield Thing("hosted_zone")
         yield Thing("health_check", "", len(stack.value("aws_edge_origins")))
         yield Thing("health_check_feature", "", len(stack.value("aws_edge_origins")))  # by https
-        yield Thing("secret")
+        # What CloudFront sends, and what the origins of every region accept.
+        yield Thing("secret", "", 2 + len(stack.value("secret_replica_regions") or []))
         yield Thing("shield_advanced", "", int(stack.value("aws_edge_shield_advanced")))
 
 
 def _monitoring(stack: Stack) -> Iterator[Item]:
     own = entries_of(stack.value("aws_monitoring_alarms"), {"kind": stack.kind, "layers": stack.layers})
     made = [entry for entry in own if is_of_cloudwatch(entry)]
-    yield Thing("alarm", "", sum(len(instances_of(entry)) for entry in made))
+    over_others = [entry for entry in made if not metrics_of(entry)]
+    # An alarm is charged by the metrics it looks at, and one of an anomaly also by the two edges of the band.
+    metrics = (len(instances_of(entry)) * len(metrics_of(entry)) * (3 if entry.get("threshold_metric_id") else 1) for entry in made)
+    yield Thing("alarm_metric", "", sum(metrics))
+    yield Thing("composite_alarm", "", sum(len(instances_of(entry)) for entry in over_others))
     yield Thing(
         "dashboard", "", len([one for one in stack.value("aws_monitoring_dashboards") if stack.kind in one.get("stacks", [stack.kind])])
     )

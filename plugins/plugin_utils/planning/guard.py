@@ -51,6 +51,8 @@ class Guard:
         self.state = state
         self.reads: list[tuple[Read, dict[str, Any]]] = []
         self.recorded: list[tuple[Write, Trace]] = []
+        self.reads_before: list[int] = []
+        """How many of the reads were made before each of the recorded writes."""
         self.writes: list[Write] = []
         """What this task adds to the state: its recorded writes, and those that AWS makes by itself after them."""
         self.met_planned = False
@@ -164,6 +166,7 @@ class Guard:
         finally:
             self._inside.answer = None
         self.recorded.append((write, trace))
+        self.reads_before.append(len(self.reads))
         added = [write, *self._implied(write)]
         self.state.writes += added
         self.writes += added

@@ -40,7 +40,9 @@ def _with_version(value: Any, version: str) -> Any:
 
 def _plain(guard: Guard, service: str, operation: str, parameters: Fields, write: Write | None = None) -> list[dict[str, Any]]:
     known = Known(
-        lambda member, name, also: described(guard, member, name, also, write), lambda specification: template(guard, specification)
+        lambda member, name, also: described(guard, member, name, also, write),
+        lambda specification: template(guard, specification),
+        lambda name: task_definition(guard, name),
     )
     return [
         {"unpriced": item.what} if isinstance(item, Unpriced) else {"kind": item.kind, "size": item.size, "count": item.count}
@@ -49,8 +51,12 @@ def _plain(guard: Guard, service: str, operation: str, parameters: Fields, write
 
 
 def described(guard: Guard, member: str, name: Any, also: str, write: Write | None = None) -> Fields:
-    """A thing as the task has first read it, with what the task has written to it since, before the given write."""
-    found = (part for _read, answer in guard.reads for part in _structures(answer) if part.get(member) == name and also in part)
+    """A thing as the task has first read it, with what the task has written to it since, before the given write.
+
+    What it has read afterwards has the write in it: an alarm that is made would seem to have been there.
+    """
+    before = next((count for count, (one, _) in zip(guard.reads_before, guard.recorded, strict=True) if one is write), None)
+    found = (part for _, answer in guard.reads[:before] for part in _structures(answer) if part.get(member) == name and also in part)
     thing = next(found, {})
     for earlier, _trace in guard.recorded if thing else ():
         if earlier is write:
@@ -74,6 +80,15 @@ def template(guard: Guard, specification: Fields) -> Fields:
         if write.service == "ec2" and write.operation in TEMPLATES and (write.is_named_by(names) or names & _told(write)):
             written: Fields = write.parameters["LaunchTemplateData"]
             return written
+    return {}
+
+
+def task_definition(guard: Guard, name: Any) -> Fields:
+    """What the run would register under that name: services are made and changed by another task."""
+    for write in reversed(guard.state.writes):
+        if write.operation == "RegisterTaskDefinition" and write.is_named_by({str(name)}):
+            registered: Fields = write.parameters
+            return registered
     return {}
 
 

@@ -21,7 +21,10 @@ GROUP = {
     "Instances": [{"InstanceType": "t3.large"}],
 }
 ACL = {"Id": "w", "Name": "w", "Rules": [1, 2]}
-EXISTING = (DATABASE, CACHE, BALANCER, ENDPOINT, INSTANCE, GROUP, ACL, {"AlarmName": "old"})
+STAT = {"MetricStat": {}}
+SPOT, ON_DEMAND = {"capacityProvider": "FARGATE_SPOT"}, {"capacityProvider": "FARGATE"}
+FARGATE = {"serviceName": "s", "desiredCount": 2, "taskDefinition": "s:2", "capacityProviderStrategy": [ON_DEMAND]}
+EXISTING = (DATABASE, CACHE, BALANCER, ENDPOINT, INSTANCE, GROUP, ACL, FARGATE, {"AlarmName": "old"})
 VOLUME = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeType": "gp3", "VolumeSize": 30}}
 TEMPLATES = {
     "1": {"InstanceType": "t3.large", "BlockDeviceMappings": [VOLUME], "Monitoring": {"Enabled": True}},
@@ -30,10 +33,11 @@ TEMPLATES = {
 READ = Known(
     lambda member, name, also: next((thing for thing in EXISTING if thing.get(member) == name and also in thing), {}),
     lambda specification: TEMPLATES.get(str(specification.get("Version")), {}),
+    lambda name: {"s:2": {"cpu": "512", "memory": "1024"}, "s:3": {"cpu": "1024", "memory": "2048"}}.get(name, {}),
 )
 
 
-def told(service: str, operation: str, known: Known | None = READ, **parameters: Any) -> list[Item]:
+def told(service: str, operation: str, known: Known | None = READ, /, **parameters: Any) -> list[Item]:
     return items(service, operation, parameters, known)
 
 
@@ -144,9 +148,33 @@ def net(given: list[Item]) -> dict[tuple[str, str], float]:
             {"CacheNodeType": "cache.t3.medium", "NumNodeGroups": 2, "ReplicasPerNodeGroup": 1},
             {("cache_node", "cache.t3.medium"): 4},
         ),
+        (
+            "ecs",
+            "CreateService",
+            {"serviceName": "n", "desiredCount": 1, "taskDefinition": "s:2", "capacityProviderStrategy": [SPOT]},
+            {("fargate_spot_vcpu", ""): 0.5, ("fargate_spot_gib", ""): 1},
+        ),
+        (
+            "ecs",
+            "CreateService",
+            {"serviceName": "n", "desiredCount": 4, "taskDefinition": "s:3", "capacityProviderStrategy": [SPOT, ON_DEMAND]},
+            {("fargate_vcpu", ""): 4, ("fargate_gib", ""): 8},
+        ),
+        ("ecs", "CreateService", {"serviceName": "n", "desiredCount": 0, "taskDefinition": "unknown"}, {}),
+        ("ecs", "UpdateService", {"service": "s", "desiredCount": 3}, {("fargate_vcpu", ""): 0.5, ("fargate_gib", ""): 1}),
+        ("ecs", "UpdateService", {"service": "s", "taskDefinition": "s:3"}, {("fargate_vcpu", ""): 1, ("fargate_gib", ""): 2}),
+        ("ecs", "UpdateService", {"service": "s", "enableExecuteCommand": False}, {}),
+        ("ecs", "DeleteService", {"service": "s"}, {("fargate_vcpu", ""): -1, ("fargate_gib", ""): -2}),
+        ("secretsmanager", "CreateSecret", {"Name": "n"}, {("secret", ""): 1}),
+        ("secretsmanager", "CreateSecret", {"Name": "n", "AddReplicaRegions": [{"Region": "us-west-2"}]}, {("secret", ""): 2}),
+        ("secretsmanager", "ReplicateSecretToRegions", {"AddReplicaRegions": [{"Region": "us-west-2"}]}, {("secret", ""): 1}),
+        ("secretsmanager", "RemoveRegionsFromReplication", {"RemoveReplicaRegions": ["us-west-2"]}, {("secret", ""): -1}),
         ("cloudwatch", "PutMetricAlarm", {"AlarmName": "old"}, {}),
-        ("cloudwatch", "PutMetricAlarm", {"AlarmName": "new"}, {("alarm", ""): 1}),
-        ("cloudwatch", "DeleteAlarms", {"AlarmNames": ["a", "b"]}, {("alarm", ""): -2}),
+        ("cloudwatch", "PutMetricAlarm", {"AlarmName": "new"}, {("alarm_metric", ""): 1}),
+        ("cloudwatch", "PutMetricAlarm", {"AlarmName": "new", "Metrics": [STAT, STAT, {"Expression": "a/b"}]}, {("alarm_metric", ""): 2}),
+        ("cloudwatch", "PutMetricAlarm", {"AlarmName": "new", "Metrics": [STAT, {}], "ThresholdMetricId": "b"}, {("alarm_metric", ""): 3}),
+        ("cloudwatch", "PutMetricAlarm", {"AlarmName": "old", "Metrics": [STAT, STAT]}, {("alarm_metric", ""): 1}),
+        ("cloudwatch", "DeleteAlarms", {"AlarmNames": ["a", "b"]}, {("alarm_metric", ""): -2}),
         ("wafv2", "CreateWebACL", {"Name": "n", "Rules": [1]}, {("web_acl", ""): 1, ("web_acl_rule", ""): 1}),
         ("wafv2", "UpdateWebACL", {"Name": "w", "Id": "w", "Rules": [1, 2, 3]}, {("web_acl_rule", ""): 1}),
         (
@@ -167,6 +195,7 @@ def test_a_call_moves_the_difference(
     ("service", "operation", "parameters", "unpriced"),
     [
         ("ec2", "TerminateInstances", {"InstanceIds": ["x"]}, "instance x, which goes"),
+        ("ecs", "CreateService", {"serviceName": "x", "desiredCount": 1, "taskDefinition": "x:1"}, "tasks of the container service x"),
         ("ec2", "DeleteVpcEndpoints", {"VpcEndpointIds": ["x"]}, "endpoint x, which goes"),
         ("elbv2", "DeleteLoadBalancer", {"LoadBalancerArn": "x"}, "load balancer x, which goes"),
         ("elbv2", "CreateLoadBalancer", {"Type": "network", "Subnets": ["a"]}, "network load balancer"),

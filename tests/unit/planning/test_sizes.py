@@ -82,6 +82,29 @@ def test_a_rollout_is_priced_by_the_version_that_it_is_said_to_bring(account: Ac
     assert rollout(1) == Cost(), "a new image of the same type costs what the old one did"
 
 
+def test_what_a_task_makes_and_then_reads_is_new(account: Account) -> None:
+    cloudwatch = account.client("cloudwatch")
+    alarm = {"AlarmName": "x", "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"}
+    cloudwatch.put_metric_alarm(**alarm)
+    (seen,) = cloudwatch.describe_alarms(AlarmNames=["x"])["MetricAlarms"]
+    assert seen["AlarmName"] == "x"
+    assert cost_of(account.plan()) == cost([Thing("alarm_metric", "", 1)])
+    account.task()
+    account.answers["DescribeAlarms"] = {"MetricAlarms": [{"AlarmName": "y", "EvaluationPeriods": 2}]}
+    cloudwatch.describe_alarms(AlarmNames=["y"])
+    cloudwatch.put_metric_alarm(**{**alarm, "AlarmName": "y"})
+    assert cost_of(account.plan()) == Cost()
+
+
+def test_a_service_is_priced_by_the_definition_that_an_earlier_task_registers(account: Account) -> None:
+    definition = {"family": "worker", "cpu": "512", "memory": "1024", "containerDefinitions": [{"name": "worker", "image": "worker:1"}]}
+    made = account.client("ecs").register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"]
+    account.task()
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    account.client("ecs").create_service(serviceName="worker", taskDefinition=made, desiredCount=2, capacityProviderStrategy=spot)
+    assert cost_of(account.plan()) == cost([Thing("fargate_spot_vcpu", "", 1), Thing("fargate_spot_gib", "", 2)])
+
+
 class Builder:
     """Makes a stack's things with the calls that its roles' modules make, one task after the other, in an account without any of them."""
 
@@ -127,7 +150,8 @@ class Builder:
                 self.task("ec2", "create_transit_gateway_peering_attachment", TransitGatewayId="tgw-1", **other)
 
     def aws_database(self, value: Any) -> None:
-        self.task("secretsmanager", "create_secret", Name="database", SecretString="none")
+        for name in ("credentials", "administration"):
+            self.task("secretsmanager", "create_secret", Name=name, SecretString="none")
         self.task(
             "rds",
             "create_db_instance",
