@@ -187,8 +187,9 @@ class Yardstick:
 
     def _key(self, alias_and_key: tuple[str, str]) -> tuple[str, Any]:
         alias, key = alias_and_key
+        described = self.kms.describe_key(KeyId=key)["KeyMetadata"]
         return alias, {
-            "description": self.kms.describe_key(KeyId=key)["KeyMetadata"]["Description"],
+            "made": {name: described[name] for name in ("Description", "KeySpec", "KeyUsage")},
             "policy": json.loads(self.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]),
             "rotates": self.kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"],
             "tags": {tag["TagKey"]: tag["TagValue"] for tag in self.kms.list_resource_tags(KeyId=key)["Tags"]},
@@ -386,10 +387,11 @@ class Yardstick:
 
     def _make_key(self, alias: str, key: dict[str, Any]) -> None:
         tags = [{"TagKey": name, "TagValue": value} for name, value in key["tags"].items()]
-        made = self.kms.create_key(Description=key["description"], Policy=json.dumps(key["policy"]), Tags=tags)["KeyMetadata"]
+        made = self.kms.create_key(**key["made"], Policy=json.dumps(key["policy"]), Tags=tags)["KeyMetadata"]
         self.ids[alias] = made["Arn"]
         self.kms.create_alias(AliasName=alias, TargetKeyId=made["KeyId"])
-        self.kms.enable_key_rotation(KeyId=made["KeyId"])
+        if key["rotates"]:
+            self.kms.enable_key_rotation(KeyId=made["KeyId"])
 
     def _make_bucket(self, name: str, bucket: dict[str, Any]) -> None:
         s3 = self.s3
