@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+
+import botocore.session
 
 THROTTLED, BROKEN = "throttled", "broken"
 _MESSAGES = {THROTTLED: "Rate exceeded", BROKEN: "An internal error has occurred"}
-_STATUS = {400: "400 Bad Request", 500: "500 Internal Server Error", 503: "503 Service Unavailable"}
+_STATUS = {400: "400 Bad Request", 429: "429 Too Many Requests", 500: "500 Internal Server Error", 503: "503 Service Unavailable"}
 # Service (as in a signature's scope) -> (status, code) of a throttled call, where it is not that of the protocol.
 _THROTTLED_CODES = {
     "ec2": (503, "RequestLimitExceeded"),
@@ -55,11 +58,11 @@ class Faults:
 def answer(kind: str, service: str, environ: dict[str, Any]) -> Answer:
     """The error that `service` reports for a request, in the form in which that request was made."""
     if kind == THROTTLED:
-        status, code = _THROTTLED_CODES.get(service, (400, "ThrottlingException" if _speaks_json(environ) else "Throttling"))
+        status, code = _THROTTLED_CODES.get(service) or _throttled(service, environ)
     else:
         status, code = 500, "InternalError" if service in ("ec2", "s3") else "InternalFailure"
     message = _MESSAGES[kind]
-    if _speaks_json(environ):
+    if _names_its_target(environ) or _is_rest_json(service):
         return Answer(_STATUS[status], "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message}).encode())
     if service == "ec2":
         text = (
@@ -74,5 +77,20 @@ def answer(kind: str, service: str, environ: dict[str, Any]) -> Answer:
     return Answer(_STATUS[status], "text/xml", b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.encode())
 
 
-def _speaks_json(environ: dict[str, Any]) -> bool:
+def _throttled(service: str, environ: dict[str, Any]) -> tuple[int, str]:
+    if _is_rest_json(service):
+        return 429, "TooManyRequestsException"
+    return 400, "ThrottlingException" if _names_its_target(environ) else "Throttling"
+
+
+def _names_its_target(environ: dict[str, Any]) -> bool:
+    """Whether the request is of a protocol that has JSON for everything."""
     return "HTTP_X_AMZ_TARGET" in environ
+
+
+@cache
+def _is_rest_json(service: str) -> bool:
+    """Whether a service, by its name in a signature's scope, has paths and methods for its operations, and JSON for the rest."""
+    session = botocore.session.get_session()
+    named = (name for name in session.get_available_services() if name.replace("-", "") == service.replace("-", ""))
+    return any(session.get_service_model(name).metadata["protocol"] == "rest-json" for name in named)

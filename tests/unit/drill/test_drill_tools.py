@@ -24,12 +24,14 @@ from tests.drill.support.runs import ROOT
         ("iam", "Throttling"),
         ("kms", "ThrottlingException"),
         ("sqs", "RequestThrottled"),
+        ("securityhub", "TooManyRequestsException"),
+        ("accessanalyzer", "TooManyRequestsException"),
     ],
 )
 def test_clients_understand_a_throttled_call(service: str, code: str) -> None:
     model = boto3.client(service, region_name="us-east-1").meta.service_model
     environ = {"HTTP_X_AMZ_TARGET": "Any"} if model.metadata["protocol"] == "json" else {}
-    answer = faults.answer(faults.THROTTLED, service, environ)
+    answer = faults.answer(faults.THROTTLED, model.signing_name, environ)
     response = {"status_code": int(answer.status[:3]), "headers": {"content-type": answer.content_type}, "body": answer.body}
     parsed = create_parser(model.metadata["protocol"]).parse(response, None)
     assert parsed["Error"]["Code"] == code
