@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,21 @@ def take(vpc_id: str, name: str) -> snapshot.Snapshot:
 
 def test_accounts_that_were_built_alike_are_equal() -> None:
     assert take("vpc-0123456789abcdef0", "site").differences(take("vpc-0fedcba9876543210", "site")) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("arn:aws:route53:::hostedzone/57COPBDYUJDVEVKJBHY9N1", "arn:aws:route53:::hostedzone/PGFGVL4BH8434NP3I4C62S"),
+        ("arn:aws:cloudfront::1:distribution/X9WR95JYL33LQ", "arn:aws:cloudfront::1:distribution/C51L92AX1MQ8C"),
+        ("AV2EheAwhFlFX0KjgONZHhwtqwwNM2Cq", "59fn9MRL4fUd1fzCsCDR2llnCGvzitMr"),
+        ("$2b$10$" + "X" * 53, "$2b$10$" + "Y" * 53),
+    ],
+)
+def test_what_is_random_is_no_difference(one: str, other: str) -> None:
+    told = {snapshot._normalise_text(text, re.compile("(?!)"), {}, "Value") for text in (one, other)}
+    assert len(told) == 1
+    assert snapshot._normalise_text("known", re.compile("(?!)"), {}, "Value") == "known"
 
 
 def test_accounts_that_differ_are_told_apart() -> None:
