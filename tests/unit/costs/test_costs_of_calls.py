@@ -21,7 +21,7 @@ GROUP = {
     "Instances": [{"InstanceType": "t3.large"}],
 }
 ACL = {"Id": "w", "Name": "w", "Rules": [1, 2]}
-STAT = {"MetricStat": {}}
+STAT: dict[str, Any] = {"MetricStat": {}}
 SPOT, ON_DEMAND = {"capacityProvider": "FARGATE_SPOT"}, {"capacityProvider": "FARGATE"}
 FARGATE = {"serviceName": "s", "desiredCount": 2, "taskDefinition": "s:2", "capacityProviderStrategy": [ON_DEMAND]}
 EXISTING = (DATABASE, CACHE, BALANCER, ENDPOINT, INSTANCE, GROUP, ACL, FARGATE, {"AlarmName": "old"})
