@@ -52,7 +52,7 @@ def _part_problems(part: str) -> Iterator[str]:
 
 
 def _unreadable(part: str) -> Iterator[str]:
-    from dateutil import rrule  # noqa: PLC0415 - comes with boto3, which Ansible's import test of plugins does without
+    from dateutil import rrule  # noqa: PLC0415  # comes with boto3; ansible-test imports this file where neither is
 
     try:
         rrule.rrulestr(re.sub(r"UNTIL=(\d{8}T\d{6})Z?", r"UNTIL=\1", part.replace("EXRULE:", "RRULE:")))

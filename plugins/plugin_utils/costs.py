@@ -152,3 +152,15 @@ def database(size: str, storage_gib: float, *, multi_az: bool) -> Iterator[Thing
     suffix = "_multi_az" if multi_az else ""
     yield Thing(f"database{suffix}", size)
     yield Thing(f"database_storage{suffix}", "", storage_gib)
+
+
+def containers(count: int, cpu_units: int, memory_mib: int, *, spot: bool) -> Iterator[Thing]:
+    """Tasks on Fargate; those that are spot capacity in part are told as what costs more, which is not spot."""
+    kind = "fargate_spot" if spot else "fargate"
+    yield Thing(f"{kind}_vcpu", "", count * cpu_units / 1024)
+    yield Thing(f"{kind}_gib", "", count * memory_mib / 1024)
+
+
+def alarm_metrics(metrics: int, *, of_anomaly: bool) -> int:
+    """What an alarm is charged by: the metrics that it looks at, and for one of an anomaly also the two edges of the band."""
+    return metrics * (3 if of_anomaly else 1)

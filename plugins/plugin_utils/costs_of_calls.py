@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .costs import Item, Thing, Unpriced, database, instances, table
+from .costs import Item, Thing, Unpriced, alarm_metrics, containers, database, instances, table
 
 Fields = Mapping[str, Any]
 
@@ -282,20 +282,20 @@ def _change_web_acl(parameters: Fields, known: Known) -> Iterator[Item]:
         yield Thing("web_acl_rule", "", change)
 
 
-def _alarm_metrics(alarm: Fields) -> int:
-    """An alarm is charged by the metrics it looks at, and one of an anomaly also by the two edges of the band."""
-    return max(1, sum("MetricStat" in query for query in alarm.get("Metrics") or ())) * (3 if alarm.get("ThresholdMetricId") else 1)
+def _metrics(alarm: Fields) -> int:
+    metrics = max(1, sum("MetricStat" in query for query in alarm.get("Metrics") or ()))  # one may stand in the alarm itself
+    return alarm_metrics(metrics, of_anomaly=bool(alarm.get("ThresholdMetricId")))
 
 
 def _put_alarm(parameters: Fields, known: Known) -> Iterator[Item]:
     found = known.described("AlarmName", parameters["AlarmName"], "AlarmName")
-    if change := _alarm_metrics(parameters) - (_alarm_metrics(found) if found else 0):
+    if change := _metrics(parameters) - (_metrics(found) if found else 0):
         yield Thing("alarm_metric", "", change)
 
 
 def _delete_alarms(parameters: Fields, known: Known) -> Iterator[Item]:
     found = (known.described("AlarmName", name, "AlarmName") for name in parameters["AlarmNames"])
-    yield Thing("alarm_metric", "", -sum(map(_alarm_metrics, found)))
+    yield Thing("alarm_metric", "", -sum(map(_metrics, found)))
 
 
 def _named(kind: str, name: str) -> Callable[[Fields, Known], Iterator[Item]]:
@@ -308,9 +308,11 @@ def _named(kind: str, name: str) -> Callable[[Fields, Known], Iterator[Item]]:
     return told
 
 
-def _delete_named(kind: str, names: str) -> Callable[[Fields, Known], Iterator[Item]]:
+def _each(kind: str, member: str, sign: int) -> Callable[[Fields, Known], Iterator[Item]]:
+    """What a call adds or takes for each element of a list."""
+
     def told(parameters: Fields, _known: Known) -> Iterator[Item]:
-        yield Thing(kind, "", -len(parameters[names]))
+        yield Thing(kind, "", sign * len(parameters[member]))
 
     return told
 
@@ -320,18 +322,11 @@ def _secret(parameters: Fields, _known: Known) -> Iterator[Item]:
     yield Thing("secret", "", 1 + len(parameters.get("AddReplicaRegions") or []))
 
 
-def _copies(member: str, sign: int) -> Callable[[Fields, Known], Iterator[Item]]:
-    def told(parameters: Fields, _known: Known) -> Iterator[Item]:
-        yield Thing("secret", "", sign * len(parameters[member]))
-
-    return told
-
-
 # ---- Containers ------------------------------------------------------------------------------------------------------------------
 
 
 def _tasks(service: Fields, known: Known) -> Iterator[Item]:
-    """A service's tasks on Fargate; those that are in part spot capacity are told as what costs more."""
+    """A service's tasks on Fargate, whose size stands in a task definition."""
     count, definition = int(service.get("desiredCount") or 0), known.task_definition(service.get("taskDefinition"))
     if not count:
         return
@@ -339,9 +334,7 @@ def _tasks(service: Fields, known: Known) -> Iterator[Item]:
         yield Unpriced(f"tasks of the container service {service['serviceName']}")
         return
     providers = {one["capacityProvider"] for one in service.get("capacityProviderStrategy") or ()}
-    kind = "fargate_spot" if providers == {"FARGATE_SPOT"} else "fargate"
-    yield Thing(f"{kind}_vcpu", "", count * int(definition["cpu"]) / 1024)
-    yield Thing(f"{kind}_gib", "", count * int(definition["memory"]) / 1024)
+    yield from containers(count, int(definition["cpu"]), int(definition["memory"]), spot=providers == {"FARGATE_SPOT"})
 
 
 def _change_service(parameters: Fields, known: Known) -> Iterator[Item]:
@@ -391,8 +384,8 @@ CALLS: dict[tuple[str, str], Callable[[Fields, Known], Iterator[Item]]] = {
     ("kms", "ScheduleKeyDeletion"): _one("key", -1),
     ("kms", "CancelKeyDeletion"): _one("key"),
     ("secretsmanager", "CreateSecret"): _secret,
-    ("secretsmanager", "ReplicateSecretToRegions"): _copies("AddReplicaRegions", 1),
-    ("secretsmanager", "RemoveRegionsFromReplication"): _copies("RemoveReplicaRegions", -1),
+    ("secretsmanager", "ReplicateSecretToRegions"): _each("secret", "AddReplicaRegions", 1),
+    ("secretsmanager", "RemoveRegionsFromReplication"): _each("secret", "RemoveReplicaRegions", -1),
     ("secretsmanager", "DeleteSecret"): _one("secret", -1),
     ("secretsmanager", "RestoreSecret"): _one("secret"),
     ("route53", "CreateHostedZone"): _one("hosted_zone"),
@@ -404,7 +397,7 @@ CALLS: dict[tuple[str, str], Callable[[Fields, Known], Iterator[Item]]] = {
     ("cloudwatch", "PutCompositeAlarm"): _named("composite_alarm", "AlarmName"),
     ("cloudwatch", "DeleteAlarms"): _delete_alarms,
     ("cloudwatch", "PutDashboard"): _named("dashboard", "DashboardName"),
-    ("cloudwatch", "DeleteDashboards"): _delete_named("dashboard", "DashboardNames"),
+    ("cloudwatch", "DeleteDashboards"): _each("dashboard", "DashboardNames", -1),
     ("shield", "CreateSubscription"): _one("shield_advanced"),
     ("globalaccelerator", "CreateAccelerator"): _one("accelerator"),
 }

@@ -41,7 +41,8 @@ def _is_told(worker: WorkerProcess) -> bool:
     task._parent = worker._task._parent
     try:
         with TaskContext.create(task=task, task_vars=variables, host_name=worker._host.name):
-            with DeferredWarningContext(variables=variables):  # the fork says it, or the result below
+            # First by itself, since most conditions hold: the executor does more before it comes to them. Its warnings are the result's.
+            with DeferredWarningContext(variables=variables):
                 if task._resolve_conditional(task.when, variables):
                     return False
             result = _skipped(worker, task)

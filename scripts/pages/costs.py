@@ -15,6 +15,8 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.costs import (
     Item,
     Thing,
     Unpriced,
+    alarm_metrics,
+    containers,
     cost,
     database,
     described,
@@ -97,12 +99,10 @@ def _compute(stack: Stack) -> Iterator[Item]:
 
 
 def _containers(stack: Stack) -> Iterator[Item]:
-    spot = stack.value("aws_containers_spot_percentage") == 100  # a mixture is told as what costs more
+    spot = stack.value("aws_containers_spot_percentage") == 100
     counts = stack.value("aws_containers_desired_counts")
     for service in stack.value("aws_containers_services"):
-        tasks = counts.get(service["name"], 0)
-        yield Thing("fargate_spot_vcpu" if spot else "fargate_vcpu", "", tasks * service["cpu"] / 1024)
-        yield Thing("fargate_spot_gib" if spot else "fargate_gib", "", tasks * service["memory_mib"] / 1024)
+        yield from containers(counts.get(service["name"], 0), service["cpu"], service["memory_mib"], spot=spot)
 
 
 def _edge(stack: Stack) -> Iterator[Item]:
@@ -122,9 +122,9 @@ def _monitoring(stack: Stack) -> Iterator[Item]:
     own = entries_of(stack.value("aws_monitoring_alarms"), {"kind": stack.kind, "layers": stack.layers})
     made = [entry for entry in own if is_of_cloudwatch(entry)]
     over_others = [entry for entry in made if not metrics_of(entry)]
-    # An alarm is charged by the metrics it looks at, and one of an anomaly also by the two edges of the band.
-    metrics = (len(instances_of(entry)) * len(metrics_of(entry)) * (3 if entry.get("threshold_metric_id") else 1) for entry in made)
-    yield Thing("alarm_metric", "", sum(metrics))
+    for entry in made:
+        metrics = alarm_metrics(len(metrics_of(entry)), of_anomaly=bool(entry.get("threshold_metric_id")))
+        yield Thing("alarm_metric", "", len(instances_of(entry)) * metrics)
     yield Thing("composite_alarm", "", sum(len(instances_of(entry)) for entry in over_others))
     yield Thing(
         "dashboard", "", len([one for one in stack.value("aws_monitoring_dashboards") if stack.kind in one.get("stacks", [stack.kind])])

@@ -61,7 +61,7 @@ def keep(records: Mapping[str, Record], *, exactly: bool = False) -> None:
     known = iam_policy.load_calls(REPOSITORY / "policies")
     for role, record in records.items():
         called = [exact(call, needed) if exactly else call for call, needed in record.items()]
-        known[role] = called if exactly else sorted({*known[role], *called})
+        known[role] = called if exactly else sorted({*known.get(role, ()), *called})
     iam_policy.save_calls(REPOSITORY / "policies", known)
     iam_policy.write(REPOSITORY / "policies", known)
     before = [json.loads(line) for line in DEMANDS.read_text().splitlines()]

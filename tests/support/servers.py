@@ -21,7 +21,7 @@ import pytest
 
 from sandbox import pki
 
-# Never in `make test`, whose `make setup` installs it or ends: for who runs the other tests of integration on a machine without.
+# Skips nothing in `make test`, since `make setup` installs podman or ends: it is for who runs single tests on a machine without.
 needs_podman = pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed: make setup")
 
 

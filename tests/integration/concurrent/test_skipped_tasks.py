@@ -101,7 +101,7 @@ def run(tmp_path: Path) -> Run:
 def told(run: subprocess.CompletedProcess[str]) -> list[str]:
     """What a run said, in an order that does not depend on which host was quicker, and without what is another in each run."""
     said = re.sub(r'"(start|end|delta)": "[^"]*"', r'"\1": ""', run.stdout + run.stderr)
-    return sorted(line for line in said.splitlines())
+    return sorted(said.splitlines())
 
 
 @pytest.mark.parametrize("arguments", [(), ("--check", "--diff"), ("-vvv",)], ids=["run", "check", "verbose"])
