@@ -78,7 +78,12 @@ def stop_all(settings: Settings) -> None:
 
 def other_sandbox(settings: Settings) -> Path | None:
     """State directory of another sandbox that runs on this machine."""
-    return next((state_dir for _, state_dir in _sandbox_processes() if state_dir != settings.state_dir), None)
+    return next((state_dir for state_dir in sandboxes() if state_dir != settings.state_dir), None)
+
+
+def sandboxes() -> set[Path]:
+    """State directories of the sandboxes that run on this machine."""
+    return {state_dir for _, state_dir in _sandbox_processes()}
 
 
 def _sandbox_processes() -> Iterator[tuple[int, Path]]:

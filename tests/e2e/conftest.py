@@ -7,17 +7,23 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox import processes
 from tests.e2e.driver import Site
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """A checkout without a sandbox; whatever the tests started is removed at the end."""
+    """A checkout without a sandbox; whatever the tests started is removed at the end.
+
+    A sandbox that runs is somebody's work. Containers without a process that keeps them are what a killed run left, this suite's
+    own as well, and `down` removes them.
+    """
     site = Site()
-    running = site.run("podman", "ps", "--all", "--quiet", "--filter", "label=indivillage.sandbox").stdout.split()
-    if running:
+    if running := processes.sandboxes():
         pytest.fail(
-            f"{len(running)} containers of a sandbox exist on this machine; run `make sandbox-down` where it was started, then again"
+            f"a sandbox runs on this machine, its state lies in {', '.join(map(str, sorted(running)))}:"
+            " run `make sandbox-down` where it was started, then again"
         )
+    site.sandbox("down")
     yield site
     site.sandbox("down")
