@@ -162,7 +162,9 @@ def outside(payload: bytes, reason: str) -> None:
 
 def reads_of_runs_like_this() -> Path:
     """The file that tells what runs of the same playbooks, inventory, tags and limit read."""
-    said = {name: context.CLIARGS.get(name) for name in ("args", "inventory", "tags", "skip_tags", "subset")}
+    said = {name: context.CLIARGS.get(name) for name in ("args", "inventory", "subset")}
+    # Ansible makes sets of them, whose order is another one in each run.
+    said |= {name: sorted(context.CLIARGS.get(name) or ()) for name in ("tags", "skip_tags")}
     name = hashlib.sha256(json.dumps([str(Path.cwd()), said], default=list).encode()).hexdigest()[:32]
     return Path(C.ANSIBLE_HOME) / worker_read_ahead.KEPT / name
 

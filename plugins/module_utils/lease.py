@@ -104,10 +104,15 @@ class LeaseTable:
         return _holder(answer.get("Item", {}))
 
     def acquire(self, environment: str, claim: Claim) -> Acquired:
-        """Take the lease when it is free or has expired; HeldError names the holder otherwise."""
+        """Take the lease when it is free or has expired; HeldError names the holder otherwise.
+
+        May be repeated when it failed: it may have been taken all the same, by a call whose answer was lost.
+        """
         before = self.holder(environment)  # also tells the clock what time it is
         now = int(self._clock())
         if before and before.expires >= now:
+            if before.run_id == claim.run_id:
+                return Acquired(before, None)
             raise HeldError(environment, before)
         values = {**asdict(claim), "since": now, "expires": now + TERM_SECONDS}
         try:
@@ -121,6 +126,8 @@ class LeaseTable:
             rival = self.holder(environment)
             if rival is None:
                 raise LeaseError(f"The lease of {environment} was taken and released by another run in this moment: try again.") from None
+            if rival.run_id == claim.run_id:
+                return Acquired(rival, before)
             raise HeldError(environment, rival) from None
         holder = _holder(answer["Attributes"])
         if holder is None:

@@ -50,7 +50,7 @@ RETRY_SECONDS = 3
 # Without a renewal for so long the run is stopped, early enough to be gone when the lease ends.
 SAFE_SECONDS = TERM_SECONDS * 2 // 3
 STOP_SECONDS = 15
-ATTEMPTS_AT_THE_END = 3
+ATTEMPTS = 3  # at what no heartbeat repeats
 # A call may take 17 seconds in all, so that one that hangs does not use up the time in which the run can be stopped.
 CALLS = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
 
@@ -58,13 +58,15 @@ CALLS = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "
 class Keeper:
     """Holds one lease and one record until the run ends."""
 
-    def __init__(self, leases: LeaseTable, holder: Holder, history: RunHistory, record: Record, run_pidfd: int) -> None:
+    def __init__(
+        self, leases: LeaseTable, holder: Holder, history: RunHistory, record: Record, run_pidfd: int, began: float | None = None
+    ) -> None:
         self._leases = leases
         self._holder = holder
         self._history = history
         self._record = record
         self._run_pidfd = run_pidfd
-        self._began = self._renewed = time.monotonic()
+        self._began = self._renewed = time.monotonic() if began is None else began
         self._due: float | None = self._renewed + HEARTBEAT_SECONDS
         self._stopped: str | None = None
         self._over = False
@@ -193,17 +195,21 @@ class Keeper:
             client.sendall(json.dumps(message).encode() + b"\n")
 
 
+def repeat[T](call: Callable[[], T]) -> T:
+    """Do one thing, again if need be; raises what the last attempt has raised."""
+    for _attempt in range(1, ATTEMPTS):
+        with suppress(BotoCoreError, ClientError):
+            return call()
+        time.sleep(1)
+    return call()
+
+
 def persist(write: Callable[[], None]) -> list[str]:
     """Do one write, again if need be; why it could not be done, as a list of no or one sentence."""
-    for attempt in range(1, ATTEMPTS_AT_THE_END + 1):
-        try:
-            write()
-        except (BotoCoreError, ClientError) as error:
-            if attempt == ATTEMPTS_AT_THE_END:
-                return [f"{error} (tried {attempt} times)"]
-            time.sleep(1)
-        else:
-            break
+    try:
+        repeat(write)
+    except (BotoCoreError, ClientError) as error:
+        return [f"{error} (tried {ATTEMPTS} times)"]
     return []
 
 
@@ -215,12 +221,12 @@ def timestamp() -> str:
 def take(leases: LeaseTable, history: RunHistory, record: Record) -> Acquired:
     """Take the lease for a run and write that it runs; a lease that cannot be recorded is given back."""
     environment = record["environment"]
-    acquired = leases.acquire(environment, Claim(record["run_id"], record["who"], record["commit"], record["reason"]))
+    acquired = repeat(lambda: leases.acquire(environment, Claim(record["run_id"], record["who"], record["commit"], record["reason"])))
     record["token"] = acquired.holder.token
     try:
-        history.put(record)
-        if acquired.expired:
-            history.close(environment, acquired.expired.run_id, f"its lease expired and was taken over by {record['run_id']}")
+        repeat(lambda: history.put(record))
+        if former := acquired.expired:
+            repeat(lambda: history.close(environment, former.run_id, f"its lease expired and was taken over by {record['run_id']}"))
     except (BotoCoreError, ClientError):
         leases.release(environment, acquired.holder)
         raise
@@ -238,6 +244,7 @@ def main(directory_descriptor: str, run_pidfd: str) -> None:
     clock = ServerClock(dynamodb)
     leases = LeaseTable(dynamodb, settings.lease_table, clock)
     history = RunHistory(dynamodb, s3, settings.runs_table, settings.bucket)
+    began = time.monotonic()
     try:
         acquired = take(leases, history, settings.record)
     except HeldError as held:
@@ -249,7 +256,7 @@ def main(directory_descriptor: str, run_pidfd: str) -> None:
     directory = int(directory_descriptor)
     listener = _listen(directory)
     _answer(Begun(acquired.holder.token, asdict(acquired.expired) if acquired.expired else None))
-    Keeper(leases, acquired.holder, history, settings.record, int(run_pidfd)).keep(listener)
+    Keeper(leases, acquired.holder, history, settings.record, int(run_pidfd), began).keep(listener)
     with suppress(OSError):
         os.unlink(SOCKET_NAME, dir_fd=directory)
 

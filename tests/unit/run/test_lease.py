@@ -53,6 +53,25 @@ def test_the_second_writer_learns_who_the_first_is(table: LeaseTable, clock: Clo
     assert table.acquire("production", claim("second")).holder.token == 1  # another environment is nobody's business
 
 
+def test_a_call_whose_answer_was_lost_may_be_repeated(table: LeaseTable, account: Account, clock: Clock) -> None:
+    """Once as the service's client repeats it, after the lease was found to be free, and once from the beginning."""
+
+    class Lossy:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(account.dynamodb, name)
+
+        def update_item(self, **arguments: Any) -> Any:
+            account.dynamodb.update_item(**arguments)
+            return account.dynamodb.update_item(**arguments)
+
+    taken = LeaseTable(Lossy(), account.leases, clock).acquire("staging", claim())
+
+    assert (taken.holder.run_id, taken.holder.token) == ("run-first", 1)
+    assert table.acquire("staging", claim()).holder == taken.holder
+    with pytest.raises(HeldError):
+        LeaseTable(Lossy(), account.leases, clock).acquire("staging", claim("second"))
+
+
 def test_the_token_grows_with_every_acquisition(table: LeaseTable, clock: Clock) -> None:
     tokens = []
     for _round in range(2):

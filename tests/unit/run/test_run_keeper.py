@@ -181,7 +181,7 @@ def test_throttled_heartbeats_are_repeated(run: Run, clock: Clock) -> None:
 def test_a_lease_that_cannot_be_renewed_for_too_long_stops_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.process.poll() is None
     monkeypatch.setattr(run_keeper, "SAFE_SECONDS", 0.2)
-    monkeypatch.setattr(run_keeper, "ATTEMPTS_AT_THE_END", 1)
+    monkeypatch.setattr(run_keeper, "ATTEMPTS", 1)
 
     assert run.process.wait(10) == -signal.SIGINT
     assert "could not be renewed" in run.over()["note"]
@@ -208,6 +208,26 @@ def test_a_run_that_has_just_ended_is_no_failure(number: signal.Signals) -> None
     leases = history = holder = cast(Any, None)
     Keeper(leases, holder, history, {}, pidfd)._signal(number)
     os.close(pidfd)
+
+
+def test_a_run_begins_though_calls_are_refused(account: Account, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_keeper.time, "sleep", lambda _seconds: None)
+    leases = LeaseTable(Throttled(account.dynamodb, 2), account.leases, clock)
+    history = RunHistory(account.dynamodb, account.s3, account.runs, account.bucket)
+    put, refused = history.put, iter([True, True])
+
+    def put_at_last(kept: Any) -> None:
+        if next(refused, False):
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "Rate exceeded"}}, "PutObject")
+        put(kept)
+
+    monkeypatch.setattr(history, "put", put_at_last)
+    mine = record(run_id="mine", result="running")
+
+    acquired = take(leases, history, mine)
+
+    assert leases.holder("staging") == acquired.holder
+    assert history.whole("staging", "mine") == mine
 
 
 def test_a_lease_that_cannot_be_recorded_is_given_back(account: Account, clock: Clock) -> None:

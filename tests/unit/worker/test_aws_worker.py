@@ -48,6 +48,21 @@ def payload(files: dict[str, str], wrapper: str = WRAPPER, **changes: object) ->
     return f'{wrapper}\n\nif __name__ == "__main__":\n    _ansiballz_main(\n{date}\n{lines}\n)\n'.encode()
 
 
+# ---- What is kept from run to run ----------------------------------------------------------------------------------------------
+
+
+def test_runs_like_this_one_are_known_by_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible makes a set of the tags, so that their order is another one in each run."""
+    typed = {"args": ("site.yml",), "inventory": ("a", "b"), "tags": ("x", "y"), "skip_tags": (), "subset": None}
+
+    def file(**other: object) -> Path:
+        monkeypatch.setattr(aws_worker.context, "CLIARGS", typed | other)
+        return aws_worker.reads_of_runs_like_this()
+
+    assert file(tags=("y", "x")) == file()
+    assert len({file(), file(tags=("x",)), file(skip_tags=("z",)), file(inventory=("b", "a")), file(subset="s"), file(args=("t.yml",))}) == 6
+
+
 # ---- Which commands are taken ----------------------------------------------------------------------------------------------------
 
 
