@@ -9,6 +9,7 @@ endpoints and clients are made by each task, as ever.
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 from typing import Any
@@ -18,6 +19,9 @@ def share() -> None:
     """Let all sessions of this process share what is the same for all of them; to be called once, before the first session."""
     _share_files()
     _share_event_names()
+    _share_handlers()
+    _share_builtin_handlers()
+    _defer_tls()
     _share_rules()
     _share_models()
     _share_client_classes()
@@ -31,16 +35,113 @@ def _share_files() -> None:
 
 
 def _share_event_names() -> None:
-    """Aliases of event names depend on the table of aliases alone, and whether a handler takes keywords on the handler alone."""
+    """Aliases of event names depend on the table of aliases alone, and whether a handler takes keywords on its function alone."""
     hooks: Any = importlib.import_module("botocore.hooks")
     known: dict[int, tuple[Any, dict[str, str]]] = {}  # the table is kept, so that its identity stays its own
+    find = hooks.EventAliaser._alias_event_name
+
+    def copied(self: Any) -> Any:
+        return type(self)(copy.copy(self._emitter), self._event_aliases)
 
     def cache(self: Any) -> dict[str, str]:
         aliases = self._event_aliases
         return known.setdefault(id(aliases), (aliases, {}))[1]
 
+    @functools.cache
+    def parts(table: int) -> tuple[frozenset[str], tuple[str, ...]]:
+        aliases = known[table][0]
+        return frozenset(name for name in aliases if "." not in name), tuple(name for name in aliases if "." in name)
+
+    def alias(self: Any, event: str) -> str:
+        names = self._alias_name_cache
+        if event not in names:
+            single, several = parts(id(self._event_aliases))
+            if single.isdisjoint(event.split(".")) and not any(name in event for name in several):
+                names[event] = event  # as most; botocore would take the name apart once for each alias
+        return str(names.get(event) or find(self, event))
+
+    hooks.EventAliaser.__copy__ = copied
     hooks.EventAliaser._alias_name_cache = property(cache, lambda _self, _value: None)
-    hooks.accepts_kwargs = functools.cache(hooks.accepts_kwargs)
+    hooks.EventAliaser._alias_event_name = alias
+    takes_keywords = functools.cache(hooks.accepts_kwargs)
+    hooks.accepts_kwargs = lambda handler: takes_keywords(getattr(handler, "__func__", handler))
+
+
+def _share_handlers() -> None:
+    """A copy of the tree of handlers, which each client makes of its session's, has the nodes in common that neither changes."""
+    trie: Any = importlib.import_module("botocore.hooks")._PrefixTrie
+    append, remove = trie.append_item, trie.remove_item
+
+    def copied(self: Any) -> Any:
+        new = type(self)()
+        new._root = self._root
+        self._own, new._own = {}, {}  # by identity, the nodes that no other copy has
+        return new
+
+    def own(self: Any, node: dict[str, Any]) -> dict[str, Any]:
+        if id(node) in self._own:
+            return node
+        new = {**node, "children": dict(node["children"]), "values": copy.copy(node["values"])}
+        self._own[id(new)] = new
+        return new
+
+    def own_path(self: Any, key: str) -> None:
+        node = self._root = own(self, self._root)
+        for part in key.split("."):
+            if part not in node["children"]:
+                return
+            node["children"][part] = node = own(self, node["children"][part])
+
+    def append_item(self: Any, key: str, *arguments: Any, **keywords: Any) -> None:
+        if hasattr(self, "_own"):
+            own_path(self, key)
+        append(self, key, *arguments, **keywords)
+
+    def remove_item(self: Any, key: str, value: Any) -> None:
+        if hasattr(self, "_own"):
+            own_path(self, key)
+        remove(self, key, value)
+
+    trie.__copy__, trie.append_item, trie.remove_item = copied, append_item, remove_item
+
+
+def _share_builtin_handlers() -> None:
+    """A new session has the tree of handlers that botocore's own make; what is added to their list later is registered by each session."""
+    session: Any = importlib.import_module("botocore.session").Session
+    handlers: list[tuple[Any, ...]] = importlib.import_module("botocore.handlers").BUILTIN_HANDLERS
+    register = session._register_builtin_handlers
+    own, tree = list(handlers), session()._events._emitter._handlers
+
+    def register_builtin_handlers(self: Any, events: Any) -> None:
+        added = handlers[len(own) :]
+        if events._emitter._handlers._root["children"] or handlers[: len(own)] != own or any(len(handler) != 2 for handler in added):
+            register(self, events)
+            return
+        events._emitter._handlers = copy.copy(tree)
+        for event, handler in added:
+            self.register(event, handler)
+
+    session._register_builtin_handlers = register_builtin_handlers
+
+
+def _defer_tls() -> None:
+    """What TLS needs is made with the first connection over TLS: of the three sessions that come with a client most make none."""
+    http: Any = importlib.import_module("botocore.httpsession")
+    arguments = http.URLLib3Session._get_pool_manager_kwargs
+
+    class Pools(http.PoolManager):  # type: ignore[misc]  # botocore has no types
+        def connection_from_host(self, host: Any, port: Any = None, scheme: Any = "http", pool_kwargs: Any = None) -> Any:
+            if scheme == "https" and self.connection_pool_kw["ssl_context"] is None:
+                self.connection_pool_kw["ssl_context"] = http.create_urllib3_context()
+            return super().connection_from_host(host, port, scheme, pool_kwargs)
+
+    def pool_manager_arguments(self: Any, **others: Any) -> dict[str, Any]:
+        if not others:  # those of a proxy are left to botocore
+            self = copy.copy(self)
+            self._get_ssl_context = lambda: None
+        return dict(arguments(self, **others))
+
+    http.PoolManager, http.URLLib3Session._get_pool_manager_kwargs = Pools, pool_manager_arguments
 
 
 def _share_rules() -> None:
