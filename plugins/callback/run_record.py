@@ -179,12 +179,14 @@ def changed_items(result: CallbackTaskResult) -> list[str]:
 
     Never a secret: nothing of a task with no_log, and of an item that is no plain value only its name.
     """
+    if not result.is_changed():  # said first, since a callback's copy of a long result takes long
+        return []
     if result.task.no_log or result.result.get("_ansible_no_log"):
-        return [""] if result.is_changed() else []
+        return [""]
     results = result.result.get("results")
     items = [part for part in results if isinstance(part, dict) and "changed" in part] if isinstance(results, list) else []
     if not items:
-        return [""] if result.is_changed() else []
+        return [""]
     return [label(part) for part in items if part["changed"]]
 
 

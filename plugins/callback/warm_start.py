@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: warm_start
 type: aggregate
-short_description: Load plugins once instead of once a task, fork for no skipped task, and keep what was packed and compiled from run to run
+short_description: Load plugins once instead of once a task, fork for few tasks, and keep what was packed and compiled from run to run
 version_added: 0.2.0
 author:
   - IndiVillage platform team (@indivillage)
@@ -18,8 +18,8 @@ description:
     C(packed) in Ansible's home directory, for as long as none of the files that go into it changes. Arguments are no part of it.
   - Ansible compiles a template each time a task needs it. What it has compiled is kept beside, from task to task and from run to run.
     Values are no part of it, and templates out of a vault are not kept.
-  - Ansible also evaluates C(when) only in that process. Here it is evaluated before, so that a task that is skipped needs none, unless it
-    is a loop.
+  - Tasks that only evaluate something, or that the aws_worker connection runs, need no process of their own here, and neither do those that
+    are skipped. Ansible's own does them, one after another but for what they wait for.
   - It prints nothing and changes no result. What it cannot load or keep is left to the tasks.
 requirements:
   - Enabled by C(callbacks_enabled) in C(ansible.cfg).
@@ -33,7 +33,7 @@ from typing import Any
 import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, filter_loader, lookup_loader, shell_loader, test_loader
-from ansible_collections.indivillage.infra.plugins.plugin_utils import skipped_tasks
+from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks
 from ansible_collections.indivillage.infra.plugins.plugin_utils.kept_templates import KeptTemplates
 from ansible_collections.indivillage.infra.plugins.plugin_utils.packed_cache import PackedCache
 
@@ -73,7 +73,7 @@ class CallbackModule(CallbackBase):
             for name in names:
                 with suppress(Exception):  # the task that needs it reports it
                     loader.get(name, class_only=True)
-        skipped_tasks.hand_over()
+        unforked_tasks.hand_over()
         with suppress(OSError, ImportError):
             self._packed = PackedCache.of_this_code()
             self._packed.hand_over()

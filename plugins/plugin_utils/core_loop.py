@@ -19,11 +19,9 @@ from ansible.errors import AnsibleError, AnsibleTaskError
 from ansible.executor.module_common import _get_action_arg_defaults
 from ansible.inventory.host import Host
 from ansible.playbook.task import Task
-from ansible.utils.display import Display
+from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks
 
 LOOP_VARIABLE = "item"
-
-display = Display()
 
 
 @dataclass
@@ -107,7 +105,7 @@ class Loop:
             self._send("v2_runner_item_on_ok", result)
 
     def _send(self, event: str, result: UnifiedTaskResult) -> None:
-        display._final_q.send_callback(event, Host(name=TaskContext.current().host_name), self._task, result)
+        unforked_tasks.events().send_callback(event, Host(name=TaskContext.current().host_name), self._task, result)
 
     def complete(self, values: list[Any]) -> None:
         """Make the task's own result, which ansible-core has just recorded, the one of a loop over these values."""

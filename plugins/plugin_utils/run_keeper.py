@@ -59,7 +59,7 @@ class Keeper:
     """Holds one lease and one record until the run ends."""
 
     def __init__(
-        self, leases: LeaseTable, holder: Holder, history: RunHistory, record: Record, run_pidfd: int, began: float | None = None
+        self, leases: LeaseTable, holder: Holder, history: RunHistory, record: Record, run_pidfd: int, *, began: float | None = None
     ) -> None:
         self._leases = leases
         self._holder = holder
@@ -256,7 +256,7 @@ def main(directory_descriptor: str, run_pidfd: str) -> None:
     directory = int(directory_descriptor)
     listener = _listen(directory)
     _answer(Begun(acquired.holder.token, asdict(acquired.expired) if acquired.expired else None))
-    Keeper(leases, acquired.holder, history, settings.record, int(run_pidfd), began).keep(listener)
+    Keeper(leases, acquired.holder, history, settings.record, int(run_pidfd), began=began).keep(listener)
     with suppress(OSError):
         os.unlink(SOCKET_NAME, dir_fd=directory)
 

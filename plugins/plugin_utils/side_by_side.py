@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from queue import Empty, SimpleQueue
 
+from ansible_collections.indivillage.infra.plugins.plugin_utils.unforked_tasks import waiting
+
 
 def in_order[T](calls: Sequence[Callable[[], T]], limit: int) -> Iterator[Future[T]]:
     """Make the calls, at most C(limit) at a time, and yield their ended futures in the order of the calls.
@@ -17,14 +19,14 @@ def in_order[T](calls: Sequence[Callable[[], T]], limit: int) -> Iterator[Future
     of the process does not wait for those under way.
     """
     futures: list[Future[T]] = [Future() for _call in calls]
-    waiting: SimpleQueue[tuple[Future[T], Callable[[], T]]] = SimpleQueue()
+    queue: SimpleQueue[tuple[Future[T], Callable[[], T]]] = SimpleQueue()
     for entry in zip(futures, calls, strict=True):
-        waiting.put(entry)
+        queue.put(entry)
 
     def work() -> None:
         while True:
             try:
-                future, call = waiting.get_nowait()
+                future, call = queue.get_nowait()
             except Empty:
                 return
             if future.set_running_or_notify_cancel():
@@ -37,7 +39,9 @@ def in_order[T](calls: Sequence[Callable[[], T]], limit: int) -> Iterator[Future
         threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
     try:
         for future in futures:
-            wait([future])
+            if not future.done():
+                with waiting():
+                    wait([future])
             yield future
     finally:
         for future in futures:

@@ -129,7 +129,7 @@ def _defer_tls() -> None:
     http: Any = importlib.import_module("botocore.httpsession")
     arguments = http.URLLib3Session._get_pool_manager_kwargs
 
-    class Pools(http.PoolManager):  # type: ignore[misc]  # botocore has no types
+    class Pools(http.PoolManager):
         def connection_from_host(self, host: Any, port: Any = None, scheme: Any = "http", pool_kwargs: Any = None) -> Any:
             if scheme == "https" and self.connection_pool_kw["ssl_context"] is None:
                 self.connection_pool_kw["ssl_context"] = http.create_urllib3_context()

@@ -57,6 +57,13 @@ def test_a_suitable_python_is_found_without_help() -> None:
     assert version.stdout.strip() == "True"
 
 
+def test_the_environment_is_not_made_with_itself() -> None:
+    """make and an activated environment have it on their path, and it is removed before it is made anew."""
+    result = run(str(ROOT / "scripts/find-python"), PYTHON="", PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}:{ROOT}/.venv/bin")
+    assert result.returncode == 0, result.stderr
+    assert not result.stdout.startswith(f"{ROOT}/.venv")
+
+
 def test_no_other_version_than_the_one_asked_for_is_found() -> None:
     result = run(str(ROOT / "scripts/find-python"), "2.7", PYTHON="")
     assert (result.returncode, result.stdout) == (1, "")

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).parents[3]
 PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
 WORKER, LOCAL = "indivillage.infra.aws_worker", "local"
+FORKED = {"ANSIBLE_CALLBACKS_ENABLED": "indivillage.infra.instances_source"}  # so that each task has a process of its own
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
 CALLER = "<Arn>arn:aws:iam::1:root</Arn><UserId>1</UserId><Account>1</Account><AccountAliases/>"
 
@@ -111,7 +112,8 @@ def run(endpoint: str, tmp_path: Path) -> Run:
         """Run tasks on an emulated account that is empty and gives out the same ids each time."""
         requests.post(f"{endpoint}/moto-api/reset", timeout=10)
         requests.post(f"{endpoint}/moto-api/seed?a=42", timeout=10)
-        (tmp_path / "ansible.cfg").write_text(f"[defaults]\ncollections_path = {ROOT}/collections\n[connection]\npipelining = true\n")
+        defaults = f"collections_path = {ROOT}/collections\ncallbacks_enabled = indivillage.infra.warm_start"
+        (tmp_path / "ansible.cfg").write_text(f"[defaults]\n{defaults}\n[connection]\npipelining = true\n")
         for name in "abc":
             (tmp_path / name).unlink(missing_ok=True)
         handler = {"name": "Handle", "ansible.builtin.debug": {"msg": "handled"}}
@@ -164,10 +166,10 @@ def told(finished: subprocess.CompletedProcess[str]) -> list[str]:
 def test_a_loop_and_each_are_told_and_registered_alike(run: Run, arguments: tuple[str, ...]) -> None:
     # In order, and no read ahead of its task, so that the emulator's ids are the same.
     arguments = ("-e", "stack_read_ahead=false", *arguments)
-    loop = told(run(tasks(as_loop), WORKER, *arguments))
-    each = told(run(tasks(as_each), WORKER, "-e", "stack_concurrency=1", *arguments))
-
-    assert each == loop
+    loop = told(run(tasks(as_loop), WORKER, *arguments, **FORKED))
+    assert told(run(tasks(as_loop), WORKER, *arguments)) == loop
+    for settings in ({}, FORKED):
+        assert told(run(tasks(as_each), WORKER, "-e", "stack_concurrency=1", *arguments, **settings)) == loop
 
 
 def test_on_another_connection_it_is_a_loop(run: Run) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).parents[3]
 PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
 WORKER, LOCAL = "indivillage.infra.aws_worker", "local"
+FORKED = {"ANSIBLE_CALLBACKS_ENABLED": "indivillage.infra.instances_source"}  # so that each task has a process of its own
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -89,7 +91,8 @@ def environment(endpoint: str, tmp_path: Path) -> dict[str, str]:
     """For ansible: an emulated account that is empty and gives out the same ids each time."""
     requests.post(f"{endpoint}/moto-api/reset", timeout=10)
     requests.post(f"{endpoint}/moto-api/seed?a=42", timeout=10)
-    (tmp_path / "ansible.cfg").write_text(f"[defaults]\ncollections_path = {ROOT}/collections\n[connection]\npipelining = true\n")
+    defaults = f"collections_path = {ROOT}/collections\ncallbacks_enabled = indivillage.infra.warm_start"
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\n{defaults}\n[connection]\npipelining = true\n")
     return {
         **os.environ,
         "AWS_ENDPOINT_URL": endpoint,
@@ -176,11 +179,12 @@ def await_none(environment: dict[str, str], seconds: float = 5) -> None:
     assert workers(environment) == []
 
 
-def test_same_results_as_the_local_connection(run: Run, endpoint: str, environment: dict[str, str]) -> None:
-    locally = results(run(TOPOLOGY, LOCAL, ANSIBLE_DISPLAY_TRACEBACK="always"))
+@pytest.mark.parametrize("settings", [FORKED, {}], ids=["forks", "threads"])
+def test_same_results_as_the_local_connection(run: Run, endpoint: str, environment: dict[str, str], settings: dict[str, str]) -> None:
+    locally = results(run(TOPOLOGY, LOCAL, ANSIBLE_DISPLAY_TRACEBACK="always", **FORKED))
     requests.post(f"{endpoint}/moto-api/reset", timeout=10)
     requests.post(f"{endpoint}/moto-api/seed?a=42", timeout=10)
-    warmly = results(run(TOPOLOGY, WORKER, ANSIBLE_DISPLAY_TRACEBACK="always"))
+    warmly = results(run(TOPOLOGY, WORKER, ANSIBLE_DISPLAY_TRACEBACK="always", **settings))
     assert len(warmly) == len(locally)
     for number, (warm, local) in enumerate(zip(warmly, locally, strict=True)):
         assert warm == local, f"task {number}"
@@ -197,7 +201,8 @@ def shown(finished: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
 def test_what_the_run_before_has_read_is_read_ahead_until_something_changes(run: Run, endpoint: str, tmp_path: Path) -> None:
     vpcs = [task("amazon.aws.ec2_vpc_net", name=f"v{number}", cidr_block=f"10.{number}.0.0/16") for number in range(6)]
     question = task("amazon.aws.ec2_vpc_net_info", filters={"tag:Name": "v0"})
-    settings = {"ANSIBLE_CALLBACKS_ENABLED": "indivillage.infra.api_calls", "ANSIBLE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+    callbacks = "indivillage.infra.api_calls,indivillage.infra.warm_start"
+    settings = {"ANSIBLE_CALLBACKS_ENABLED": callbacks, "ANSIBLE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
 
     def ahead(finished: subprocess.CompletedProcess[str]) -> int:
         assert finished.returncode == 0, finished.stdout + finished.stderr
@@ -306,6 +311,22 @@ def test_hosts_run_side_by_side_on_one_server(run: Run, environment: dict[str, s
     await_none(environment)
 
 
+@pytest.mark.parametrize(("keywords", "seconds"), [({}, 4), ({"_throttle": 1}, 12)], ids=["free", "throttled"])
+def test_hosts_whose_tasks_are_threads_wait_side_by_side(run: Run, keywords: dict[str, Any], seconds: int) -> None:
+    report = task("ansible.builtin.wait_for", timeout=4, **keywords)
+    tasks = [task("ansible.builtin.ping"), report]
+    finished = run(tasks, WORKER, "-f", "2" if not keywords else "5", hosts=2 if not keywords else 3)
+    times = json.loads(finished.stdout)["plays"][0]["tasks"][1]["task"]["duration"]
+    begun, ended = (datetime.fromisoformat(times[moment]) for moment in ("start", "end"))
+    assert seconds - 0.5 < (ended - begun).total_seconds() < seconds + 3.5
+
+
+def test_no_more_hosts_than_forks_are_under_way(run: Run) -> None:
+    finished = run([task("ansible.builtin.ping"), task("ansible.builtin.wait_for", timeout=3)], WORKER, "-f", "2", hosts=5)
+    times = json.loads(finished.stdout)["plays"][0]["tasks"][1]["task"]["duration"]
+    assert (datetime.fromisoformat(times["end"]) - datetime.fromisoformat(times["start"])).total_seconds() > 8.5, "three times two hosts"
+
+
 def test_tasks_that_come_and_go_all_the_time_leave_each_other_alone(run: Run) -> None:
     each = {"module": "ansible.builtin.ping", "items": "{{ range(300) | list }}"}
     finished = run([{"name": "Come and go", "indivillage.infra.each": each, "ignore_errors": True}], WORKER, hosts=2)
@@ -320,7 +341,7 @@ def test_nothing_is_left_when_the_run_is_killed(how: signal.Signals, tmp_path: P
         command(tmp_path, tasks, WORKER), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("local/*/aws_worker.sock")) or len(workers(environment)) < 4:
+        while not list(tmp_path.glob("local/*/aws_worker.sock")) or len(workers(environment)) < 3:  # the run, the server, the module
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.1)

@@ -60,7 +60,14 @@ def test_runs_like_this_one_are_known_by_what_was_typed(monkeypatch: pytest.Monk
         return aws_worker.reads_of_runs_like_this()
 
     assert file(tags=("y", "x")) == file()
-    assert len({file(), file(tags=("x",)), file(skip_tags=("z",)), file(inventory=("b", "a")), file(subset="s"), file(args=("t.yml",))}) == 6
+    others: list[dict[str, object]] = [
+        {"tags": ("x",)},
+        {"skip_tags": ("z",)},
+        {"inventory": ("b", "a")},
+        {"subset": "s"},
+        {"args": ("t.yml",)},
+    ]
+    assert len({file(), *(file(**other) for other in others)}) == 6
 
 
 # ---- Which commands are taken ----------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def handlers(client, event):
     return [getattr(handler, "__qualname__", "") for handler in found]
 
 moments = ("before-call", "before-send", "before-parameter-build", "before-sign", "needs-retry", "docs.*", "getattr", "request-created")
-wheres = ("s3", "s3.GetObject", "s3.PutObject", "ec2.RunInstances", "iam.CreateRole", "elbv2", "monitoring.PutMetricData", "logs", "x.y", "")
+wheres = ("s3", "s3.GetObject", "s3.PutObject", "ec2.RunInstances", "iam.CreateRole", "elbv2", "monitoring.PutMetricData", "logs", "")
 events = [f"{moment}.{where}" for moment in moments for where in wheres]
 aliases = [name for old in botocore.hooks.EVENT_ALIASES for name in (old, f"before-call.{old}.X", f"{old}s.X", f"docs.*.{old}")]
 tls = clients[0]._endpoint.http_session._manager.connection_from_url("https://localhost").conn_kw["ssl_context"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task that is skipped is told without a fork, with the result, the events and the registered value that the fork would give."""
+"""Tasks that Ansible's own process does give the results, the events and the registered values that a process of each would give."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks
 
 ROOT = Path(__file__).parents[3]
 PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
@@ -38,6 +41,7 @@ def debug(name: str, when: Any, **keywords: Any) -> dict[str, Any]:
     return {"name": name, "ansible.builtin.debug": {"msg": "{{ 'ran on ' ~ inventory_hostname }}"}, "when": when, **keywords}
 
 
+LOOP = {"loop_var": "thing", "label": "thing {{ thing }}", "extended": True}
 TASKS = [
     debug("false", False),
     debug("one of several", ["true", "inventory_hostname == 'a'", "missing.thing is defined"], register="seen"),
@@ -69,6 +73,46 @@ TASKS = [
     {"name": "import", "ansible.builtin.import_tasks": "included.yml", "when": "inventory_hostname == 'b'"},
     {"name": "group", "ansible.builtin.group_by": {"key": "g_{{ inventory_hostname }}"}, "when": "inventory_hostname == 'b'"},
     debug("by the group", "'g_b' in groups"),
+    debug("said", True, register="said"),
+    {
+        "name": "set",
+        "ansible.builtin.set_fact": {"given": {"a": [1, "{{ said.msg }}"]}, "kept": "{{ inventory_hostname }}", "cacheable": True},
+    },
+    {"name": "what was set", "ansible.builtin.debug": {"msg": "{{ given.a[1] }} {{ kept }} {{ ansible_facts.kept }}"}},
+    {"name": "set in turn", "ansible.builtin.set_fact": {"given": "{{ given | combine({item: item}) }}"}, "loop": ["x", "y"]},
+    {"name": "projected", "ansible.builtin.debug": {"var": "given"}, "register": {"taken": "_task.result.given"}},
+    {"name": "holds", "ansible.builtin.assert": {"that": ["given.x == 'x'", "taken is defined"], "success_msg": "yes"}},
+    {
+        "name": "does not hold",
+        "ansible.builtin.assert": {"that": "given.x == 'y'", "fail_msg": "no"},
+        "ignore_errors": True,
+        "register": "no",
+    },
+    {"name": "failed", "ansible.builtin.debug": {"msg": "{{ no is failed }} {{ no.msg }} {{ no.assertion }}"}},
+    {"name": "items", "ansible.builtin.debug": {"msg": "{{ item }}"}, "loop": ["{{ missing }}"], "ignore_errors": True},
+    {"name": "many", "ansible.builtin.debug": {"msg": "{{ thing }} {{ ansible_loop.index }}"}, "loop": [3, 4], "loop_control": LOOP},
+    {"name": "some hidden", "ansible.builtin.debug": {"msg": "secret"}, "no_log": True, "loop": [1]},
+    {"name": "judged", "ansible.builtin.debug": {"msg": "x"}, "changed_when": "inventory_hostname == 'a'", "notify": "Handle"},
+    {"name": "judged as failed", "ansible.builtin.debug": {"msg": "x"}, "failed_when": "inventory_hostname == 'a'", "ignore_errors": True},
+    {"name": "no option", "ansible.builtin.set_fact": {}, "ignore_errors": True},
+    {"name": "no such option", "ansible.builtin.assert": {"tat": True}, "ignore_errors": True},
+    {"name": "once for all", "ansible.builtin.set_fact": {"shared": "{{ inventory_hostname }}"}, "run_once": True},
+    {"name": "shared", "ansible.builtin.debug": {"var": "shared"}},
+    {"name": "of others", "ansible.builtin.debug": {"msg": "{{ hostvars['b'].kept }} {{ groups.all }}"}},
+    {"name": "another's", "ansible.builtin.set_fact": {"of_b": 1}, "delegate_to": "b", "delegate_facts": True},
+    {"name": "include each", "ansible.builtin.include_tasks": "included.yml", "loop": [1, 2], "vars": {"number": "{{ item }}"}},
+    {"name": "include none", "ansible.builtin.include_tasks": "{{ missing }}.yml", "ignore_errors": True},
+    {
+        "name": "arguments",
+        "ansible.builtin.validate_argument_spec": {"argument_spec": {"n": {"type": "int"}}, "provided_arguments": {"n": "x"}},
+        "ignore_errors": True,
+    },
+    {
+        "block": [{"name": "fails in a block", "ansible.builtin.fail": {"msg": "{{ kept }}"}, "when": "inventory_hostname == 'b'"}],
+        "rescue": [{"name": "rescued", "ansible.builtin.debug": {"msg": "{{ ansible_failed_task.name }} {{ ansible_failed_result.msg }}"}}],
+        "always": [{"name": "always", "ansible.builtin.debug": {"msg": "always"}}],
+    },
+    {"name": "old", "ansible.builtin.debug": {"msg": "{{ lookup('ansible.builtin.env', 'HOME') | bool }}"}},
     {"name": "fails", "ansible.builtin.fail": {"msg": "failed"}, "when": "inventory_hostname == 'b'", "ignore_errors": True},
 ]
 HANDLERS = [{"name": "Handle", "ansible.builtin.debug": {"msg": "handled"}, "when": "inventory_hostname == 'a'"}]
@@ -101,6 +145,7 @@ def run(tmp_path: Path) -> Run:
 def told(run: subprocess.CompletedProcess[str]) -> list[str]:
     """What a run said, in an order that does not depend on which host was quicker, and without what is another in each run."""
     said = re.sub(r'"(start|end|delta)": "[^"]*"', r'"\1": ""', run.stdout + run.stderr)
+    said = re.sub(r"(?m)^(included: \S+ for )b, a\b", r"\1a, b", said)
     return sorted(said.splitlines())
 
 
@@ -128,9 +173,30 @@ def test_a_failure_ends_the_run_as_ever(run: Run) -> None:
 def test_a_skipped_task_needs_no_process(run: Run, tmp_path: Path) -> None:
     noted = tmp_path / "pids"
     note = f"lookup('ansible.builtin.pipe', 'echo $PPID >> {noted}; echo no') == 'yes'"
-    main = [{"name": "main", "ansible.builtin.debug": {"msg": "{{ lookup('ansible.builtin.pipe', 'ps -o ppid= -p $PPID') }}"}}]
-    done = run([*main, debug("skipped", note), debug("loop", note, loop=[1])], WARM)
+    main = [{"name": "main", "ansible.builtin.debug": {"msg": "{{ lookup('ansible.builtin.pipe', 'echo $PPID') }}"}}]
+    skipped = {"name": "skipped", "ansible.builtin.command": "true", "when": note}
+    done = run([*main, skipped, {**skipped, "loop": [1]}], WARM)
     (process,) = set(re.findall(r'"msg": " *(\d+)"', done.stdout))
     pids = noted.read_text().split()
     assert pids.count(process) == 4, "twice on each host: to know that it is skipped, and to tell it"
     assert len(set(pids) - {process}) == 2, "the condition of a loop's item is each task's own"
+
+
+def test_what_is_evaluated_needs_no_process(run: Run) -> None:
+    process = "{{ lookup('ansible.builtin.pipe', 'echo $PPID') }}"
+    done = run(
+        [{"name": "fact", "ansible.builtin.set_fact": {"fact": process}}, {"name": "say", "ansible.builtin.debug": {"var": "fact"}}], WARM
+    )
+    assert len(set(re.findall(r'"fact": "(\d+)"', done.stdout))) == 1, "the command line's, on both hosts"
+
+
+def test_no_fork_has_what_belongs_to_a_task_of_this_process() -> None:
+    began = time.monotonic()
+    unforked_tasks.no_fork.acquire()
+    threading.Timer(0.3, unforked_tasks.no_fork.release).start()
+    child = os.fork()
+    if child == 0:
+        os._exit(unforked_tasks.no_fork.locked())
+    _pid, status = os.waitpid(child, 0)
+    assert time.monotonic() - began > 0.25
+    assert (status, unforked_tasks.no_fork.locked()) == (0, False)
