@@ -20,6 +20,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -159,6 +160,7 @@ def events() -> Any:
     return thread.worker._final_q if thread else display._final_q
 
 
+@cache
 def hand_over() -> None:
     """Have tasks done by this process where they need no other."""
     fork, serve = WorkerProcess.start, strategies.StrategyBase._process_rpc_queue
