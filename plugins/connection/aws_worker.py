@@ -91,7 +91,7 @@ from ansible.module_utils import ansible_release
 from ansible.plugins.connection import ensure_connect
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.display import Display
-from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks, worker_protocol, worker_read_ahead, worker_server
+from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks, worker_protocol
 
 SUPPORTED_CORE = ("2.21",)
 COLLECTIONS = ("amazon.aws", "community.aws", "indivillage.infra")
@@ -156,7 +156,7 @@ def outside(payload: bytes, reason: str) -> None:
     if worker_protocol.calls_aws(payload):
         directory = os.open(C.DEFAULT_LOCAL_TMP, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            worker_read_ahead.mark_stale(directory)
+            worker_protocol.mark_stale(directory)
         finally:
             os.close(directory)
 
@@ -167,7 +167,7 @@ def reads_of_runs_like_this() -> Path:
     # Ansible makes sets of them, whose order is another one in each run.
     said |= {name: sorted(context.CLIARGS.get(name) or ()) for name in ("tags", "skip_tags")}
     name = hashlib.sha256(json.dumps([str(Path.cwd()), said], default=list).encode()).hexdigest()[:32]
-    return Path(C.ANSIBLE_HOME) / worker_read_ahead.KEPT / name
+    return Path(C.ANSIBLE_HOME) / worker_protocol.READS_KEPT / name
 
 
 def interpreter_environment(command: str) -> dict[str, str] | None:
@@ -280,7 +280,7 @@ def start(directory: int, line: int, wrapper: str, *, read_ahead: bool) -> str:
     try:
         server = subprocess.run(
             [sys.executable, "-P", "-", str(directory), str(run_pidfd), settings],
-            input=worker_server.start_script(line).encode(),
+            input=worker_protocol.start_script(line).encode(),
             pass_fds=(directory, run_pidfd),
             env={**os.environ, **order},
             start_new_session=True,

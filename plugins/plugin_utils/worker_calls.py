@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import worker_read_ahead
+from . import worker_protocol, worker_read_ahead
 from .planning import operations
 
 
@@ -56,7 +56,7 @@ class Reads:
     def require_fresh(self, service: str, operation: str) -> None:
         """Before a call that may change something: nothing that was read ahead is used from now on."""
         if self._writes and worker_read_ahead.may_change(service, operation):
-            worker_read_ahead.mark_stale(self._directory)
+            worker_protocol.mark_stale(self._directory)
 
     def answer(self, request: Any) -> Any:
         """The answer to botocore's request, if it is there or under way."""

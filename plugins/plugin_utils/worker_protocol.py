@@ -12,9 +12,13 @@ import signal
 import socket
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 SOCKET_NAME = "aws_worker.sock"
 CALLS_NAME = "aws_worker.calls"
+STALE_NAME = "aws_worker.stale"
+READS_KEPT = "reads"  # below Ansible's home directory
+PACKAGE = "aws_worker"  # what the server calls the directory of this file
 READY = b"ready\n"
 # How a payload of AnsiballZ ends: its wrapper is defined above, the arguments follow, one a line.
 PAYLOAD_END = b'\n\nif __name__ == "__main__":\n'
@@ -31,6 +35,44 @@ def end_with(server: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != server:
         os._exit(1)
+
+
+def start_script(line: int) -> str:
+    """The script whose standard input makes an interpreter the server, with `main`'s arguments on its command line.
+
+    Its call of the payload's wrapper stands on the same line as in the payload, which an interpreter reads from its standard input too:
+    so the tracebacks that modules report are those of a fresh interpreter, down to the last frame. The worker's own files become a
+    package of another name than the collection's, which belongs to the payloads.
+    """
+    script = f"""\
+import sys, types
+package = types.ModuleType({PACKAGE!r})
+package.__path__ = [{str(Path(__file__).parent)!r}]
+sys.modules[{PACKAGE!r}] = package
+from {PACKAGE} import worker_server, worker_task
+_ansiballz_main = worker_server.main(*sys.argv[1:])
+try:
+    _ansiballz_main()
+except BaseException as end:
+    worker_task.finish(end)
+worker_task.finish(None)
+"""
+    padding = line - 1 - script[: script.index("    _ansiballz_main()")].count("\n")
+    return "\n" * padding + script
+
+
+def mark_stale(directory: int) -> None:
+    """Have nothing answered ahead any more, in the whole run."""
+    os.close(os.open(STALE_NAME, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=directory))
+
+
+def is_stale(directory: int) -> bool:
+    """Whether the run has changed something."""
+    try:
+        os.stat(STALE_NAME, dir_fd=directory)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class ColdError(Exception):

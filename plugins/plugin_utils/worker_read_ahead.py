@@ -40,9 +40,7 @@ MAXIMAL_AGE_SECONDS = 30.0
 MAXIMAL_WAIT_SECONDS = 60.0  # for an answer under way; a slow one is asked for again
 MAXIMAL_READS = 5000
 UNUSED_SECONDS = 30 * 24 * 3600
-KEPT = "reads"
 READS_NAME = "aws_worker.reads"
-STALE_NAME = "aws_worker.stale"
 
 # Answers with secrets or contents, questions about what changes by itself, and those by which tasks guard one another.
 NOT_AHEAD = re.compile(
@@ -154,20 +152,6 @@ def keep(file: Path, lines: bytes) -> None:
 
 
 # ---- In a task ----
-
-
-def mark_stale(directory: int) -> None:
-    """Have nothing answered ahead any more, in the whole run."""
-    os.close(os.open(STALE_NAME, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=directory))
-
-
-def is_stale(directory: int) -> bool:
-    """Whether the run has changed something."""
-    try:
-        os.stat(STALE_NAME, dir_fd=directory)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 class Asker:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The warm server behind the aws_worker connection: imports once what every AWS module imports, then forks one child per task.
 
-Started by the connection (see `start_script`) once per run, and gone with it. It stays single-threaded, so that its forks are safe. A
-client connects to the Unix socket in the run's temporary directory and sends one request (`send_request`). The server compares the code
-that it carries, once for all tasks with the same code, and forks; the child evaluates the request, takes over the file descriptors for
-stdout and stderr that came along, runs the payload and exits. The server answers on the same connection with one line:
+Started by the connection (see `worker_protocol.start_script`) once per run, and gone with it. It stays single-threaded, so that its forks
+are safe. A client connects to the Unix socket in the run's temporary directory and sends one request (`send_request`). The server compares
+the code that it carries, once for all tasks with the same code, and forks; the child evaluates the request, takes over the file descriptors
+for stdout and stderr that came along, runs the payload and exits. The server answers on the same connection with one line:
 
     exit <code>     the payload ran; the code is that of subprocess.Popen.returncode
     cold <reason>   nothing ran, the client shall run the payload in a fresh interpreter
@@ -33,11 +33,10 @@ from .planning import operations
 from .planning.state import State
 from .worker_calls import CallLog
 from .worker_library import Library, load_library
-from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, end_with, receive_request
+from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, end_with, is_stale, receive_request
 from .worker_task import Surroundings, compiled, take
 
 MAXIMAL_WRITES_BYTES = 16 << 20
-PACKAGE = "aws_worker"  # what the server calls the directory of this file
 
 
 @dataclass
@@ -152,7 +151,7 @@ class Server:
                         received.close()  # whoever waits for the task's output waits until nobody has these any more
                         os.environ.clear()
                         os.environ.update(environment)
-                        stale = partial(worker_read_ahead.is_stale, self._files.directory)
+                        stale = partial(is_stale, self._files.directory)
                         log = CallLog(self._files.calls, "read ahead", "ahead").write
                         ahead = worker_read_ahead.ReadAhead(reads, stale, log)
                         ahead.start()
@@ -200,30 +199,6 @@ def listen(directory: int, name: str) -> socket.socket:
     listener.bind(f"/proc/self/fd/{directory}/{name}")
     listener.listen(128)
     return listener
-
-
-def start_script(line: int) -> str:
-    """The script whose standard input makes an interpreter the server, with `main`'s arguments on its command line.
-
-    Its call of the payload's wrapper stands on the same line as in the payload, which an interpreter reads from its standard input too:
-    so the tracebacks that modules report are those of a fresh interpreter, down to the last frame. The worker's own files become a
-    package of another name than the collection's, which belongs to the payloads.
-    """
-    script = f"""\
-import sys, types
-package = types.ModuleType({PACKAGE!r})
-package.__path__ = [{str(Path(__file__).parent)!r}]
-sys.modules[{PACKAGE!r}] = package
-from {PACKAGE} import worker_server, worker_task
-_ansiballz_main = worker_server.main(*sys.argv[1:])
-try:
-    _ansiballz_main()
-except BaseException as end:
-    worker_task.finish(end)
-worker_task.finish(None)
-"""
-    padding = line - 1 - script[: script.index("    _ansiballz_main()")].count("\n")
-    return "\n" * padding + script
 
 
 def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[], None]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.indivillage.infra.plugins.connection import aws_worker
-from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_protocol, worker_server, worker_task
+from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_protocol, worker_task
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import Library
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_protocol import ColdError
 
@@ -167,7 +167,7 @@ def test_code_is_compared_once_and_stays_what_was_compared(library: Library, tmp
 
 
 def test_a_loaded_module_whose_file_changed_at_the_start_is_cold(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ansible_collections.a.b.plugins.on_disk", worker_server)
+    monkeypatch.setitem(sys.modules, "ansible_collections.a.b.plugins.on_disk", worker_protocol)
     data = payload(GOOD)
     with pytest.raises(ColdError, match="on_disk"):
         prepare(data, library, worker_protocol.call_line(data))
@@ -239,4 +239,4 @@ def test_both_outputs_are_read_to_their_end() -> None:
 
 def test_the_server_script_calls_on_the_line_of_the_payload() -> None:
     for line in (40, 266):
-        assert worker_server.start_script(line).splitlines()[line - 1] == "    _ansiballz_main()"
+        assert worker_protocol.start_script(line).splitlines()[line - 1] == "    _ansiballz_main()"
