@@ -76,11 +76,28 @@ TASKS = [
     debug("said", True, register="said"),
     {
         "name": "set",
-        "ansible.builtin.set_fact": {"given": {"a": [1, "{{ said.msg }}"]}, "kept": "{{ inventory_hostname }}", "cacheable": True},
+        "ansible.builtin.set_fact": {
+            "given": {"a": [1, "{{ said.msg }}"]},
+            "kept": "{{ inventory_hostname }}",
+            "kept_list": [1],
+            "cacheable": True,
+        },
     },
     {"name": "what was set", "ansible.builtin.debug": {"msg": "{{ given.a[1] }} {{ kept }} {{ ansible_facts.kept }}"}},
     {"name": "set in turn", "ansible.builtin.set_fact": {"given": "{{ given | combine({item: item}) }}"}, "loop": ["x", "y"]},
     {"name": "projected", "ansible.builtin.debug": {"var": "given"}, "register": {"taken": "_task.result.given"}},
+    *(
+        {
+            "name": f"change {name} in a template",
+            "ansible.builtin.debug": {"msg": f"{{{{ {name}.append(1) }}}} {{{{ {name} }}}}"},
+            "loop": [1, 2],
+        }
+        for name in ("declared", "given.a", "hostvars.a.given.a", "ansible_facts.kept_list")
+    ),
+    {
+        "name": "unchanged",
+        "ansible.builtin.debug": {"msg": "{{ declared }} {{ given.a }} {{ hostvars.a.given.a }} {{ ansible_facts.kept_list }}"},
+    },
     {"name": "holds", "ansible.builtin.assert": {"that": ["given.x == 'x'", "taken is defined"], "success_msg": "yes"}},
     {
         "name": "does not hold",
@@ -131,7 +148,13 @@ def run(tmp_path: Path) -> Run:
         settings = f"collections_path = {ROOT}/collections\ncallback_plugins = {tmp_path}/plugins\ncallbacks_enabled = {enabled}\n"
         (tmp_path / "ansible.cfg").write_text(f"[defaults]\n{settings}")
         (tmp_path / "included.yml").write_text(yaml.safe_dump([debug("included", "inventory_hostname == 'a'")]))
-        head = {"name": "Test", "hosts": "all", "gather_facts": False, "handlers": HANDLERS, "vars": {"ansible_connection": "local"}}
+        head = {
+            "name": "Test",
+            "hosts": "all",
+            "gather_facts": False,
+            "handlers": HANDLERS,
+            "vars": {"ansible_connection": "local", "declared": [0, "{{ inventory_hostname }}"]},
+        }
         (tmp_path / "play.yml").write_text(yaml.safe_dump([{**head, "tasks": tasks}], width=10_000))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
         environment |= {"ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"), "ANSIBLE_HOME": str(tmp_path / "home"), "ANSIBLE_NOCOLOR": "1"}
