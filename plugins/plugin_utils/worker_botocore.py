@@ -108,13 +108,13 @@ def _share_handlers() -> None:
 def _share_builtin_handlers() -> None:
     """A new session has the tree of handlers that botocore's own make; what is added to their list later is registered by each session."""
     session: Any = importlib.import_module("botocore.session").Session
-    handlers: list[tuple[Any, ...]] = importlib.import_module("botocore.handlers").BUILTIN_HANDLERS
+    handlers: Any = importlib.import_module("botocore.handlers")
     register = session._register_builtin_handlers
-    own, tree = list(handlers), session()._events._emitter._handlers
+    own, tree = list(handlers.BUILTIN_HANDLERS), session()._events._emitter._handlers
 
     def register_builtin_handlers(self: Any, events: Any) -> None:
-        added = handlers[len(own) :]
-        if events._emitter._handlers._root["children"] or handlers[: len(own)] != own or any(len(handler) != 2 for handler in added):
+        known, added = handlers.BUILTIN_HANDLERS[: len(own)], handlers.BUILTIN_HANDLERS[len(own) :]
+        if events._emitter._handlers._root["children"] or known != own or any(len(handler) != 2 for handler in added):
             register(self, events)
             return
         events._emitter._handlers = copy.copy(tree)

@@ -40,6 +40,9 @@ clients += [
     session.create_client("s3", region_name="us-east-1", **keys), first.client("elbv2"), first.client("cloudwatch"),
     botocore.session.Session(include_builtin_handlers=False).create_client("logs", region_name="us-east-1", **keys),
 ]
+botocore.handlers.BUILTIN_HANDLERS = [("before-send", counted), *botocore.handlers.BUILTIN_HANDLERS]
+clients.append(first.client("sqs"))
+clients.append(botocore.session.Session().create_client("sqs", region_name="us-east-1", **keys))
 
 def handlers(client, event):
     events = client.meta.events
