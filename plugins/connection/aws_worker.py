@@ -91,7 +91,7 @@ from ansible.module_utils import ansible_release
 from ansible.plugins.connection import ensure_connect
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.display import Display
-from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks, worker_protocol
+from ansible_collections.indivillage.infra.plugins.plugin_utils import turns, worker_protocol
 
 SUPPORTED_CORE = ("2.21",)
 COLLECTIONS = ("amazon.aws", "community.aws", "indivillage.infra")
@@ -123,7 +123,7 @@ class Connection(LocalConnection):
                 display.vvv(f"AWS WORKER: {cmd}", host=self._play_context.remote_addr)
                 return result
         outside(in_data or b"", reason)
-        with unforked_tasks.waiting():
+        with turns.waiting():
             return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
 
     def put_file(self, in_path: str, out_path: str) -> None:
@@ -197,7 +197,7 @@ def run(request: worker_protocol.Request, *, read_ahead: bool) -> tuple[int, byt
     Whoever comes first decides for the run whether it reads ahead.
     """
     with connect(request.payload, read_ahead=read_ahead) as worker:
-        with unforked_tasks.no_fork:  # the end of the outputs is when nobody has the other ends any more
+        with turns.no_fork:  # the end of the outputs is when nobody has the other ends any more
             stdout, stdout_end = os.pipe()
             stderr, stderr_end = os.pipe()
             try:
@@ -206,7 +206,7 @@ def run(request: worker_protocol.Request, *, read_ahead: bool) -> tuple[int, byt
             finally:
                 os.close(stdout_end)
                 os.close(stderr_end)
-        with unforked_tasks.waiting(worker):
+        with turns.waiting(worker):
             outputs = read_to_end(stdout, stderr)
             with worker.makefile() as answers:
                 word, _space, detail = answers.readline().rstrip("\n").partition(" ")

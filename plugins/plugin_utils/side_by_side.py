@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from queue import Empty, SimpleQueue
 
-from ansible_collections.indivillage.infra.plugins.plugin_utils.unforked_tasks import waiting
+from ansible_collections.indivillage.infra.plugins.plugin_utils.turns import waiting
 
 
 def in_order[T](calls: Sequence[Callable[[], T]], limit: int) -> Iterator[Future[T]]:

@@ -13,13 +13,7 @@ some templates, asks the worker's server to run a module, and sends a result bac
 
 from __future__ import annotations
 
-import contextvars
-import os
-import socket
-import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +27,7 @@ from ansible.plugins import strategy as strategies
 from ansible.plugins.loader import action_loader
 from ansible.template import Templar
 from ansible.utils.display import Display
+from ansible_collections.indivillage.infra.plugins.plugin_utils import turns
 
 display = Display()
 
@@ -44,120 +39,51 @@ SIDE_BY_SIDE = "indivillage.infra.each"
 # What makes a task wait by itself, run elsewhere or as somebody else, or count the forks.
 UNSUITABLE = ("async_val", "become", "debugger", "delegate_to", "retries", "throttle", "timeout", "until")
 
-no_fork = threading.Lock()
-"""Held while descriptors exist that no fork may inherit; every fork takes it."""
-os.register_at_fork(before=no_fork.acquire, after_in_parent=no_fork.release, after_in_child=no_fork.release)
-
-
-_something_to_do = threading.Event()
-
 
 class _Results(deque[Any]):
     """The results that the strategy has to look at; each ends its sleep."""
 
     def append(self, result: Any) -> None:
         super().append(result)
-        _something_to_do.set()
+        turns.something_to_do.set()
 
 
 def _sleep(seconds: float) -> None:
     """Of the strategy, between two looks at what its tasks do."""
-    if _something_to_do.wait(seconds):
-        _something_to_do.clear()
+    if turns.something_to_do.wait(seconds):
+        turns.something_to_do.clear()
 
 
 class _HoldsError(BaseException):
     """Ends the executor before it would run a task; passes by its error handling."""
 
 
-class TaskThread:
+class TaskThread(turns.Turn):
     """One task under way in this process."""
 
-    current = threading.local()
-    under_way: list[TaskThread] = []  # noqa: RUF012  # of the process, as its threads are
-    connections: set[socket.socket] = set()  # noqa: RUF012
-
     def __init__(self, worker: WorkerProcess, task: Task, variables: dict[str, Any]) -> None:
+        super().__init__(self._do)
         self.worker, self._task, self._variables = worker, task, variables
-        self._turn, self._given_up = threading.Semaphore(0), threading.Semaphore(0)
-        self._waits = self._is_over = False
 
     def begin(self) -> None:
-        """Do the task as far as it comes without waiting."""
-        vars(self.worker).update(is_alive=lambda: not self._is_over, terminate=self.give_up)
-        self.under_way.append(self)
-        threading.Thread(target=contextvars.copy_context().run, args=(self._run,), daemon=True).start()
-        self._let_go_on()
+        """Do the task as far as it comes without waiting; the worker answers for it."""
+        super().begin()
+        vars(self.worker).update(is_alive=lambda: not self.is_over, terminate=turns.give_up)
 
-    @classmethod
-    def go_on(cls) -> None:
-        """Do what tasks can do that have waited long enough; called by the main thread between other things."""
-        for thread in list(cls.under_way):
-            if not thread._waits:
-                thread._let_go_on()
-
-    def _let_go_on(self) -> None:
-        self._turn.release()
-        self._given_up.acquire()
-        if self._is_over:
-            self.under_way.remove(self)
-
-    def _run(self) -> None:
-        self.current.thread = self
-        self._turn.acquire()
+    def _do(self) -> None:
         worker, task = self.worker, self._task
-        try:
-            with TaskContext.create(task=task, task_vars=self._variables, host_name=worker._host.name):
-                try:
-                    task.squash()
-                    _send(worker, task, _executor(worker).run())
-                except BaseException as error:  # of what no task should do; a run waits for each result
-                    _send(worker, task, UnifiedTaskResult.create_from_action_exception(error))
-        finally:
-            self._is_over = True
-            self._given_up.release()
-
-    @contextmanager
-    def wait(self) -> Iterator[None]:
-        """Give the turn up."""
-        self._waits = True
-        self._given_up.release()
-        try:
-            yield
-        finally:
-            self._waits = False
-            _something_to_do.set()
-            self._turn.acquire()
-
-    @classmethod
-    def give_up(cls) -> None:
-        """End what the worker does for this process, as a fork's end would; whoever waits for it does not get the turn again."""
-        for connection in list(cls.connections):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def waiting(connection: socket.socket | None = None) -> Iterator[None]:
-    """Let other tasks go on, if this is the thread of one, while this one waits, for what comes by this connection if that is known."""
-    thread: TaskThread | None = getattr(TaskThread.current, "thread", None)
-    if connection:
-        TaskThread.connections.add(connection)
-    try:
-        if thread:
-            with thread.wait():
-                yield
-        else:
-            yield
-    finally:
-        if connection:
-            TaskThread.connections.discard(connection)
+        with TaskContext.create(task=task, task_vars=self._variables, host_name=worker._host.name):
+            try:
+                task.squash()
+                _send(worker, task, _executor(worker).run())
+            except BaseException as error:  # of what no task should do; a run waits for each result
+                _send(worker, task, UnifiedTaskResult.create_from_action_exception(error))
 
 
 def events() -> Any:
     """The queue for what a task tells beside its result."""
-    thread: TaskThread | None = getattr(TaskThread.current, "thread", None)
-    return thread.worker._final_q if thread else display._final_q
+    turn = turns.current()
+    return turn.worker._final_q if isinstance(turn, TaskThread) else display._final_q
 
 
 @cache
@@ -171,7 +97,7 @@ def hand_over() -> None:
 
     def process_rpc_queue(self: strategies.StrategyBase) -> None:
         serve(self)
-        TaskThread.go_on()
+        turns.go_on()
 
     WorkerProcess.start, strategies.StrategyBase._process_rpc_queue = start, process_rpc_queue
     # A strategy looks every some milliseconds whether a process has ended; threads can tell.

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks
+from ansible_collections.indivillage.infra.plugins.plugin_utils import turns
 
 ROOT = Path(__file__).parents[3]
 PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
@@ -215,11 +215,11 @@ def test_what_is_evaluated_needs_no_process(run: Run) -> None:
 
 def test_no_fork_has_what_belongs_to_a_task_of_this_process() -> None:
     began = time.monotonic()
-    unforked_tasks.no_fork.acquire()
-    threading.Timer(0.3, unforked_tasks.no_fork.release).start()
+    turns.no_fork.acquire()
+    threading.Timer(0.3, turns.no_fork.release).start()
     child = os.fork()
     if child == 0:
-        os._exit(unforked_tasks.no_fork.locked())
+        os._exit(turns.no_fork.locked())
     _pid, status = os.waitpid(child, 0)
     assert time.monotonic() - began > 0.25
-    assert (status, unforked_tasks.no_fork.locked()) == (0, False)
+    assert (status, turns.no_fork.locked()) == (0, False)
