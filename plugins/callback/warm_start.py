@@ -20,7 +20,8 @@ description:
     Values are no part of it, and templates out of a vault are not kept.
   - Tasks that only evaluate something, or that the aws_worker connection runs, need no process of their own here, and neither do those that
     are skipped. Ansible's own does them, one after another but for what they wait for.
-  - It prints nothing and changes no result. What it cannot load or keep is left to the tasks.
+  - It prints nothing and changes no result. What it cannot load or keep is left to the tasks, as everything is with a version of
+    ansible-core other than those it has been tested with.
 requirements:
   - Enabled by C(callbacks_enabled) in C(ansible.cfg).
 """
@@ -33,9 +34,12 @@ from typing import Any
 import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, filter_loader, lookup_loader, shell_loader, test_loader
-from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks
-from ansible_collections.indivillage.infra.plugins.plugin_utils.kept_templates import KeptTemplates
-from ansible_collections.indivillage.infra.plugins.plugin_utils.packed_cache import PackedCache
+from ansible_collections.indivillage.infra.plugins.plugin_utils import core_version
+
+if core_version.is_supported():
+    from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks
+    from ansible_collections.indivillage.infra.plugins.plugin_utils.kept_templates import KeptTemplates
+    from ansible_collections.indivillage.infra.plugins.plugin_utils.packed_cache import PackedCache
 
 COLLECTION = "indivillage.infra"
 # One of each file: what a file defines beside it is loaded with it.
@@ -67,6 +71,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Load the plugins, and take over what earlier runs have packed and compiled."""
+        if not core_version.is_supported():
+            return
         own = Path(__file__).parents[1] / "filter"
         filters = tuple(f"{COLLECTION}.{path.stem}" for path in own.glob("*.yml"))
         for loader, names in (*PLUGINS, (filter_loader, filters)):

@@ -91,9 +91,8 @@ from ansible.module_utils import ansible_release
 from ansible.plugins.connection import ensure_connect
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.utils.display import Display
-from ansible_collections.indivillage.infra.plugins.plugin_utils import turns, worker_protocol
+from ansible_collections.indivillage.infra.plugins.plugin_utils import core_version, turns, worker_protocol
 
-SUPPORTED_CORE = ("2.21",)
 COLLECTIONS = ("amazon.aws", "community.aws", "indivillage.infra")
 START_SECONDS = 60
 LOCK_NAME = "aws_worker.lock"
@@ -133,11 +132,11 @@ class Connection(LocalConnection):
 
 def require_supported_core() -> None:
     """Stop on a version of ansible-core whose payloads this connection has not been tested with."""
-    version = ansible_release.__version__
-    if version.rpartition(".")[0] not in SUPPORTED_CORE:
+    if not core_version.is_supported():
         raise AnsibleConnectionFailure(
-            f"The connection indivillage.infra.aws_worker is made for ansible-core {', '.join(SUPPORTED_CORE)} and this is {version}: "
-            "install a supported version, or set stack_connection to local in the inventory (slower, same results)."
+            f"The connection indivillage.infra.aws_worker is made for ansible-core {', '.join(core_version.SUPPORTED)} and this is "
+            f"{ansible_release.__version__}: install a supported version, or set stack_connection to local in the inventory (slower, same "
+            "results)."
         )
 
 

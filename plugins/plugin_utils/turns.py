@@ -66,16 +66,11 @@ class Turn:
             something_to_do.set()
             self._turn.acquire()
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether it wants the turn."""
-        return not self._waits
-
 
 def go_on() -> None:
     """Give the turn to each thread that wants it; called by the main thread between other things."""
     for turn in _under_way.copy():
-        if turn.is_ready:
+        if not turn._waits:
             turn._let_go_on()
 
 

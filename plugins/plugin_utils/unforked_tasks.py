@@ -106,19 +106,26 @@ def hand_over() -> None:
 
 def _is_begun(worker: WorkerProcess) -> bool:
     """Whether this process does the task, or has told that it is skipped; else the worker has to start."""
-    # Of its own, as in a fork: the executor writes to both.
-    task, variables = worker._task.copy(exclude_parent=True, exclude_tasks=True), dict(worker._task_vars)
-    task._parent = worker._task._parent
+    task = worker._task
     try:
-        if _is_suitable(worker, task, variables):
-            TaskThread(worker, task, variables).begin()
+        if _is_suitable(worker):
+            TaskThread(worker, *_own(worker)).begin()
             return True
-        return _is_skipped(worker, task, variables)
+        # Loops are left out: their condition is one of each item.
+        return bool(task.when) and task.loop is None and _is_skipped(worker, *_own(worker))
     except Exception:  # the fork meets it again, and reports it
         return False
 
 
-def _is_suitable(worker: WorkerProcess, task: Task, variables: dict[str, Any]) -> bool:
+def _own(worker: WorkerProcess) -> tuple[Task, dict[str, Any]]:
+    """The task and its variables as a fork would have them: the executor writes to both."""
+    task = worker._task.copy(exclude_parent=True, exclude_tasks=True)
+    task._parent = worker._task._parent
+    return task, dict(worker._task_vars)
+
+
+def _is_suitable(worker: WorkerProcess) -> bool:
+    task, variables = worker._task, worker._task_vars
     action = task.resolved_action or task.action
     if any(getattr(task, name) for name in UNSUITABLE) or (task.loop is not None and task.loop_control.pause):
         return False
@@ -131,9 +138,7 @@ def _is_suitable(worker: WorkerProcess, task: Task, variables: dict[str, Any]) -
 
 
 def _is_skipped(worker: WorkerProcess, task: Task, variables: dict[str, Any]) -> bool:
-    """Whether the task is skipped; if it is, its result is on its way. Loops are left out: their condition is one of each item."""
-    if not task.when or task.loop is not None:
-        return False
+    """Whether the task is skipped; if it is, its result is on its way."""
     with TaskContext.create(task=task, task_vars=variables, host_name=worker._host.name):
         # First by itself, since most conditions hold: the executor does more before it comes to them. Its warnings are the result's.
         with DeferredWarningContext(variables=variables):
