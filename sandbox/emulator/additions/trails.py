@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trails: their selectors, their names, their tags.
+"""Trails: their selectors, their names, their tags, and what other regions see of them.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetEventSelectors.html (a trail begins with all management events)
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DeleteTrail.html (by name or ARN; what is not there is an error)
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_RemoveTags.html (tags without values)
-moto 5.2.5 tells no selectors until some are put, keeps advanced ones when others replace them, deletes by name only and in silence, needs
-values to remove tags, and leaves trails out of the Resource Groups Tagging API.
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-multi-region-trails.html (each region has a multi-region trail)
+https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html (its home region alone may change it)
+moto 5.2.5 lists multi-region trails in every region and tells their selectors in their own alone. It tells no selectors until some are put,
+keeps advanced ones when others replace them, deletes by name only and in silence, needs values to remove tags, and leaves trails out of
+the Resource Groups Tagging API.
 """
 
 from __future__ import annotations
@@ -35,6 +38,14 @@ def install() -> None:
     def get_event_selectors(original: Any, self: Any) -> tuple[list[Any], list[Any]]:
         selectors, advanced = original(self)
         return (selectors or ([] if advanced else [_FIRST])), advanced
+
+    for read in ("get_event_selectors", "get_insight_selectors"):
+
+        @wrap(CloudTrailBackend, read)
+        def of_any_region(original: Any, self: Any, trail_name: str) -> Any:
+            seen = (trail for trail in self.describe_trails(include_shadow_trails=True) if trail.arn == trail_name)
+            home = next((trail.region_name for trail in seen), self.region_name)
+            return original(cloudtrail_backends[self.account_id][home], trail_name)
 
     @wrap(CloudTrailBackend, "delete_trail")
     def delete_trail(original: Any, self: Any, name: str) -> None:

@@ -61,6 +61,17 @@ def test_a_trail_records_everything_from_its_first_moment(run: Run, key: str) ->
     assert result["resource"]["arn"] == "arn:aws:cloudtrail:us-east-1:123456789012:trail/trail"
 
 
+def test_every_region_tells_what_a_trail_of_all_regions_records(run: Run, key: str) -> None:
+    arn = run(cloudtrail_trail, **TRAIL, kms_key_id="alias/audit", data_arns=["arn:aws:s3:::uploads/"])["resource"]["arn"]
+    run(cloudtrail_trail, **{**TRAIL, "name": "here", "multi_region": False})
+    home, elsewhere = boto3.client("cloudtrail"), boto3.client("cloudtrail", region_name="us-west-2")
+    assert elsewhere.get_event_selectors(TrailName=arn)["EventSelectors"] == home.get_event_selectors(TrailName=arn)["EventSelectors"] != []
+    assert elsewhere.get_insight_selectors(TrailName=arn)["TrailARN"] == arn
+    for unknown in (arn.replace("trail/trail", "trail/here"), "trail"):
+        with pytest.raises(elsewhere.exceptions.TrailNotFoundException):
+            elsewhere.get_event_selectors(TrailName=unknown)
+
+
 def test_a_plan_of_a_new_trail(plan_of: Plan) -> None:
     planned = plan_of(cloudtrail_trail, **TRAIL, data_arns=["arn:aws:s3:::uploads/"])
     assert planned["action"] == "create"
