@@ -11,6 +11,8 @@ from pathlib import Path
 import ansible_collections
 import pytest
 import yaml
+from ansible_collections.indivillage.infra.plugins.plugin_utils import core_version
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,3 +61,9 @@ def test_installed_packages_are_the_locked_ones() -> None:
 
 def test_changelog_names_the_version_of_galaxy_or_is_unreleased() -> None:
     assert re.search(r"^## (Unreleased|\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+def test_inner_workings_of_ansible_core_are_used_on_the_versions_that_the_collection_requires() -> None:
+    required = SpecifierSet(yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["requires_ansible"])
+    assert {f"2.{minor}" for minor in range(100) if f"2.{minor}.0" in required} == set(core_version.SUPPORTED)
+    assert metadata.version("ansible-core") in required
