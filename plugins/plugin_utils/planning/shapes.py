@@ -7,7 +7,7 @@ import datetime
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from .placeholders import placeholder
@@ -122,12 +122,17 @@ def identifiers(thing: str, structure: Mapping[str, Any]) -> set[str]:
 
 def meet(left: Set[str], right: Set[str]) -> bool:
     """Whether two sets of identifiers name the same thing: they share one, or an ARN or a URL ends with the name or id."""
-    return not left.isdisjoint(right) or _ends_with(left, right) or _ends_with(right, left)
+    return not (left.isdisjoint(right) and _ends(left).isdisjoint(right) and _ends(right).isdisjoint(left))
 
 
-def _ends_with(long: Set[str], short: Set[str]) -> bool:
-    whole = [text for text in long if text.startswith(("arn:", "http"))]
-    return any(text.endswith((f":{end}", f"/{end}")) for text in whole for end in short)
+def _ends(texts: Set[str]) -> Set[str]:
+    """What the ARNs and URLs among these end with, from each of their parts on."""
+    return {end for text in texts if text.startswith(("arn:", "http")) for end in _ends_of(text)}
+
+
+@lru_cache(1 << 14)
+def _ends_of(text: str) -> tuple[str, ...]:
+    return tuple(text[index + 1 :] for index, letter in enumerate(text) if letter in ":/")
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class Write:
 
     def ready(self) -> Write:
         """The same, with what reads ask it for again and again worked out."""
-        _ = self.creates, self.deletes, self.identifiers, self.targets, self.mark
+        _ = self.creates, self.deletes, self.mark, meet(self.identifiers, self.targets)
         return self
 
     def is_named_by(self, texts: set[str]) -> bool:
@@ -323,11 +323,13 @@ def lay_over(write: Write, view: View, trace: Trace) -> None:
 
 def _concerns(write: Write, node: Node) -> bool:
     """Whether a write is about the very thing that a structure describes."""
+    if not meet(write.targets, node.identifiers):
+        return False
     kind, thing = bare(write.noun), bare(node.thing)
     related = kind == thing or (not node.path and kind.startswith(thing)) or (kind.startswith(thing) and not write.creates)
     for name, value in write.given.items():
         told = set(strings(value))
-        if not told or not meet(told, set(node.identifiers)):
+        if not told or not meet(told, node.identifiers):
             continue
         if related and (identifies(name, node.thing) or not node.path):
             return True
@@ -398,7 +400,7 @@ def _is_tagged(node: Node, resources: set[str]) -> bool:
     arns = {text for text in node.identifiers if text.startswith("arn:")}
     if arns and all(text.startswith("arn:") for text in resources):
         return bool(arns & resources)
-    return meet(resources, set(node.identifiers))
+    return meet(resources, node.identifiers)
 
 
 def _is_of_kind(node: Node, kind: str) -> bool:
