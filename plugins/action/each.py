@@ -19,6 +19,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.core_loop import
     module_arguments,
 )
 from ansible_collections.indivillage.infra.plugins.plugin_utils.packed_module import PackedModule
+from ansible_collections.indivillage.infra.plugins.plugin_utils.shared_variables import SharedVariables
 from ansible_collections.indivillage.infra.plugins.plugin_utils.side_by_side import in_order
 
 OPTIONS: dict[str, Any] = {
@@ -29,6 +30,7 @@ OPTIONS: dict[str, Any] = {
     "when": {"type": "raw"},
     "concurrency": {"type": "int"},
 }
+LOOP_VARIABLES = ("ansible_loop_var", LOOP_VARIABLE)
 PER_ITEM = {"arguments", "label", "when"}  # evaluated for each item, not once
 CONCURRENCY_VARIABLE = "stack_concurrency"
 DEFAULT_CONCURRENCY = 8
@@ -58,7 +60,9 @@ class ActionModule(ActionBase):
         module = self._resolve(options["module"])
         concurrency = options["concurrency"] or int(self._templar.template(variables.get(CONCURRENCY_VARIABLE, DEFAULT_CONCURRENCY)))
         self._values = options["items"]
-        items = [self._prepare(value, module, options, variables) for value in self._values]
+        templates = [options["arguments"], options["label"], self._task.module_defaults]
+        shared = SharedVariables(self._templar._engine, variables, templates, own=LOOP_VARIABLES)
+        items = [self._prepare(value, module, options, variables, shared) for value in self._values]
         loop = Loop(self._task, module)
         outcomes = self._outcomes(module, [item for item in items if not item.skipped and not item.error], concurrency, variables)
         for item in items:
@@ -83,10 +87,11 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{full_name} does its work on the control node: use it in a loop.", obj=name)
         return full_name
 
-    def _prepare(self, value: Any, module: str, options: Result, variables: dict[str, Any]) -> Item:
+    def _prepare(self, value: Any, module: str, options: Result, variables: dict[str, Any], shared: SharedVariables) -> Item:
         """Evaluate what the task says of an item."""
-        item = Item(value, {**variables, "ansible_loop_var": LOOP_VARIABLE, LOOP_VARIABLE: value}, label=value)
-        templar = self._templar.copy_with_new_env(available_variables=item.variables)
+        own = dict(zip(LOOP_VARIABLES, (LOOP_VARIABLE, value), strict=True))
+        item = Item(value, {**variables, **own}, label=value)
+        engine = shared.engine(own)
         when = options["when"]
         with item.messages:
             try:
@@ -94,9 +99,9 @@ class ActionModule(ActionBase):
                     holds, item.condition = first_false(self._task, when if isinstance(when, list) else [when], item.variables)
                     item.skipped = not holds
                 if options["label"] is not None:
-                    item.label = templar.template(options["label"])
+                    item.label = engine.template(options["label"])
                 if not item.skipped:
-                    item.arguments = module_arguments(self._task, module, options["arguments"], templar._engine)
+                    item.arguments = module_arguments(self._task, module, options["arguments"], engine)
             except Exception as error:
                 item.error = error
         return item

@@ -16,7 +16,8 @@ description:
     do not depend on one another.
   - Needs the connection P(indivillage.infra.aws_worker#connection). On any other one the items run one after another, as in a loop.
   - "All items are tried. When one fails the task fails, with the message C(One or more items failed)."
-  - The item's variable is always C(item). The task's own C(vars) may speak of it.
+  - The item's variable is always C(item). The task's own C(vars) may speak of it. Variables that do not, neither by themselves nor by
+    what they are made of, are evaluated once for all items.
 options:
   module:
     description: The module's name. One that has an action plugin, such as P(ansible.builtin.copy#module), needs a loop.
