@@ -30,6 +30,8 @@ FIRST_SERVICE = "ec2"
 # Where the source of a module names a service: client("rds"), client(module, "rds"), service = "rds".
 SERVICE = re.compile(r"""(?:client\((?:[\w.]+, *)?|\bservice = )["']([a-z0-9-]+)["']""")
 PACKED = re.compile(rb"'([A-Za-z0-9+/=]*)',\n\)\s*")  # what follows in a payload on the name of the packed files
+EMPTY = base64.b64encode(b"PK\5\6" + bytes(18)).decode()  # an archive without files
+RESPAWN = "ansible/module_utils/common/respawn.py"
 # Written by AnsiballZ itself in place of the files on disk; `load_packages` has made the same.
 PAYLOAD_PACKAGES = {"ansible/__init__.py", "ansible/module_utils/__init__.py"}
 
@@ -59,6 +61,9 @@ class Library:
     def text_of(self, received: Received) -> str:
         """The packed files of a task, as its wrapper takes them; raises ColdError unless they are what would be imported here.
 
+        None of them is read after that, since all come from here, unless the module starts itself again with another interpreter. So
+        they are left out, which the wrapper would unpack, add to and write to a temporary folder.
+
         Compared once. What is not loaded yet is compiled with it, so that later tasks run what was compared, whatever becomes of the
         files, and need not compile it again. Nor need they read the models of the services that it names.
         """
@@ -74,7 +79,7 @@ class Library:
                 if source and module not in sys.modules:
                     importlib.machinery.SourceFileLoader(module, str(source)).get_code(module)
                     self.load_services(SERVICE.findall(archive.read(name).decode()))
-            self.texts[received.digest] = packed[1].decode("ascii")
+            self.texts[received.digest] = packed[1].decode("ascii") if RESPAWN in archive.namelist() else EMPTY
             gc.freeze()  # children do not touch the memory of this either
         return self.texts[received.digest]
 
@@ -121,6 +126,8 @@ def load_library(roots: Mapping[str, Path]) -> Library:
     started = time.time()
     load_packages(roots)
     importlib.import_module("ansible.module_utils._internal._ansiballz._loader")
+    profiles = importlib.import_module("ansible.module_utils._internal._json._profiles")
+    load_all(profiles.__name__, Path(profiles.__path__[0]))  # what modules' arguments and results are written in
     for package, directory in roots.items():
         if package != "ansible":
             load_all(f"{package}.plugins.module_utils", directory / "plugins/module_utils")
