@@ -73,9 +73,7 @@ class CallbackModule(CallbackBase):
         """Load the plugins, and take over what earlier runs have packed and compiled."""
         if not core_version.is_supported():
             return
-        own = Path(__file__).parents[1] / "filter"
-        filters = tuple(f"{COLLECTION}.{path.stem}" for path in own.glob("*.yml"))
-        for loader, names in (*PLUGINS, (filter_loader, filters)):
+        for loader, names in PLUGINS:
             for name in names:
                 with suppress(Exception):  # the task that needs it reports it
                     loader.get(name, class_only=True)
@@ -88,7 +86,6 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Keep the garbage collectors of the forks from touching, and so copying, the memory of what is loaded."""
-        gc.collect()
         gc.freeze()
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
