@@ -24,8 +24,8 @@ description:
     The result tells under C(plan) what an apply would do, with the values of each field before and after. A task that cannot run under
     the guard stops with an error.
   - Outside check mode a call that deletes what holds data is refused, unless O(approved_deletions) names the resource.
-  - With O(read_ahead), which is on, a process beside the tasks makes the reads that the run before has made, in their order, before the
-    tasks ask for them. See C(docs/worker.md).
+  - A process beside the tasks makes their calls, with clients and connections that last as long as the run. With O(read_ahead), which is
+    on, it makes the reads that the run before has made, in their order, before the tasks ask for them. See C(docs/worker.md).
   - In Ansible's own temporary folder of the run, which only its owner may enter, stand Unix sockets, a list of the AWS calls that were
     made, without their parameters, and what was read, with the parameters and without the answers. The latter is kept for the next run
     of the same playbooks and inventory, in C(reads) below Ansible's home directory, for its owner alone.
@@ -44,7 +44,7 @@ options:
   read_ahead:
     description:
       - Make reads ahead of the tasks that will need them, as far as the last run of the same playbooks, inventory, tags and limit tells.
-      - An answer is given to the very same request only, once, at most 30 seconds old, and not after the first change of the run.
+      - An answer is given to the very same call only, once, at most 30 seconds old, and not after the first change of the run.
     type: bool
     default: true
     vars:
@@ -70,6 +70,7 @@ options:
 """
 
 import fcntl
+import functools
 import hashlib
 import importlib
 import json
@@ -184,6 +185,7 @@ def interpreter_environment(command: str) -> dict[str, str] | None:
     return environment if words in ([sys.executable], [sys.executable, "&&", "sleep", "0"]) else None
 
 
+@functools.cache  # Ansible leaves it as it was started with
 def current_umask() -> int:
     # Asking the operating system instead would mean to set it for a moment, for all threads.
     (umask,) = re.findall(r"^Umask:\s*([0-7]+)$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)

@@ -20,7 +20,7 @@ def share() -> None:
     _share_files()
     _share_event_names()
     _share_handlers()
-    _share_builtin_handlers()
+    _share_session_handlers()
     _defer_tls()
     _share_rules()
     _share_models()
@@ -76,6 +76,7 @@ def _share_handlers() -> None:
         new = type(self)()
         new._root = self._root
         self._own, new._own = {}, {}  # by identity, the nodes that no other copy has
+        new.changes = self.changes
         return new
 
     def own(self: Any, node: dict[str, Any]) -> dict[str, Any]:
@@ -93,35 +94,52 @@ def _share_handlers() -> None:
             node["children"][part] = node = own(self, node["children"][part])
 
     def append_item(self: Any, key: str, *arguments: Any, **keywords: Any) -> None:
+        self.changes += 1
         if hasattr(self, "_own"):
             own_path(self, key)
         append(self, key, *arguments, **keywords)
 
     def remove_item(self: Any, key: str, value: Any) -> None:
+        self.changes += 1
         if hasattr(self, "_own"):
             own_path(self, key)
         remove(self, key, value)
 
     trie.__copy__, trie.append_item, trie.remove_item = copied, append_item, remove_item
+    trie.changes = 0  # of handlers; tells whether somebody has added or removed one
 
 
-def _share_builtin_handlers() -> None:
-    """A new session has the tree of handlers that botocore's own make; what is added to their list later is registered by each session."""
+def _share_session_handlers() -> None:
+    """A new session has the tree of handlers that botocore's own make, and one of boto3 that with boto3's.
+
+    What is added to botocore's list later is registered by each session.
+    """
     session: Any = importlib.import_module("botocore.session").Session
+    boto3_session: Any = importlib.import_module("boto3.session").Session
     handlers: Any = importlib.import_module("botocore.handlers")
-    register = session._register_builtin_handlers
-    own, tree = list(handlers.BUILTIN_HANDLERS), session()._events._emitter._handlers
+    register, register_defaults = session._register_builtin_handlers, boto3_session._register_default_handlers
+    own, emitter = list(handlers.BUILTIN_HANDLERS), session()._events._emitter
+    defaults = boto3_session(botocore_session=session())._session._events._emitter
 
     def register_builtin_handlers(self: Any, events: Any) -> None:
         known, added = handlers.BUILTIN_HANDLERS[: len(own)], handlers.BUILTIN_HANDLERS[len(own) :]
         if events._emitter._handlers._root["children"] or known != own or any(len(handler) != 2 for handler in added):
             register(self, events)
             return
-        events._emitter._handlers = copy.copy(tree)
+        events._emitter._handlers = copy.copy(emitter._handlers)
         for event, handler in added:
             self.register(event, handler)
 
+    def register_default_handlers(self: Any) -> None:
+        new = self._session._events._emitter
+        if new._handlers._root is not emitter._handlers._root or new._unique_id_handlers != emitter._unique_id_handlers:
+            register_defaults(self)  # somebody has changed them before
+            return
+        new._lookup_cache = {}
+        new._handlers, new._unique_id_handlers = copy.copy(defaults._handlers), copy.copy(defaults._unique_id_handlers)
+
     session._register_builtin_handlers = register_builtin_handlers
+    boto3_session._register_default_handlers = register_default_handlers
 
 
 def _defer_tls() -> None:

@@ -16,6 +16,7 @@ checksum, with the file that this process has imported or would import.
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
 import pickle
@@ -31,12 +32,13 @@ from pathlib import Path
 from . import worker_read_ahead
 from .planning import operations
 from .planning.state import State
-from .worker_calls import CallLog
+from .worker_caller import Caller
 from .worker_library import Library, load_library
-from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, end_with, is_stale, receive_request
-from .worker_task import Surroundings, compiled, take
+from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, calls_aws, end_with, is_stale, receive_request
+from .worker_task import Surroundings, compiled, surround, take
 
 MAXIMAL_WRITES_BYTES = 16 << 20
+MAXIMAL_CALLERS = 32  # one for each environment that tasks have; stacks have one each
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Server:
         self._library = library
         self._line = line
         self._files = files
-        self._ahead: dict[str, str] = {}  # stack -> socket of the process that reads ahead for it; empty when none does
+        self._callers: dict[str, str] = {}  # socket of a process that makes calls -> its stack
         self._state = State()
         self._knocking: dict[int, socket.socket] = {}  # connected, and not heard of since
         self._by_exit: dict[int, Task] = {}
@@ -115,13 +117,12 @@ class Server:
             return None
         with suppress(Exception):  # the child meets it again, and answers
             self._library.text_of(received)
-        ahead = self._read_ahead(received) if self._files.former else ""
+        caller = self._caller(received)
         server, writes = os.getpid(), os.memfd_create("writes")
         pid = os.fork()
         if pid == 0:
             self._close()
-            files = self._files
-            surroundings = Surroundings(self._state, files.calls, writes, files.directory, files.reads, ahead)
+            surroundings = Surroundings(self._state, self._files.calls, writes, self._files.directory, caller)
             return take(received, self._library, self._line, server, surroundings)
         received.close()
         with suppress(OSError):  # the child does the same; whoever comes first
@@ -133,32 +134,32 @@ class Server:
         self._events.register(connection.fileno(), select.EPOLLRDHUP)
         return None
 
-    def _read_ahead(self, received: Received) -> str:
-        """The name of the socket that answers for a task's stack; the first task of a stack has the reading begin."""
+    def _caller(self, received: Received) -> str:
+        """The name of the socket of the process that makes the calls of tasks in this environment; the first of them has it begin."""
+        if not calls_aws(received.request.payload):
+            return ""
         environment = received.request.environment
+        name = f"{hashlib.sha256(json.dumps(sorted(environment.items())).encode()).hexdigest()[:32]}.calls"
+        if name in self._callers:
+            return name
+        if len(self._callers) == MAXIMAL_CALLERS:
+            return ""
         stack = worker_read_ahead.stack_of(environment)
-        if stack not in self._ahead:
-            reads = [read for read in self._files.former if read.stack == stack]
-            self._ahead[stack] = name = f"{stack}.ahead" if reads else ""
-            if reads:
-                listener = listen(self._files.directory, name)
-                server = os.getpid()
-                if os.fork() == 0:
-                    end_with(server)
-                    with suppress(BaseException):
-                        self._close()
-                        received.connection.close()
-                        received.close()  # whoever waits for the task's output waits until nobody has these any more
-                        os.environ.clear()
-                        os.environ.update(environment)
-                        stale = partial(is_stale, self._files.directory)
-                        log = CallLog(self._files.calls, "read ahead", "ahead").write
-                        ahead = worker_read_ahead.ReadAhead(reads, stale, log)
-                        ahead.start()
-                        worker_read_ahead.serve(listener, ahead)
-                    os._exit(0)
-                listener.close()
-        return self._ahead[stack]
+        former = [read for read in self._files.former if read.stack == stack and stack not in self._callers.values()]
+        self._callers[name] = stack
+        listener, server = listen(self._files.directory, name), os.getpid()
+        if os.fork() == 0:
+            end_with(server)
+            with suppress(BaseException):
+                self._close()
+                received.connection.close()
+                received.close()  # whoever waits for the task's output waits until nobody has these any more
+                surround(received.request)
+                stale = partial(is_stale, self._files.directory)
+                Caller(self._files.calls, self._files.reads, stack, former, stale).serve(listener)
+            os._exit(0)
+        listener.close()
+        return name
 
     def _report(self, pidfd: int) -> None:
         task = self._by_exit.pop(pidfd)
@@ -211,6 +212,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     for name in options["unset"]:
         del os.environ[name]
     os.umask(0o077)
+    gc.disable()  # what is loaded is not garbage
     library = load_library({package: Path(path) for package, path in options["roots"].items()})
     compiled(options["wrapper"].encode())
     operations.reviewed()  # read here, or every child that plans would read it
@@ -221,8 +223,8 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     reads = os.open(worker_read_ahead.READS_NAME, append, 0o600, dir_fd=directory) if kept else None
     former = worker_read_ahead.load(kept) if kept else []
     os.chdir("/")
-    gc.collect()
     gc.freeze()  # children never touch the memory of what was loaded before them
+    gc.enable()
     if os.fork():  # the end of this process tells whoever started it that the server is there
         os.write(1, READY)
         os._exit(0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import json
 import os
 import re
@@ -21,11 +22,11 @@ from typing import Any, NoReturn
 
 from .planning.placeholders import inward
 from .planning.state import State
-from .worker_calls import CallLog, Reads, deletion_check, nothing_to_check, watch
+from .worker_caller import Asking, Line
+from .worker_calls import CallLog, HandOver, Recorder, deletion_check, fresh_check, nothing_to_check, record_with
 from .worker_library import Library
 from .worker_planning import Planner, is_planned
-from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, PAYLOAD_PACKED, ColdError, Received, call_line, end_with
-from .worker_read_ahead import Asker, stack_of
+from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, PAYLOAD_PACKED, ColdError, Received, Request, call_line, end_with
 
 # What an interpreter reads when it starts, and cannot be told afterwards.
 STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
@@ -44,10 +45,8 @@ class Surroundings:
     """The descriptor of the memory by which the task hands its own recorded writes to the server."""
     directory: int
     """The descriptor of the run's directory."""
-    reads: int | None
-    """The descriptor of the file in which a run leaves what it read to the next one; None when nothing is read ahead."""
-    ahead: str
-    """The name of the socket at which answers can be had that were asked for ahead; empty when there is none."""
+    caller: str
+    """The name of the socket of the process that makes calls for the task; empty when there is none."""
 
 
 @cache
@@ -88,8 +87,14 @@ def oversee(call: partial[None], approved: tuple[str, ...], library: Library, su
     arguments = json.loads(inward(call.keywords["params"]))
     parameters = arguments["ANSIBLE_MODULE_ARGS"]
     planned = is_planned(module, parameters)
-    log = CallLog(surroundings.calls, module, "check" if planned else "apply")
-    watch(log, nothing_to_check if planned else deletion_check(approved), reads_of(call, surroundings, planned))
+    mode = "check" if planned else "apply"
+    log = CallLog(surroundings.calls, module, mode)
+    recorder = Recorder(log, nothing_to_check if planned else fresh_check(surroundings.directory, deletion_check(approved)))
+    record_with(recorder)
+    if surroundings.caller:
+        task = hashlib.sha256(f"{path} {call.keywords['params']}".encode()).digest()
+        line = Line(surroundings.directory, surroundings.caller, Asking(module, mode, task))
+        HandOver(recorder, line, planned=planned).install()
     if not planned:
         return call
     planner = Planner(module, parameters, library.source(path), surroundings.state, log)
@@ -98,13 +103,14 @@ def oversee(call: partial[None], approved: tuple[str, ...], library: Library, su
     return partial(call.func, **{**call.keywords, "params": json.dumps(arguments)})
 
 
-def reads_of(call: partial[None], surroundings: Surroundings, planned: bool) -> Reads | None:
-    """What the task reads, for this run and the next one."""
-    if surroundings.reads is None:
-        return None
-    task = f"{call.keywords['module_fqn']} {call.keywords['params']}".encode()
-    asker = Asker(surroundings.directory, surroundings.ahead, task) if surroundings.ahead else None
-    return Reads(surroundings.directory, surroundings.reads, stack_of(os.environ), asker, writes=not planned)
+def surround(request: Request) -> None:
+    """Give this process the directory, environment and file mode mask of a task. Raises OSError without that directory."""
+    os.chdir(request.directory)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    os.umask(request.umask)
+    time.tzset()
+    tempfile.tempdir = None  # decided anew from the environment
 
 
 def take(received: Received, library: Library, line: int, server: int, surroundings: Surroundings) -> Callable[[], None]:
@@ -115,7 +121,7 @@ def take(received: Received, library: Library, line: int, server: int, surroundi
     try:
         require_same_start(request.environment)
         call = prepare(received, library, line)
-        os.chdir(request.directory)
+        surround(request)
     except Exception as reason:
         # Nothing has run yet, so any surprise is a reason for a fresh interpreter.
         with suppress(OSError):
@@ -126,11 +132,6 @@ def take(received: Received, library: Library, line: int, server: int, surroundi
     for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (received.stdout, 1), (received.stderr, 2)):
         os.dup2(source, target)
         os.close(source)
-    os.environ.clear()
-    os.environ.update(request.environment)
-    os.umask(request.umask)
-    time.tzset()
-    tempfile.tempdir = None  # decided anew from the environment
     sys.argv = [""]
     return oversee(call, request.approved, library, surroundings)
 

@@ -15,7 +15,7 @@ from tests.unit.worker.test_aws_worker import GOOD, payload
 
 def test_a_call_is_one_line_without_its_parameters(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "calls", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    recorder = Recorder(CallLog(descriptor, "amazon.aws.ec2_vpc_net", "apply"), nothing_to_check, None)
+    recorder = Recorder(CallLog(descriptor, "amazon.aws.ec2_vpc_net", "apply"), nothing_to_check)
     recorder.record("API_CALL", {"service": "ec2", "operation": "CreateVpc", "params": {"CidrBlock": "10.0.0.0/16"}})
     for status in (503, 200):
         authorization = b"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/ec2/aws4_request, SignedHeaders=host"

@@ -2,22 +2,16 @@
 """What is read ahead, for whom, and until when."""
 
 import os
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_read_ahead, worker_server
-from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_read_ahead import Asker, Read, ReadAhead
-from botocore.awsrequest import AWSRequest
+from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_read_ahead
+from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_read_ahead import Read, ReadAhead
 
-from tests.support.servers import moto
-
-QUEUES = Read("stack", "sqs", "GetQueueUrl", "us-east-1", {"QueueName": "one"})
-VPCS = Read("stack", "ec2", "DescribeVpcs", "us-east-1", {})
+QUEUES = Read("stack", "sqs", "GetQueueUrl", "client", {"QueueName": "one"})
+VPCS = Read("stack", "ec2", "DescribeVpcs", "client", {})
 
 
 @pytest.mark.parametrize(
@@ -68,22 +62,12 @@ def test_after_what_changes_nothing_else_answers_stay_good(service: str, operati
     assert worker_read_ahead.may_change(service, operation) is changes
 
 
-def test_requests_are_the_same_whoever_signs_them_and_not_when_they_ask_something_else() -> None:
-    def one(target: str = "AWS.List", body: str = "{}", signature: str = "a") -> bytes:
-        request = AWSRequest("POST", "https://sqs.us-east-1.example/", {"X-Amz-Target": target, "Authorization": signature}, body)
-        return worker_read_ahead.identity("POST", request.url, request.headers, body)
+def test_the_same_question_elsewhere_or_about_something_else_is_another_one() -> None:
+    def key(client: str = "here", operation: str = "GetQueueUrl", **parameters: str) -> bytes:
+        return Read("stack", "sqs", operation, client, parameters).key()
 
-    assert one() == one(signature="b")
-    assert len({one(), one(body='{"a": 1}'), one(target="AWS.Get")}) == 3
-
-
-def test_the_same_question_to_another_region_is_another_one_behind_an_endpoint_of_ones_own() -> None:
-    def one(region: str, day: str = "20260102", key: str = "AKIA1") -> bytes:
-        signature = f"AWS4-HMAC-SHA256 Credential={key}/{day}/{region}/ec2/aws4_request, SignedHeaders=host, Signature=0"
-        return worker_read_ahead.identity("POST", "http://127.0.0.1:4566/", {"Authorization": signature.encode()}, b"Action=DescribeVpcs")
-
-    assert one("us-east-1") == one("us-east-1", "20260103", "AKIA2")
-    assert one("us-east-1") != one("us-west-2")
+    assert key(a="1", b="2") == key(b="2", a="1")
+    assert len({key(), key(client="elsewhere"), key(operation="ListQueues"), key(a="1")}) == 4
 
 
 def test_a_stack_is_told_by_where_its_calls_go_and_no_secret_is_part_of_its_name() -> None:
@@ -115,29 +99,31 @@ def test_what_no_run_has_used_for_a_month_goes(tmp_path: Path) -> None:
 
 
 def test_lines_that_are_no_reads_are_left_out(tmp_path: Path) -> None:
-    secret = Read("stack", "secretsmanager", "GetSecretValue", "us-east-1", {"SecretId": "one"})
+    secret = Read("stack", "secretsmanager", "GetSecretValue", "client", {"SecretId": "one"})
     file = tmp_path / "reads"
     file.write_bytes(
-        b'nonsense\n[1, 2]\n{"a": 1}\n["stack", "ec2", "CreateVpc", "us-east-1", {}]\n' + secret.line() + VPCS.line() + b'["cut o'
+        b'nonsense\n[1, 2]\n{"a": 1}\n["stack", "ec2", "CreateVpc", "client", {}]\n' + secret.line() + VPCS.line() + b'["cut o'
     )
     assert worker_read_ahead.load(file) == [VPCS]
     assert worker_read_ahead.load(tmp_path / "none") == []
 
 
 class Account:
-    """An emulated account, its reads made ahead, and what a task asks for."""
+    """What is read ahead of an account that answers each question with its name, and what tasks ask for."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = os.open(directory, os.O_RDONLY)
+    def __init__(self) -> None:
         self.made: list[str] = []
         self.stale = False
 
     def ahead(self, *reads: Read) -> None:
-        ahead = ReadAhead(reads, lambda: self.stale, lambda _service, operation, *_rest: self.made.append(operation))
-        listener = worker_server.listen(self.directory, "ahead")
-        serve = threading.Thread(target=worker_read_ahead.serve, args=(listener, ahead), daemon=True)
-        ahead.start()
-        serve.start()
+        self._ahead = ReadAhead(reads, self._call, lambda: self.stale)
+        self._ahead.start()
+
+    def _call(self, read: Read) -> str:
+        if read.operation == "DescribeNothing":
+            raise ValueError(read.operation)
+        self.made.append(read.operation)
+        return read.operation
 
     def wait_for(self, count: int) -> None:
         limit = time.monotonic() + 20
@@ -145,57 +131,42 @@ class Account:
             time.sleep(0.01)
         assert len(self.made) == count
 
-    def asked_by(self, task: bytes) -> Any:
-        """The answer to DescribeVpcs that the task gets from what is there; None when it has to ask itself."""
-        answers = []
+    def asked(self, read: Read = VPCS) -> str | None:
+        """The answer that is there, or on its way; None when the task has to ask itself."""
+        return self._ahead.answer(read.key())
 
-        def instead(request: Any, **_context: Any) -> Any:
-            answer = Asker(self.directory, "ahead", task).ask(
-                worker_read_ahead.identity(request.method, request.url, request.headers, request.body)
-            )
-            answers.append(answer)
-            return answer and worker_read_ahead.response(request.url, answer)
-
-        client = boto3.client("ec2", region_name="us-east-1")
-        client.meta.events.register("before-send.ec2", instead)
-        found = client.describe_vpcs()["Vpcs"]
-        assert found
-        return found if answers[0] else None
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with moto() as address:
-        yield address
+    def repeats(self, task: bytes) -> bool:
+        return self._ahead.is_repeated(VPCS.key(), task)
 
 
 @pytest.fixture
-def account(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    return Account(tmp_path)
+def account() -> Account:
+    return Account()
 
 
-def test_an_answer_serves_one_request_and_never_a_repetition_by_the_same_task(account: Account) -> None:
+def test_an_answer_serves_one_call(account: Account) -> None:
     account.ahead(VPCS, VPCS)
     account.wait_for(2)
-    assert account.asked_by(b"first")
-    assert account.asked_by(b"first") is None
-    assert account.asked_by(b"second")
-    assert account.asked_by(b"third") is None
+    assert [account.asked() for _task in range(3)] == ["DescribeVpcs", "DescribeVpcs", None]
+
+
+def test_a_repetition_by_the_same_task_is_told_from_the_question_of_another(account: Account) -> None:
+    account.ahead()
+    assert [account.repeats(task) for task in (b"first", b"second", b"first", b"second")] == [False, False, True, True]
 
 
 def test_nothing_is_answered_or_read_ahead_after_a_change(account: Account) -> None:
     account.ahead(VPCS)
     account.wait_for(1)
     account.stale = True
-    assert account.asked_by(b"first") is None
+    assert account.asked() is None
 
 
 def test_an_answer_that_has_become_old_is_not_given(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.ahead(VPCS)
     account.wait_for(1)
     monkeypatch.setattr(worker_read_ahead, "MAXIMAL_AGE_SECONDS", 0.0)
-    assert account.asked_by(b"first") is None
+    assert account.asked() is None
 
 
 def test_no_more_is_read_ahead_than_tasks_may_need_soon(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,17 +176,23 @@ def test_no_more_is_read_ahead_than_tasks_may_need_soon(account: Account, monkey
     account.wait_for(3)
     time.sleep(0.3)
     assert len(account.made) == 3
-    assert account.asked_by(b"first")
+    assert account.asked()
     account.wait_for(4)
 
 
-def test_a_read_that_breaks_hinders_no_other(account: Account) -> None:
-    wrong = Read("stack", "ec2", "DescribeVpcs", "us-east-1", {"NoSuchParameter": 1})
-    absent = Read("stack", "ec2", "DescribeNothing", "us-east-1", {})
-    account.ahead(wrong, absent, VPCS)
+def test_what_a_task_asked_first_is_not_read_ahead_any_more(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_read_ahead, "MAXIMAL_AHEAD", 1)
+    monkeypatch.setattr(worker_read_ahead, "CONCURRENCY", 1)
+    account.ahead(VPCS, QUEUES, VPCS)
     account.wait_for(1)
-    assert account.asked_by(b"first")
+    assert account.asked(QUEUES) is None
+    assert account.asked()
+    account.wait_for(2)
+    assert account.made == ["DescribeVpcs", "DescribeVpcs"]
 
 
-def test_without_anybody_who_answers_a_task_asks_itself(tmp_path: Path) -> None:
-    assert Asker(os.open(tmp_path, os.O_RDONLY), "none", b"task").ask(b"x" * 32) is None
+def test_a_read_that_breaks_hinders_no_other(account: Account) -> None:
+    broken = Read("stack", "ec2", "DescribeNothing", "client", {})
+    account.ahead(broken, VPCS)
+    account.wait_for(1)
+    assert (account.asked(broken), account.asked()) == (None, "DescribeVpcs")
