@@ -62,12 +62,14 @@ class Line:
         try:
             connection.sendall(message)
             answer: Answer | None = received(connection)
-        except (OSError, EOFError):
+        except BaseException as error:  # also what a module's own alarm raises: the answer to come is not that of the next call
             connection.close()
             del self._current.connection
+            if not isinstance(error, (OSError, EOFError)):
+                raise
             # Whether it was sent is unknown: a read can be made again.
-            error = importlib.import_module("botocore.exceptions").ConnectionClosedError
-            return Answer(failure=error(endpoint_url="the AWS worker's process for calls")) if writes else None
+            lost = importlib.import_module("botocore.exceptions").ConnectionClosedError
+            return Answer(failure=lost(endpoint_url="the AWS worker's process for calls")) if writes else None
         return answer
 
     def _connection(self) -> socket.socket:

@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import boto3
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_caller
-from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_caller import Asking, Line, framed, received
+from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_caller import Answer, Asking, Line, framed, received
 
 from tests.support.servers import moto, serving
 
@@ -211,6 +212,35 @@ def test_a_read_whose_answer_is_lost_is_made_again_and_a_write_is_not(line: tupl
         threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
         answer = to.call("{}", "DescribeVpcs", {}, writes=writes)
         assert (answer is not None and type(answer.failure).__name__) == (writes and "ConnectionClosedError")
+
+
+def answer_late(listener: socket.socket, go: threading.Event) -> None:
+    """The first call after it has been given up, on a connection that is closed by then, and the second at once."""
+    for wait in (True, False):
+        connection, _address = listener.accept()
+        with connection, suppress(OSError):
+            received(connection)
+            _client, operation, _parameters = received(connection)
+            if wait:
+                go.wait(20)
+            connection.sendall(framed(Answer(200, {"of": operation})))
+
+
+def test_a_call_that_was_given_up_leaves_no_answer_for_the_next(line: tuple[Line, socket.socket]) -> None:
+    to, listener = line
+    go = threading.Event()
+    threading.Thread(target=answer_late, args=(listener, go), daemon=True).start()
+
+    def give_up(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker_caller, "received", give_up)
+        with pytest.raises(KeyboardInterrupt):
+            to.call("{}", "First", {}, writes=False)
+    go.set()
+    assert to.call("{}", "Second", {}, writes=False) == Answer(200, {"of": "Second"})
+    to._connection().close()
 
 
 def test_without_anybody_who_calls_a_task_calls_itself(tmp_path: Path) -> None:
