@@ -123,6 +123,7 @@ _CREATION = "AWS lets nobody change it after creation"
 FIXED = {
     ("amazon.aws.autoscaling_group", "desired_capacity"): "left to the scaling policies, within the limits",
     ("amazon.aws.autoscaling_group", "launch_template"): "a group that exists keeps its version; the roll-out that follows changes it",
+    ("amazon.aws.iam_role", "create_instance_profile"): "says of what is beside the role that it is not made",
     ("amazon.aws.route53_health_check", "request_interval"): _CREATION,
     ("amazon.aws.route53_health_check", "type"): _CREATION,
     ("amazon.aws.ec2_eip", "tags"): "given to a new address; those of an existing one are kept by the task that follows",

@@ -321,7 +321,10 @@ def test_instances_may_do_what_their_tier_needs_and_no_more(client: Client) -> N
         policy = iam.get_role_policy(RoleName=f"{PREFIX}-{role}", PolicyName=role)["PolicyDocument"]
         return {action for statement in statements(policy) for action in statement["Action"]}
 
-    for role in ("bastion", "web", "app", "monitoring"):
+    hosts = ("bastion", "web", "app", "monitoring")
+    made = iam.list_instance_profiles()["InstanceProfiles"]
+    assert sorted(profile["InstanceProfileName"] for profile in made) == sorted(f"{PREFIX}-{role}" for role in hosts)
+    for role in hosts:
         attached = iam.list_attached_role_policies(RoleName=f"{PREFIX}-{role}")["AttachedPolicies"]
         assert {policy["PolicyName"] for policy in attached} == {"AmazonSSMManagedInstanceCore", "CloudWatchAgentServerPolicy"}
         profile = iam.get_instance_profile(InstanceProfileName=f"{PREFIX}-{role}")["InstanceProfile"]
