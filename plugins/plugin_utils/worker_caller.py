@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from .worker_calls import CLIENT_CREDENTIALS, Answer, CallLog, Recorder, changes_of_handlers, nothing_to_check, record_with
@@ -190,7 +191,7 @@ class Caller:
         """A client like the one of a task; None when the task's has other handlers."""
         with self._making:
             if made_of not in self._clients:
-                about = json.loads(made_of)
+                about = dict(parsed(made_of))
                 handlers, profile = about.pop("handlers"), about.pop("profile")
                 config, environment = about.pop("config"), about.pop("environment")
                 about |= {name: os.environ[variable] for name, variable in environment.items()}
@@ -203,14 +204,21 @@ class Caller:
             return self._clients[made_of]
 
 
+@cache  # a run has few clients, and each call asks
+def parsed(made_of: str) -> Mapping[str, Any]:
+    """What a client is made of."""
+    about: dict[str, Any] = json.loads(made_of)
+    return about
+
+
 def service_of(made_of: str) -> str:
     """The service of a client that is made of this."""
-    return str(json.loads(made_of)["service_name"])
+    return str(parsed(made_of)["service_name"])
 
 
 def holds_credentials(made_of: str) -> bool:
     """Whether a client was given credentials of its own, which must not be kept."""
-    return any(name in json.loads(made_of) for name in CLIENT_CREDENTIALS)
+    return any(name in parsed(made_of) for name in CLIENT_CREDENTIALS)
 
 
 class _Sender(Recorder):
@@ -246,7 +254,7 @@ def _is_closed(connection: socket.socket) -> bool:
 
 def _portable(error: Exception) -> Exception:
     """The error itself, if another process can have it."""
-    try:
+    try:  # some can be written and not be read again
         pickle.loads(pickle.dumps(error))  # noqa: S301  # of this process
     except Exception:
         http_error: Any = importlib.import_module("botocore.exceptions").HTTPClientError

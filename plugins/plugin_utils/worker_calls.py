@@ -186,14 +186,14 @@ class _InPlaceOf:
 def _remember_how_clients_are_made(base: Any) -> None:
     begin = base.__init__
 
-    def __init__(client: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807
+    def begin_and_remember(client: Any, *arguments: Any, **options: Any) -> None:
         begin(client, *arguments, **options)
         # Seen from below, since a function around those that make clients would be a line in the tracebacks of modules.
         maker = sys._getframe(2)
         if maker.f_code.co_name == "create_client" and "use_ssl" in maker.f_locals:
             client._worker_made_by = dict(maker.f_locals)
 
-    base.__init__ = __init__
+    base.__init__ = begin_and_remember
 
 
 def _made_of(client: Any) -> str | None:

@@ -117,7 +117,7 @@ class Write:
 
     def ready(self) -> Write:
         """The same, with what reads ask it for again and again worked out."""
-        _ = self.creates, self.deletes, self.mark, meet(self.identifiers, self.targets)
+        _ = self.creates, self.deletes, self.identifiers, self.targets, self.mark
         return self
 
     def is_named_by(self, texts: set[str]) -> bool:
