@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible_collections.indivillage.infra.plugins.plugin_utils import awx_checks
-from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import ROOT, read_catalogue, usable_runbooks
+from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import ROOT, usable_runbooks
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation_problems import report
 
 
@@ -23,9 +23,9 @@ class ActionModule(ActionBase):
         """Return the lists, or a failed result that names every problem."""
         super().run(tmp, task_vars)
         self.validate_argument_spec({})
-        settings = yaml.safe_load((ROOT / awx_checks.FOLDER / awx_checks.SETTINGS).read_text(encoding="utf-8"))
+        settings = yaml_load((ROOT / awx_checks.FOLDER / awx_checks.SETTINGS).read_text(encoding="utf-8"))
         declaration = awx_checks.read(ROOT)
-        problems = awx_checks.find_problems(declaration, usable_runbooks(read_catalogue()), ROOT, settings["awx_label"])
+        problems = awx_checks.find_problems(declaration, usable_runbooks(), ROOT, settings["awx_label"])
         if problems:
             return {"failed": True, "msg": report(problems, "AWX")}
         return {

@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         _validation, arguments = self.validate_argument_spec(ARGUMENTS)
         name = arguments["runbook"]
         catalogue = read_catalogue()
-        runbooks = usable_runbooks(catalogue)
+        runbooks = usable_runbooks()
         if name not in runbooks:
             raise AnsibleActionFail(f"There is no runbooks/{name}.yml. Runbooks are {', '.join(runbooks)}.")
         runbook = runbooks[name]
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         answers = {key: self._templar.template(value) for key, value in (task_vars or {}).items() if key in runbook.inputs}
         problems = [
             *answer_problems(runbook, arguments["environment_name"], answers, plan=self._task.check_mode),
-            *unknown_problems(runbook, extra, catalogue.names() | catalogue.connection),
+            *unknown_problems(runbook, extra, catalogue.names | catalogue.connection),
         ]
         if problems:
             return {"failed": True, "msg": report(problems, name, where="with the inputs of")}

@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.indivillage.infra.plugins.plugin_utils import plan_text, run_approval
-from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import read_catalogue, usable_runbooks
+from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import usable_runbooks
 from ansible_collections.indivillage.infra.plugins.plugin_utils.own_command import own_command
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         """Return the plan for people, and its digest for the run that carries it out."""
         super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(ARGUMENTS)
-        planned = {name: runbook for name, runbook in usable_runbooks(read_catalogue()).items() if runbook.plan}
+        planned = {name: runbook for name, runbook in usable_runbooks().items() if runbook.plan}
         name = arguments["runbook"]
         if name not in planned:
             raise AnsibleActionFail(f"{name} is no runbook with a plan. Those are {', '.join(planned)}.")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.indivillage.infra.plugins.plugin_utils.catalogue import FOREIGN, ROOT, read_catalogue
@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
         defaults: dict[str, Any] = {}
         for layer in layers:
             path = ROOT / "roles" / layer / "defaults" / "main.yml"
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+            content = yaml_load(path.read_text(encoding="utf-8")) if path.is_file() else None
             defaults.update({key: None if isinstance(value, str) and "{{" in value else value for key, value in (content or {}).items()})
         return defaults
 

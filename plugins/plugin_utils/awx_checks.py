@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.indivillage.infra.plugins.module_utils.awx_kinds import (
     EDGES,
     KINDS,
@@ -63,7 +63,7 @@ def read(root: Path) -> Declaration:
         if path.name == SETTINGS:
             continue
         place = str(path.relative_to(root))
-        for variable, entries in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
+        for variable, entries in (yaml_load(path.read_text(encoding="utf-8")) or {}).items():
             if variable not in LISTS:
                 problem = Problem(variable, "is no list of AWX.", f"Lists are {', '.join(LISTS)}.", (place,))
                 declaration.problems.append(problem)

@@ -4,25 +4,22 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible import constants
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.indivillage.infra.plugins.plugin_utils import runbooks
 from ansible_collections.indivillage.infra.plugins.plugin_utils.validation import Catalogue
-
-try:  # some forty files: libyaml's parser reads them in a tenth of the time
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:
-    from yaml import SafeLoader  # type: ignore[assignment]
 
 ROOT = Path(__file__).resolve().parents[2]
 # Not declared by anybody here: private names, Ansible's own, and what AWX gives each of its jobs.
 FOREIGN = ("__", "ansible_", "awx_", "tower_")
 
 
+@cache  # playbooks of one run ask for it one after another
 def read_catalogue(root: Path = ROOT) -> Catalogue:
     """Read every name that may be set: the shared schema, what runbooks ask for, and the argument specifications of all roles."""
     roles: dict[str, dict[str, Any]] = {}
@@ -37,17 +34,18 @@ def read_catalogue(root: Path = ROOT) -> Catalogue:
 
 def read_runbooks(catalogue: Catalogue, root: Path = ROOT) -> dict[str, runbooks.Runbook]:
     """Every runbook; an input without a body is the variable of that name."""
-    known = {name: found for name in catalogue.names() if (found := catalogue.find(name)) is not None}
+    known = {name: found for name in catalogue.names if (found := catalogue.find(name)) is not None}
     return runbooks.read(root, known)
 
 
-def usable_runbooks(catalogue: Catalogue) -> dict[str, runbooks.Runbook]:
+@cache
+def usable_runbooks() -> dict[str, runbooks.Runbook]:
     """Every runbook, for a task: manifests that cannot be used end it with all their faults."""
     try:
-        return read_runbooks(catalogue)
+        return read_runbooks(read_catalogue())
     except runbooks.RunbookError as error:
         raise AnsibleActionFail(f"The manifests of the runbooks cannot be used:\n{error}") from error
 
 
 def _load(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)
+    return yaml_load(path.read_text(encoding="utf-8"))

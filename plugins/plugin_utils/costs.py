@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Table:
 @cache
 def table() -> Table:
     """The price table, read once."""
-    data = yaml.safe_load(Path(__file__).with_name("prices.yml").read_text(encoding="utf-8"))
+    data = yaml_load(Path(__file__).with_name("prices.yml").read_text(encoding="utf-8"))
     hours = data["hours_a_month"]
     prices: dict[str, Price] = {}
     for kind, row in data["prices"].items():  # what is a multiple stands below what it is a multiple of

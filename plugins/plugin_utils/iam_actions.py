@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 
 class UnknownCallError(Exception):
@@ -60,7 +60,7 @@ class Table:
 @cache
 def table() -> Table:
     """The table of this collection."""
-    content = yaml.safe_load(Path(__file__).with_name("iam_actions.yml").read_text())
+    content = yaml_load(Path(__file__).with_name("iam_actions.yml").read_text())
     prefixes = {service: settings.get("prefix", service) for service, settings in content["services"].items()}
     implied: dict[str, tuple[Implied, ...]] = {}
     for entry in content["implied"]:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.indivillage.infra.plugins.plugin_utils.iam_actions import UnknownCallError, table
 from ansible_collections.indivillage.infra.plugins.plugin_utils.planning import operations
 
@@ -159,7 +159,7 @@ _CALLS_HEAD = """\
 def load_calls(directory: Path) -> dict[str, list[str]]:
     """The recorded calls by role; none where nothing was recorded yet."""
     file = directory / CALLS_FILE
-    return yaml.safe_load(file.read_text()) if file.exists() else {}
+    return yaml_load(file.read_text()) if file.exists() else {}
 
 
 def save_calls(directory: Path, calls: Mapping[str, Iterable[str]]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.indivillage.infra.plugins.plugin_utils.monitoring import PERIOD_SECONDS, MonitoringError
 
 Entry = Mapping[str, Any]
@@ -44,7 +44,7 @@ _NAME = re.compile(r"[a-zA-Z_:][\w:]*(?!\w)(?!\s*\()")
 
 @functools.cache
 def _metrics() -> Any:
-    return yaml.safe_load(Path(__file__).with_name("metrics.yml").read_text(encoding="utf-8"))
+    return yaml_load(Path(__file__).with_name("metrics.yml").read_text(encoding="utf-8"))
 
 
 @functools.cache

@@ -33,7 +33,11 @@ display = Display()
 
 CONNECTION = "indivillage.infra.aws_worker"
 EVALUATED = {
-    f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "include_role", "include_tasks", "set_fact", "validate_argument_spec")
+    *(
+        f"ansible.builtin.{name}"
+        for name in ("assert", "debug", "fail", "include_role", "include_tasks", "set_fact", "validate_argument_spec")
+    ),
+    *(f"indivillage.infra.{name}" for name in ("check_inputs", "validate_environment")),
 }
 SIDE_BY_SIDE = "indivillage.infra.each"
 # What makes a task wait by itself, run elsewhere or as somebody else, or count the forks.

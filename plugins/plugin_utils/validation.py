@@ -13,6 +13,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -64,13 +65,21 @@ class Catalogue:
     hosts: Mapping[str, Specification] = field(default_factory=dict)
     connection: frozenset[str] = frozenset()
 
+    @cached_property
+    def _declared(self) -> Mapping[str, Specification]:
+        declared: dict[str, Specification] = {}
+        for options in reversed((self.shared, self.hosts, *self.roles.values())):
+            declared |= options
+        return declared
+
     def find(self, name: str) -> Specification | None:
         """Return the declaration of a variable, or None when nobody declares it."""
-        return next((options[name] for options in (self.shared, self.hosts, *self.roles.values()) if name in options), None)
+        return self._declared.get(name)
 
-    def names(self) -> set[str]:
-        """Return every declared name."""
-        return set(self.shared).union(self.hosts, *self.roles.values())
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every declared name."""
+        return frozenset(self._declared)
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def plain(value: Any) -> Any:
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
-    return value
+    return str(value) if isinstance(value, str) else value  # without where it comes from, which costs each copy
 
 
 def _all_problems(
@@ -118,11 +127,12 @@ def _all_problems(
 ) -> Iterator[Problem]:
     yield from _declaration_problems(catalogue, declarations)
     declared = {declaration.name for declaration in declarations}
+    types: dict[tuple[str, str], list[Problem]] = {}  # most values are those of all stacks
     for stack in stacks:
         for name in stack.values.keys() | stack.failures.keys():
             if name not in declared:
                 yield from _name_problems(name, catalogue, stacks=(stack.name,))
-        problems = list(_value_problems(stack, catalogue))
+        problems = list(_value_problems(stack, catalogue, types))
         known = {**stack.defaults, **stack.values}
         problems += capacity_problems(known, stack.layers)
         if "aws_network" in stack.layers:
@@ -156,7 +166,7 @@ def _declaration_problems(catalogue: Catalogue, declarations: Sequence[Declarati
 
 
 def _name_problems(name: str, catalogue: Catalogue, places: tuple[str, ...] = (), stacks: tuple[str, ...] = ()) -> Iterator[Problem]:
-    known = catalogue.names()
+    known = catalogue.names
     if name in known or name in catalogue.connection:
         return
     if name.startswith("ansible_"):
@@ -169,7 +179,7 @@ def _name_problems(name: str, catalogue: Catalogue, places: tuple[str, ...] = ()
     yield Problem(name, "is no variable of this project; nothing would read it.", fix, places=places, stacks=stacks)
 
 
-def _value_problems(stack: Stack, catalogue: Catalogue) -> Iterator[Problem]:
+def _value_problems(stack: Stack, catalogue: Catalogue, types: dict[tuple[str, str], list[Problem]]) -> Iterator[Problem]:
     concerned = {**catalogue.shared}
     for layer in stack.layers:
         if layer not in catalogue.roles:
@@ -185,7 +195,9 @@ def _value_problems(stack: Stack, catalogue: Catalogue) -> Iterator[Problem]:
     for name, value in stack.values.items():
         found = catalogue.find(name)
         if found is not None:
-            yield from _type_problems(name, value, found)
+            if (key := (name, repr(value))) not in types:
+                types[key] = list(_type_problems(name, value, found))
+            yield from types[key]
 
 
 def _type_problems(name: str, value: Any, specification: Specification) -> Iterator[Problem]:

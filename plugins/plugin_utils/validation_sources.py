@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from ansible.module_utils.common.yaml import SafeLoader
 
 COMMAND_LINE = "command line"  # the scope of extra variables, which win over everything
 EXTENSIONS = {"", ".yml", ".yaml", ".json"}  # those of Ansible's host_group_vars plugin
@@ -70,7 +71,7 @@ def _variable_files(entry: Path) -> Iterator[Path]:
 
 def _compose(path: Path) -> yaml.Node | None:
     try:
-        return yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        return yaml.compose(path.read_text(encoding="utf-8"), Loader=SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError):
         return None
 

@@ -156,7 +156,7 @@ class Caller:
             key, line = read.key(), read.line()
         except (TypeError, ValueError):  # parameters that cannot be kept
             return None
-        if self._ahead.is_repeated(key, asking.task):
+        if self._ahead.waits(key, asking.task):
             return None
         os.write(self._reads, line)
         return self._ahead.answer(key)

@@ -7,11 +7,11 @@ the tasks (`worker_caller`) makes the same reads, a bounded number at once and a
 answer. So
 
 - an answer is never older than the run, and no older than `MAXIMAL_AGE_SECONDS`;
-- an answer serves one call, and never the repetition of a call by the same task: who waits for a change sees it;
+- an answer serves one call, and a task that goes on to ask the same is not answered ahead any more: who waits for a change sees it;
 - from the first call of the run that may change anything, every read is made when its task asks;
 - a read that nobody has foreseen is made when its task asks, as ever.
 
-What is kept are parameters of reads: names and ids. Reads whose answers hold secrets or objects are not among them.
+What is kept are parameters of reads: names and ids. Reads whose answers hold secrets, objects or items are not among them.
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ CONCURRENCY = 8
 MAXIMAL_AHEAD = 100
 MAXIMAL_AGE_SECONDS = 30.0
 MAXIMAL_READS = 5000
+MAXIMAL_TIMES = 3  # a module asks before and after what it may do, and others wait by asking again
 UNUSED_SECONDS = 30 * 24 * 3600
 READS_NAME = "aws_worker.reads"
 
 # Answers with secrets or contents, questions about what changes by itself, and those by which tasks guard one another.
 NOT_AHEAD = re.compile(
-    r"(dynamodb|sts|sso|sso-oidc) .*|s3 (Get|Head|Select)Object(?!Lock).*|s3 List(Objects|ObjectVersions|Parts|MultipartUploads).*"
+    r"(sts|sso|sso-oidc) .*|dynamodb (?!Describe|List).*|s3 (Get|Head|Select)Object(?!Lock).*"
+    r"|s3 List(Objects|ObjectVersions|Parts|MultipartUploads).*"
     r"|secretsmanager (Batch)?GetSecretValue|ssm GetParameter.*|kms (Decrypt|GetParameters).*"
-    r"|\S+ .*(TargetHealth|InstanceHealth|Status|Refresh|Activit|Invocation|Execution|Events|Jobs?|Metric(Data|Statistics)).*"
+    r"|\S+ .*(TargetHealth|InstanceHealth|(?<!Rotation)Status|Refresh|Activit|Invocation|Execution|Events|Jobs?|Metric(Data|Statistics)).*"
 )
 # Writes after which every other read answers as before.
 WITHOUT_EFFECT = re.compile(r"dynamodb (Put|Update|Delete|BatchWrite|TransactWrite)Items?|s3 PutObject|sns Publish")
@@ -159,7 +161,7 @@ class ReadAhead[Answer]:
         self._lock = threading.Condition()
         self._pending: dict[bytes, deque[_Pending[Answer]]] = defaultdict(deque)
         self._asked_in_vain: dict[bytes, int] = defaultdict(int)
-        self._asked: set[tuple[bytes, bytes]] = set()
+        self._asked: dict[tuple[bytes, bytes], int] = defaultdict(int)
         self._ahead = 0
 
     def start(self) -> None:
@@ -167,12 +169,11 @@ class ReadAhead[Answer]:
         for _number in range(CONCURRENCY if self._reads else 0):
             threading.Thread(target=self._work, daemon=True).start()
 
-    def is_repeated(self, wanted: bytes, task: bytes) -> bool:
-        """Whether the same task has asked the same before; it is not answered again, and the next run need not read it ahead twice."""
+    def waits(self, wanted: bytes, task: bytes) -> bool:
+        """Whether the task has asked this so often that it seems to wait for a change; the next run need not read more of it ahead."""
         with self._lock:
-            repeated = (wanted, task) in self._asked
-            self._asked.add((wanted, task))
-        return repeated
+            self._asked[wanted, task] += 1
+            return self._asked[wanted, task] > MAXIMAL_TIMES
 
     def answer(self, wanted: bytes) -> Answer | None:
         """The answer to a task's read, which is waited for when it is under way; None when there is none to come."""

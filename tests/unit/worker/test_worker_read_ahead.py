@@ -21,6 +21,9 @@ VPCS = Read("stack", "ec2", "DescribeVpcs", "client", {})
         ("s3", "GetBucketPolicy", {"Bucket": "one"}, True),
         ("s3", "GetObjectLockConfiguration", {"Bucket": "one"}, True),
         ("route53", "GetHealthCheck", {"HealthCheckId": "1"}, True),
+        ("kms", "GetKeyRotationStatus", {"KeyId": "1"}, True),
+        ("dynamodb", "DescribeTable", {"TableName": "leases"}, True),
+        ("dynamodb", "ListTagsOfResource", {"ResourceArn": "arn"}, True),
         ("s3", "GetObject", {"Bucket": "one", "Key": "plan"}, False),
         ("s3", "ListObjectsV2", {"Bucket": "one"}, False),
         ("secretsmanager", "GetSecretValue", {"SecretId": "one"}, False),
@@ -28,6 +31,7 @@ VPCS = Read("stack", "ec2", "DescribeVpcs", "client", {})
         ("kms", "Decrypt", {"CiphertextBlob": "x"}, False),
         ("sts", "GetCallerIdentity", {}, False),
         ("dynamodb", "GetItem", {"TableName": "leases"}, False),
+        ("dynamodb", "Query", {"TableName": "leases"}, False),
         ("elbv2", "DescribeTargetHealth", {}, False),
         ("ec2", "DescribeInstanceStatus", {}, False),
         ("autoscaling", "DescribeInstanceRefreshes", {}, False),
@@ -135,8 +139,8 @@ class Account:
         """The answer that is there, or on its way; None when the task has to ask itself."""
         return self._ahead.answer(read.key())
 
-    def repeats(self, task: bytes) -> bool:
-        return self._ahead.is_repeated(VPCS.key(), task)
+    def waits(self, task: bytes) -> bool:
+        return self._ahead.waits(VPCS.key(), task)
 
 
 @pytest.fixture
@@ -150,9 +154,9 @@ def test_an_answer_serves_one_call(account: Account) -> None:
     assert [account.asked() for _task in range(3)] == ["DescribeVpcs", "DescribeVpcs", None]
 
 
-def test_a_repetition_by_the_same_task_is_told_from_the_question_of_another(account: Account) -> None:
+def test_a_task_that_goes_on_to_ask_the_same_waits_for_a_change(account: Account) -> None:
     account.ahead()
-    assert [account.repeats(task) for task in (b"first", b"second", b"first", b"second")] == [False, False, True, True]
+    assert [account.waits(task) for task in (b"first", b"first", b"second", b"first", b"first", b"second")] == [False] * 4 + [True, False]
 
 
 def test_nothing_is_answered_or_read_ahead_after_a_change(account: Account) -> None:
