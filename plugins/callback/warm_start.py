@@ -16,6 +16,8 @@ description:
     loads, before the first task, those that nearly every task of a stack needs, so that the forks have them.
   - Ansible packs each module with the code that it needs, once a run, at a third of a second each. What it has packed is kept in
     C(packed) in Ansible's home directory, for as long as none of the files that go into it changes. Arguments are no part of it.
+  - Ansible prepares all variables of a host for each template, and looks filters and tests up anew. Both are done once, as long as the
+    variables stay as they are.
   - Ansible compiles a template each time a task needs it. What it has compiled is kept beside, from task to task and from run to run.
     Values are no part of it, and templates out of a vault are not kept.
   - Tasks that only evaluate something, or that the aws_worker connection runs, need no process of their own here, and neither do those that
@@ -37,7 +39,7 @@ from ansible.plugins.loader import action_loader, connection_loader, filter_load
 from ansible_collections.indivillage.infra.plugins.plugin_utils import core_version
 
 if core_version.is_supported():
-    from ansible_collections.indivillage.infra.plugins.plugin_utils import unforked_tasks
+    from ansible_collections.indivillage.infra.plugins.plugin_utils import core_repetitions, unforked_tasks
     from ansible_collections.indivillage.infra.plugins.plugin_utils.kept_templates import KeptTemplates
     from ansible_collections.indivillage.infra.plugins.plugin_utils.packed_cache import PackedCache
 
@@ -77,6 +79,7 @@ class CallbackModule(CallbackBase):
             for name in names:
                 with suppress(Exception):  # the task that needs it reports it
                     loader.get(name, class_only=True)
+        core_repetitions.hand_over()
         unforked_tasks.hand_over()
         with suppress(OSError, ImportError):
             self._packed = PackedCache.of_this_code()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ansible-core does once instead of again and again comes to the same."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible._internal._templating import _jinja_bits, _jinja_plugins
+from ansible.errors import AnsibleUndefinedVariable
+from ansible.module_utils._internal._datatag import AnsibleTagHelper
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import EncryptedString
+from ansible.template import Templar, trust_as_template
+from ansible.vars import manager
+from ansible_collections.indivillage.infra.plugins.plugin_utils import core_repetitions
+from ansible_collections.indivillage.infra.plugins.plugin_utils.core_repetitions import PreparedVariables
+
+ROOT = Path(__file__).parents[3]
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  vars: {a: 1, b: "{{ a + 1 }}"}
+  tasks:
+    - ansible.builtin.debug: {msg: "%s"}
+"""
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it in place, for one test."""
+    for owner, name in (
+        (_jinja_plugins.JinjaPluginIntercept, "__init__"),
+        (_jinja_bits, "_flatten_and_lazify_vars"),
+        (manager, "_DEPRECATE_VARS"),
+        (core_repetitions.dataloader, "copy"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    core_repetitions.hand_over.__wrapped__()
+
+
+def test_what_was_parsed_is_copied_with_its_tags_and_not_shared(tmp_path: Path) -> None:
+    file = tmp_path / "x.yml"
+    file.write_text("a: &one [1, {b: '{{ c }}', d: 2026-11-29, e: 1.5}]\nf: *one\ng: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00\nh:\n")
+    parsed = DataLoader().load_from_file(str(file), unsafe=True)
+    mine, other = core_repetitions.copied(parsed), copy.deepcopy(parsed)
+
+    def same(left: Any, right: Any) -> None:
+        assert type(left) is type(right)
+        assert AnsibleTagHelper.tags(left) == AnsibleTagHelper.tags(right)
+        if isinstance(left, dict):
+            assert list(left) == list(right)
+            for name in left:
+                same(left[name], right[name])
+        elif isinstance(left, list):
+            assert len(left) == len(right)
+            for one, another in zip(left, right, strict=True):
+                same(one, another)
+        elif not isinstance(left, EncryptedString):
+            assert left == right
+
+    same(mine, other)
+    assert mine["a"] is mine["f"]
+    mine["a"][1]["b"] = "changed"
+    assert parsed["a"][1]["b"] == "{{ c }}"
+
+
+def test_prepared_variables_are_those_of_now() -> None:
+    remembered, variables = PreparedVariables(), {f"v{number}": number for number in range(50)}
+    first = remembered.of(variables)
+    assert remembered.of(variables) is first
+    variables["v7"] = 7 * 7
+    assert remembered.of(variables)["v7"].value == 49
+    variables["v1"] = True  # equal to what it was, and another value
+    assert remembered.of(variables)["v1"].value is True
+    del variables["v2"]
+    variables["w"] = 1
+    assert list(remembered.of(variables)) == list(variables)
+    for number in range(20):
+        remembered.of({"other": number})
+    assert len(remembered._known) == core_repetitions.REMEMBERED
+    assert remembered.of(variables)["w"].value == 1
+
+
+@pytest.mark.usefixtures("once")
+def test_templates_see_changes_and_keep_what_they_evaluated_to_themselves() -> None:
+    counted: list[int] = []
+
+    def count() -> int:
+        counted.append(1)
+        return len(counted)
+
+    variables: dict[str, Any] = {f"v{number}": number for number in range(50)}
+    variables |= {
+        "count": count,
+        "x": trust_as_template("{{ count() }}"),
+        "y": trust_as_template("{{ v1 + 1 }}"),
+    }
+    templar = Templar(DataLoader(), variables)
+    ask = trust_as_template("{{ x }} {{ y }}")
+    assert [templar.template(ask) for _time in range(2)] == ["1 2", "2 2"]
+    variables["v1"] = 41
+    assert templar.template(ask) == "3 42"
+    variables["v2"] = trust_as_template("{{ 'a' | upper }}")
+    assert templar.template(trust_as_template("{{ [v2] | map('lower') | first ~ ('a' is match('a')) }}")) == "aTrue"
+    with pytest.raises(AnsibleUndefinedVariable, match="nothing"):
+        templar.template(trust_as_template("{{ nothing }}"))
+
+
+@pytest.mark.parametrize("template", ["{{ vars.b }}", "{{ vars['b'] }}", "{{ vars | length > 5 }}", "{{ vars.nothing is defined }}"])
+def test_the_variable_vars_says_the_same_and_that_it_is_deprecated(template: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text(PLAYBOOK % template)
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "x.yml"), "-i", "localhost,", "-c", "local"]
+
+    def said(callbacks: str) -> tuple[str, bool]:
+        environment = {
+            "LANG": "C.UTF-8",
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        }
+        environment |= {
+            "ANSIBLE_CALLBACKS_ENABLED": callbacks,
+            "ANSIBLE_DEPRECATION_WARNINGS": "true",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+        }
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, 'The internal "vars" dictionary is deprecated' in done.stderr
+
+    plain = said("indivillage.infra.exit_code")
+    assert plain[1] is True
+    assert said("indivillage.infra.warm_start") == plain
