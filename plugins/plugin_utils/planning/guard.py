@@ -32,7 +32,18 @@ METADATA_HOSTS = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec
 MAXIMAL_WAITS = 60
 MAXIMAL_READS = 2000
 THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown", "InternalError"}
-FILE_EVENTS = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.chown", "os.truncate"}
+# Where among an event's arguments a path stands that changes, and the open directory to which it is relative, if it has one.
+FILE_EVENTS: dict[str, tuple[tuple[int, int | None], ...]] = {
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.mkdir": ((0, 2),),
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.truncate": ((0, None),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+}
 PROCESS_EVENTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.startfile"}
 
 
@@ -209,8 +220,11 @@ class Guard:
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             if writes and isinstance(path, (str, bytes)) and not _is_scratch(os.fsdecode(path)):
                 raise StopError(f"it would write {os.fsdecode(path)}")
-        elif event in FILE_EVENTS and isinstance(arguments[0], (str, bytes)) and not _is_scratch(os.fsdecode(arguments[0])):
-            raise StopError(f"it would change {os.fsdecode(arguments[0])}")
+        elif event in FILE_EVENTS:
+            for place, base in FILE_EVENTS[event]:
+                path = arguments[place]
+                if isinstance(path, (str, bytes)) and not _is_scratch(_whole(os.fsdecode(path), -1 if base is None else arguments[base])):
+                    raise StopError(f"it would change {os.fsdecode(path)}")
         elif event in PROCESS_EVENTS:
             raise StopError("it would start a program")
 
@@ -248,6 +262,11 @@ def lists(shape: Any) -> bool:
 def answered(response: dict[str, Any]) -> dict[str, Any]:
     metadata = {"HTTPStatusCode": 200, "RequestId": "planned", "HTTPHeaders": {}, "RetryAttempts": 0}
     return {**response, "ResponseMetadata": metadata}
+
+
+def _whole(path: str, directory: int) -> str:
+    """A path as it is without the open directory to which it is relative, as those tell it who remove a whole folder."""
+    return os.path.join(os.readlink(f"/proc/self/fd/{directory}"), path) if directory >= 0 else path  # noqa: PTH115, PTH118  # as below
 
 
 def _is_scratch(path: str) -> bool:

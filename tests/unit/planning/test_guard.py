@@ -325,13 +325,23 @@ def test_files_and_programs_are_locked_but_for_scratch(account: Account, tmp_pat
     check = account.guard.require_harmless
     check("open", (str(tmp_path / "x"), "w", os.O_WRONLY | os.O_CREAT))
     check("open", ("/etc/hostname", "r", os.O_RDONLY))
+    scratch, etc = (os.open(path, os.O_RDONLY) for path in (tmp_path, "/etc"))
+    check("os.remove", ("x", scratch))
+    check("os.rmdir", (str(tmp_path / "y"), -1))
+    check("os.symlink", ("/etc/hostname", "z", scratch))
     for event, arguments in (
         ("open", ("/etc/hostname", "w", os.O_WRONLY | os.O_TRUNC)),
         ("os.remove", ("/etc/hostname", -1)),
+        ("os.remove", ("hostname", etc)),
+        ("os.rename", (str(tmp_path / "x"), "/etc/hostname", -1, -1)),
+        ("os.symlink", (str(tmp_path / "x"), "hostname", etc)),
+        ("os.mkdir", ("here", 0o777, -1)),
         ("subprocess.Popen", ("sh", [], None, None)),
     ):
         with pytest.raises(StopError):
             check(event, arguments)
+    os.close(scratch)
+    os.close(etc)
 
 
 def test_nothing_is_waited_for_after_a_recorded_write_and_not_for_ever(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
