@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
@@ -113,6 +114,9 @@ class ActionModule(ActionBase):
             for item in items:
                 yield partial(self._execute_module, module_name=module, module_args=dict(item.arguments), task_vars=item.variables)
             return
+
+        if limit > 1:
+            self._connection.batch = uuid.uuid4().hex
 
         def run(parameters: bytes) -> Any:
             return self._low_level_execute_command(packed.command, in_data=packed.payload(parameters))

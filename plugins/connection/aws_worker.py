@@ -28,7 +28,9 @@ description:
     on, it makes the reads that the run before has made, in their order, before the tasks ask for them. See C(docs/worker.md).
   - In Ansible's own temporary folder of the run, which only its owner may enter, stand Unix sockets, a list of the AWS calls that were
     made, without their parameters, and what was read, with the parameters and without the answers. The latter is kept for the next run
-    of the same playbooks and inventory, in C(reads) below Ansible's home directory, for its owner alone.
+    of the same playbooks and inventory, in C(reads) below Ansible's home directory, for its owner alone. There, too, are kept the results
+    of modules that only read and asked for no secret, with a digest of each answer; a task gets that of the run before if AWS gives all
+    these answers again, and its module does not run.
 notes:
   - Needs Linux and one of the ansible-core versions it is tested with; on another version it stops with an error.
 options:
@@ -45,6 +47,7 @@ options:
     description:
       - Make reads ahead of the tasks that will need them, as far as the last run of the same playbooks, inventory, tags and limit tells.
       - An answer is given to the very same call only, once, at most 30 seconds old, and not after the first change of the run.
+      - Without it the results of the run before are not used either, and none are kept.
     type: bool
     default: true
     vars:
@@ -105,6 +108,7 @@ display = Display()
 class Connection(LocalConnection):
     # transport stays `local`: Ansible asks for that name where it decides in which directory a command runs.
     runs_side_by_side = True  # exec_command may be called from several threads
+    batch = ""  # set by who does so: what these calls have in common, which none of another task has
 
     @ensure_connect
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
@@ -113,7 +117,7 @@ class Connection(LocalConnection):
         reason = "become, or another command than Ansible's own interpreter"
         if in_data and environment is not None and sys.platform == "linux":
             approved, directory = tuple(self.get_option("approved_deletions")), str(self.cwd or Path.cwd())
-            request = worker_protocol.Request({**os.environ, **environment}, directory, current_umask(), in_data, approved)
+            request = worker_protocol.Request({**os.environ, **environment}, directory, current_umask(), in_data, approved, self.batch)
             try:
                 result = run(request, read_ahead=self.get_option("read_ahead"))
             except worker_protocol.ColdError as cold:

@@ -20,12 +20,13 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from .worker_calls import CLIENT_CREDENTIALS, Answer, CallLog, Recorder, changes_of_handlers, nothing_to_check, record_with
 from .worker_read_ahead import Read, ReadAhead, is_read, may_be_ahead
+from .worker_results import Watch, digest_of, may_be_kept
 
 LENGTH = struct.Struct("!I")
 
@@ -39,13 +40,22 @@ class Asking:
     task: bytes
 
 
+@dataclass(frozen=True)
+class Comparing:
+    """A task whose module need not run, if all that it asked in the run before is answered as then."""
+
+    asking: Asking
+    asked: list[tuple[bytes, str]]
+
+
 # ---- In a task ----
 
 
 class Line:
     """A task's line to the process that calls for it; one for each thread that calls."""
 
-    def __init__(self, directory: int, name: str, asking: Asking) -> None:
+    def __init__(self, directory: int, name: str, asking: Asking, watch: Watch | None = None) -> None:
+        self._watch = watch
         self._address = f"/proc/self/fd/{directory}/{name}"
         self._asking = asking
         self._current = threading.local()
@@ -71,6 +81,8 @@ class Line:
             # Whether it was sent is unknown: a read can be made again.
             lost = importlib.import_module("botocore.exceptions").ConnectionClosedError
             return Answer(failure=lost(endpoint_url="the AWS worker's process for calls")) if writes else None
+        if self._watch:
+            self._watch.heard(message[LENGTH.size :], answer.parsed if answer else None, answer.digest if answer else "")
         return answer
 
     def _connection(self) -> socket.socket:
@@ -136,8 +148,12 @@ class Caller:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError, EOFError):
-            asking: Asking = received(connection)
+            first: Asking | Comparing = received(connection)
+            asking = first.asking if isinstance(first, Comparing) else first
             self._recorder.log, self._recorder.connection = CallLog(self._calls, asking.module, asking.mode), connection
+            if isinstance(first, Comparing):
+                connection.sendall(framed(self._is_as_before(first)))
+                return
             while True:
                 connection.sendall(framed(self._answer(asking, *received(connection))))
 
@@ -145,27 +161,48 @@ class Caller:
         service = service_of(client)
         if asking.mode == "check" and not is_read(service, operation):
             return None
-        return self._foreseen(asking, service, operation, client, parameters) or self._call(client, operation, parameters)
+        read = self._foreseeable(service, operation, client, parameters)
+        if read is None or self._ahead.waits(read.key(), asking.task):
+            return self._call(client, operation, parameters)
+        self._tell(read)
+        return self._ahead.answer(read.key()) or _digested(read, self._call(client, operation, parameters))
 
-    def _foreseen(self, asking: Asking, service: str, operation: str, client: str, parameters: Mapping[str, Any]) -> Answer | None:
-        """The answer that was read ahead, if there is one; and the next run is told of the read."""
+    def _foreseeable(self, service: str, operation: str, client: str, parameters: Mapping[str, Any]) -> Read | None:
+        """The call as one that the next run is told of; None when it is none."""
         if self._reads is None or not may_be_ahead(service, operation, parameters) or holds_credentials(client):
             return None
         read = Read(self._stack, service, operation, client, dict(parameters))
         try:
-            key, line = read.key(), read.line()
+            read.line()
         except (TypeError, ValueError):  # parameters that cannot be kept
             return None
-        if self._ahead.waits(key, asking.task):
-            return None
-        os.write(self._reads, line)
-        return self._ahead.answer(key)
+        return read
+
+    def _is_as_before(self, comparing: Comparing) -> bool:
+        """Whether all is answered as it was. If so the next run is told of these reads; else the task shall have the answers."""
+        answers: list[tuple[Read, Answer]] = []
+        for message, digest in comparing.asked:
+            client, operation, parameters = pickle.loads(message)  # noqa: S301  # of a file of our own
+            read = self._foreseeable(service_of(client), operation, client, parameters)
+            answer = read and (self._ahead.answer(read.key()) or self._read_ahead(read))
+            if read and answer:
+                answers.append((read, answer))
+            if not read or not answer or answer.digest != digest:
+                for read, answer in reversed(answers):
+                    self._ahead.give_back(read.key(), answer)
+                return False
+        for read, _answer in answers:
+            self._tell(read)
+        return True
+
+    def _tell(self, read: Read) -> None:
+        """Tell the next run of a read."""
+        if self._reads is not None:
+            os.write(self._reads, read.line())
 
     def _read_ahead(self, read: Read) -> Answer | None:
-        answer = self._call(read.client, read.operation, read.parameters)
-        # Whoever is slowed down, or meets an error of AWS' own, tries again by itself.
-        useful = answer and answer.parsed is not None and not answer.failure and answer.status < 500 and not answer.throttled
-        return answer if useful else None
+        answer = _digested(read, self._call(read.client, read.operation, read.parameters))
+        return answer if _is_useful(answer) else None
 
     def _call(self, client_made_of: str, operation: str, parameters: Mapping[str, Any]) -> Answer | None:
         recorder = self._recorder
@@ -241,6 +278,18 @@ class _Sender(Recorder):
     def learn(self, context: Mapping[str, Any], **_others: Any) -> None:
         """After a call: by which code botocore chooses an error's class, if not by the one in the answer."""
         self.error_code = context.get("error_code_override")
+
+
+def _is_useful(answer: Answer | None) -> bool:
+    """Whether others can use it too: whoever is slowed down, or meets an error of AWS' own, tries again by itself."""
+    return bool(answer and answer.parsed is not None and not answer.failure and answer.status < 500 and not answer.throttled)
+
+
+def _digested(read: Read, answer: Answer | None) -> Answer | None:
+    """An answer with what tells it from another one, where the next run may make use of that."""
+    if answer is None or answer.parsed is None or not _is_useful(answer) or not may_be_kept(read.service, read.operation):
+        return answer
+    return replace(answer, digest=digest_of(answer.parsed, answer.status))
 
 
 def _is_closed(connection: socket.socket) -> bool:

@@ -38,6 +38,8 @@ class CallLog:
 
     def __init__(self, descriptor: int, task: str, mode: str) -> None:
         self._descriptor = descriptor
+        self.has_sent = False
+        """Whether a request that is logged here was sent."""
         self._about = {"task": task, "mode": mode}
 
     def write(self, service: str, operation: str, region: str, seconds: float, status: int | str) -> None:
@@ -55,6 +57,8 @@ class Answer:
     error_code: str | None = None
     """By which botocore chooses the error's class, if not by the one in the answer."""
     failure: Exception | None = None
+    digest: str = ""
+    """Of a read that the next run may make ahead: what the answer says."""
 
     @property
     def throttled(self) -> bool:
@@ -95,6 +99,7 @@ class Recorder(threading.local):
             self.call = _Call(payload["service"], payload["operation"], payload["params"])
             self._check(payload["service"], payload["operation"], payload["params"])
         elif event_type == "HTTP_REQUEST":
+            self.log.has_sent = True
             call.started, call.region = time.monotonic(), worker_read_ahead.signed_region(payload["headers"])
         elif event_type == "HTTP_RESPONSE":
             self.log.write(call.service, call.operation, call.region, time.monotonic() - call.started, payload["status_code"])

@@ -9,6 +9,7 @@ import gc
 import importlib
 import importlib.machinery
 import io
+import os
 import pkgutil
 import re
 import sys
@@ -24,6 +25,7 @@ from typing import Any
 
 from . import worker_botocore
 from .worker_protocol import ColdError, Received
+from .worker_results import is_steady
 
 # Built ahead of the first task: the first client of a process costs ten times what the following ones cost.
 FIRST_SERVICE = "ec2"
@@ -31,6 +33,8 @@ FIRST_SERVICE = "ec2"
 SERVICE = re.compile(r"""(?:client\((?:[\w.]+, *)?|\bservice = )["']([a-z0-9-]+)["']""")
 PACKED = re.compile(rb"'([A-Za-z0-9+/=]*)',\n\)\s*")  # what follows in a payload on the name of the packed files
 EMPTY = base64.b64encode(b"PK\5\6" + bytes(18)).decode()  # an archive without files
+# The module itself, and what those of this collection share; what other collections share does not tell the time.
+OWN_CODE = re.compile(r"ansible_collections/(\w+/\w+/plugins/modules|indivillage/infra/plugins)/.")
 RESPAWN = "ansible/module_utils/common/respawn.py"
 # Written by AnsiballZ itself in place of the files on disk; `load_packages` has made the same.
 PAYLOAD_PACKAGES = {"ansible/__init__.py", "ansible/module_utils/__init__.py"}
@@ -44,6 +48,12 @@ class Library:
     checksums: Mapping[str, int]  # file name in a payload -> CRC of the source that is loaded
     texts: MutableMapping[str, str] = field(default_factory=dict)  # digest of packed files that have been compared -> their text
     services: set[str] = field(default_factory=set)  # whose models are loaded
+    steady: set[str] = field(default_factory=set)  # digests of packed files whose code comes to the same each time
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where code lies."""
+        return (*map(str, self.roots.values()), sys.prefix, sys.base_prefix, "/proc/self/", os.devnull, "<")  # the last are no files
 
     def checksum(self, name: str) -> int | None:
         """The CRC of what an import of this payload file gives here; None when that is unknown."""
@@ -79,6 +89,8 @@ class Library:
                 if source and module not in sys.modules:
                     importlib.machinery.SourceFileLoader(module, str(source)).get_code(module)
                     self.load_services(SERVICE.findall(archive.read(name).decode()))
+            if is_steady(archive.read(name).decode() for name in archive.namelist() if OWN_CODE.match(name)):
+                self.steady.add(received.digest)
             self.texts[received.digest] = packed[1].decode("ascii") if RESPAWN in archive.namelist() else EMPTY
             gc.freeze()  # children do not touch the memory of this either
         return self.texts[received.digest]

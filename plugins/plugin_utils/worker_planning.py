@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import pickle
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from .worker_calls import CallLog
 # Their modules run their real code in check mode; ours are truthful in their own.
 FOREIGN = ("amazon.aws.", "community.aws.")
 OWN = "indivillage.infra."
+PLANNED = "planned"  # in the log of calls, in the place of a status
 
 
 def is_planned(module: str, parameters: Mapping[str, Any]) -> bool:
@@ -37,8 +37,15 @@ class Planner:
         self._source = source
         self._instance: Any = None
         self._began = False
-        self.guard = Guard(state, lambda service, operation, region: log.write(service, operation, region, 0.0, "planned"))
+        self.recorded: list[tuple[str, str, str]] = []
+        """The service, operation and region of each call that was recorded."""
+        self._log = log
+        self.guard = Guard(state, self._note)
         self._outcome = Outcome(self.guard, module, parameters)
+
+    def _note(self, service: str, operation: str, region: str) -> None:
+        self.recorded.append((service, operation, region))
+        self._log.write(service, operation, region, 0.0, PLANNED)
 
     def prepare(self) -> dict[str, Any]:
         """Put the guard into this process; the parameters with which the module has to run."""
@@ -47,11 +54,6 @@ class Planner:
         vars(importlib.import_module("ansible_collections.indivillage.infra.plugins.module_utils.planning"))["active"] = True
         self._watch_run(foreign)
         return {**self._parameters, "_ansible_check_mode": False} if foreign else self._parameters
-
-    def hand_over(self, descriptor: int) -> None:
-        """Give the recorded writes to the server, for the tasks to come."""
-        with open(descriptor, "wb") as memory:
-            pickle.dump(self.guard.writes, memory)
 
     def _watch_module(self) -> None:
         """Have the module's result pass through here."""

@@ -26,6 +26,7 @@ PAYLOAD_CALL = b"    _ansiballz_main(\n"
 PAYLOAD_PACKED = b"\nzip_data="  # the last argument, and most of a payload
 CHECK_MODE = b'"_ansible_check_mode": true'
 AWS_MODULE = re.compile(rb"module_fqn='ansible_collections\.(amazon\.aws|community\.aws|indivillage\.infra)\.")
+MODULE = re.compile(rb"\nmodule_fqn='ansible_collections\.([\w.]+)'")
 HEADER = struct.Struct("!II")
 PR_SET_PDEATHSIG = 1
 
@@ -83,7 +84,7 @@ class ColdError(Exception):
 class Request:
     """One task: the environment, directory and file mode mask that a fresh interpreter would be started with, and its standard input.
 
-    `approved` names what holds data and may be deleted all the same.
+    `approved` names what holds data and may be deleted all the same. `batch` is what tasks have in common that run side by side.
     """
 
     environment: dict[str, str]
@@ -91,6 +92,7 @@ class Request:
     umask: int
     payload: bytes
     approved: tuple[str, ...] = ()
+    batch: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def send_request(connection: socket.socket, request: Request, stdout: int, stder
                 "directory": request.directory,
                 "umask": request.umask,
                 "approved": request.approved,
+                "batch": request.batch,
             },
             "digest": hashlib.sha256(packed).hexdigest(),
         }
@@ -170,6 +173,12 @@ def wrapper_of(payload: bytes) -> str:
 def plans_aws(payload: bytes) -> bool:
     """Whether this is a module in check mode, of a collection whose modules call AWS."""
     return CHECK_MODE in payload.partition(PAYLOAD_END + PAYLOAD_CALL)[2] and calls_aws(payload)
+
+
+def module_and_mode(payload: bytes) -> tuple[str, str]:
+    """The name of the module of a collection whose modules call AWS, and whether it checks or applies; for the log of calls."""
+    found = MODULE.search(payload)
+    return found[1].decode().replace(".plugins.modules.", ".") if found else "", "check" if plans_aws(payload) else "apply"
 
 
 def calls_aws(payload: bytes) -> bool:

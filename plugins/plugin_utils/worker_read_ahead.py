@@ -35,7 +35,7 @@ CONCURRENCY = 8
 MAXIMAL_AHEAD = 100
 MAXIMAL_AGE_SECONDS = 30.0
 MAXIMAL_READS = 5000
-MAXIMAL_TIMES = 3  # a module asks before and after what it may do, and others wait by asking again
+MAXIMAL_TIMES = 4  # a module asks before and after what it may do, and others wait by asking again
 UNUSED_SECONDS = 30 * 24 * 3600
 READS_NAME = "aws_worker.reads"
 
@@ -43,7 +43,7 @@ READS_NAME = "aws_worker.reads"
 NOT_AHEAD = re.compile(
     r"(sts|sso|sso-oidc) .*|dynamodb (?!Describe|List).*|s3 (Get|Head|Select)Object(?!Lock).*"
     r"|s3 List(Objects|ObjectVersions|Parts|MultipartUploads).*"
-    r"|secretsmanager (Batch)?GetSecretValue|ssm GetParameter.*|kms (Decrypt|GetParameters).*"
+    r"|secretsmanager (Batch)?GetSecretValue|kms (Decrypt|GetParameters).*"
     r"|\S+ .*(TargetHealth|InstanceHealth|(?<!Rotation)Status|Refresh|Activit|Invocation|Execution|Events|Jobs?|Metric(Data|Statistics)).*"
 )
 # Writes after which every other read answers as before.
@@ -63,6 +63,8 @@ def stack_of(environment: Mapping[str, str]) -> str:
 def may_be_ahead(service: str, operation: str, parameters: Mapping[str, Any]) -> bool:
     """Whether a call may be made ahead of its task."""
     if NOT_AHEAD.fullmatch(f"{service} {operation}") or any(PAGE.match(name) for name in parameters):
+        return False
+    if parameters.get("WithDecryption"):  # of a parameter that is a secret
         return False
     return is_read(service, operation)
 
@@ -131,14 +133,19 @@ def keep(file: Path, lines: bytes) -> None:
     former = load(file)
     if not found or len(found) * 2 < len(former):
         return
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as kept:
-        kept.writelines(found)
-    new.replace(file)  # whole or not at all, whatever other runs do
+    write_whole(file, found)
     for other in file.parent.iterdir():
         if other.stat().st_mtime < time.time() - UNUSED_SECONDS:
             other.unlink(missing_ok=True)
+
+
+def write_whole(file: Path, parts: Iterable[bytes]) -> None:
+    """Write a file for its owner alone; whole or not at all, whatever other runs do."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as kept:
+        kept.writelines(parts)
+    new.replace(file)
 
 
 # ---- In the process that calls for the tasks ----
@@ -188,6 +195,13 @@ class ReadAhead[Answer]:
         pending.done.wait(MAXIMAL_AGE_SECONDS)
         fresh = time.monotonic() - pending.begun < MAXIMAL_AGE_SECONDS and not self._is_stale()
         return pending.answer if fresh else None
+
+    def give_back(self, wanted: bytes, answer: Answer) -> None:
+        """Have the next one who asks given an answer that was of no use."""
+        with self._lock:
+            self._pending[wanted].appendleft(_Pending(answer=answer))
+            self._pending[wanted][0].done.set()
+            self._ahead += 1
 
     def _work(self) -> None:
         while (read := self._next()) is not None:

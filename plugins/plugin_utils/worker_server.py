@@ -29,12 +29,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from . import worker_read_ahead
+from . import worker_read_ahead, worker_results
 from .planning import operations
 from .planning.state import State
-from .worker_caller import Caller
+from .worker_caller import Asking, Caller, Comparing, framed
+from .worker_caller import received as receive
+from .worker_calls import CallLog
 from .worker_library import Library, load_library
-from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, calls_aws, end_with, is_stale, receive_request
+from .worker_planning import PLANNED
+from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, calls_aws, end_with, is_stale, module_and_mode, receive_request
+from .worker_results import Result, key_of
 from .worker_task import Surroundings, compiled, surround, take
 
 MAXIMAL_WRITES_BYTES = 16 << 20
@@ -47,8 +51,22 @@ class Task:
 
     pid: int
     connection: socket.socket
-    writes: int
-    """The memory in which the child leaves what it would have written."""
+    key: bytes
+    """By which its result is kept."""
+    memory: int
+    """In which the child leaves what it would have written, and its result if that may be kept."""
+
+
+@dataclass(frozen=True)
+class Hope:
+    """A task whose module need not run, if a process that makes calls finds all answered as in the run before."""
+
+    received: Received
+    caller: str
+    key: bytes
+    before: int
+    result: Result
+    question: socket.socket
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,8 @@ class RunFiles:
     """None when nothing is read ahead."""
     former: list[worker_read_ahead.Read]
     """What the run before has read."""
+    results: dict[bytes, Result]
+    """What its modules came to."""
 
 
 class Server:
@@ -75,6 +95,10 @@ class Server:
         self._callers: dict[str, str] = {}  # socket of a process that makes calls -> its stack
         self._state = State()
         self._knocking: dict[int, socket.socket] = {}  # connected, and not heard of since
+        self._hopes: dict[int, Hope] = {}
+        self._before: dict[str, int] = {}  # batch -> how many writes had been planned when the first of its tasks came
+        self.results: dict[bytes, Result] = {}
+        """Those of this run that the next one may use."""
         self._by_exit: dict[int, Task] = {}
         self._by_client: dict[int, Task] = {}
         self._events = select.epoll()
@@ -85,7 +109,7 @@ class Server:
         """Return what to run when it is a child that returns; None in the server itself."""
         while True:
             # What opens descriptors comes last: they may be those of a task that has just ended, of which these events still speak.
-            opening = {self._listener.fileno(), *self._knocking}
+            opening = {self._listener.fileno(), *self._knocking, *self._hopes}
             for descriptor, _event in sorted(self._events.poll(), key=lambda event: event[0] in opening):
                 if descriptor == self._run_pidfd:
                     return None
@@ -93,6 +117,10 @@ class Server:
                     self._accept()
                 elif descriptor in self._knocking:
                     call = self._start(self._knocking.pop(descriptor))
+                    if call:
+                        return call
+                elif descriptor in self._hopes:
+                    call = self._end(self._hopes.pop(descriptor))
                     if call:
                         return call
                 elif descriptor in self._by_exit:
@@ -117,17 +145,63 @@ class Server:
             return None
         with suppress(Exception):  # the child meets it again, and answers
             self._library.text_of(received)
-        caller = self._caller(received)
-        server, writes = os.getpid(), os.memfd_create("writes")
+        caller, key = self._caller(received), key_of(received)
+        result, before = self._files.results.get(key), len(self._state.writes)
+        if received.request.batch:  # nothing that one of them plans is waited for by another
+            before = self._before.setdefault(received.request.batch, before)
+        # Whether earlier tasks would have written what they would have when this was the result.
+        is_as_then = result and self._state.digest(result.places, before) == result.state
+        if caller and result and is_as_then and self._hope(received, caller, key, before, result):
+            return None
+        return self._run(received, caller, key, before)
+
+    def _hope(self, received: Received, caller: str, key: bytes, before: int, result: Result) -> bool:
+        """Ask whether all is answered as in the run before; whether that can be asked."""
+        module, mode = module_and_mode(received.request.payload)
+        question = socket.socket(socket.AF_UNIX)
+        try:
+            question.connect(f"/proc/self/fd/{self._files.directory}/{caller}")
+            question.sendall(framed(Comparing(Asking(module, mode, key), result.asked)))
+        except OSError:
+            question.close()
+            return False
+        self._hopes[question.fileno()] = Hope(received, caller, key, before, result, question)
+        self._events.register(question.fileno(), select.EPOLLIN)
+        return True
+
+    def _end(self, hope: Hope) -> Callable[[], None] | None:
+        """Give a task its result, or run its module."""
+        self._events.unregister(hope.question.fileno())
+        same = False
+        with hope.question, suppress(OSError, EOFError):
+            same = receive(hope.question)
+        received, result = hope.received, hope.result
+        if not same:
+            return self._run(received, hope.caller, hope.key, hope.before)
+        self.results[hope.key] = result
+        self._state.writes.extend(write.ready() for write in result.writes)
+        log = CallLog(self._files.calls, *module_and_mode(received.request.payload))
+        for service, operation, region in result.planned:
+            log.write(service, operation, region, 0.0, PLANNED)
+        with received.connection, suppress(OSError):  # its client gave up
+            os.write(received.stdout, result.output)
+            received.connection.sendall(b"exit 0\n")
+        received.close()
+        return None
+
+    def _run(self, received: Received, caller: str, key: bytes, before: int) -> Callable[[], None] | None:
+        """Run a task's module, in a child; returned there is what it has to call."""
+        connection, server, memory = received.connection, os.getpid(), os.memfd_create("task's end")
         pid = os.fork()
         if pid == 0:
             self._close()
-            surroundings = Surroundings(self._state, self._files.calls, writes, self._files.directory, caller)
+            keeps = self._files.reads is not None and received.digest in self._library.steady
+            surroundings = Surroundings(self._state, before, self._files.calls, memory, self._files.directory, caller, keeps)
             return take(received, self._library, self._line, server, surroundings)
         received.close()
         with suppress(OSError):  # the child does the same; whoever comes first
             os.setpgid(pid, pid)
-        task = Task(pid, connection, writes)
+        task = Task(pid, connection, key, memory)
         pidfd = os.pidfd_open(pid)
         self._by_exit[pidfd] = self._by_client[connection.fileno()] = task
         self._events.register(pidfd, select.EPOLLIN)
@@ -170,11 +244,13 @@ class Server:
             self._events.unregister(task.connection.fileno())
         os.close(pidfd)
         _pid, status = os.waitpid(task.pid, 0)
-        with os.fdopen(task.writes, "rb") as memory:
+        with os.fdopen(task.memory, "rb") as memory:
             memory.seek(0)
             if written := memory.read(MAXIMAL_WRITES_BYTES):
-                recorded = pickle.loads(written)  # noqa: S301  # written by a fork of this very process
-                self._state.writes.extend(write.ready() for write in recorded)
+                writes, result = pickle.loads(written)  # noqa: S301  # written by a fork of this very process
+                self._state.writes.extend(write.ready() for write in writes)
+                if result and status == 0:
+                    self.results[task.key] = result
         with suppress(OSError):
             task.connection.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
         task.connection.close()
@@ -186,9 +262,13 @@ class Server:
         os.close(self._run_pidfd)
         for connection in self._knocking.values():
             connection.close()
+        for hope in self._hopes.values():
+            hope.question.close()
+            hope.received.connection.close()
+            hope.received.close()
         for pidfd, task in self._by_exit.items():
             os.close(pidfd)
-            os.close(task.writes)
+            os.close(task.memory)
             task.connection.close()
 
 
@@ -217,6 +297,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     compiled(options["wrapper"].encode())
     operations.reviewed()  # read here, or every child that plans would read it
     kept = Path(options["reads"]) if options["reads"] else None
+    kept_results = kept and kept.with_name(kept.name + worker_results.SUFFIX)
     listener = listen(directory, SOCKET_NAME)
     append = os.O_RDWR | os.O_CREAT | os.O_APPEND
     calls = os.open(CALLS_NAME, append, 0o600, dir_fd=directory)
@@ -232,8 +313,9 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     os.close(null)
-    files = RunFiles(directory, calls, reads, former)
-    call = Server(listener, int(run_pidfd), library, options["line"], files).serve_until_the_run_ends()
+    results = worker_results.load(kept_results) if kept_results else {}
+    server = Server(listener, int(run_pidfd), library, options["line"], RunFiles(directory, calls, reads, former, results))
+    call = server.serve_until_the_run_ends()
     if call:
         return call
     with suppress(OSError):
@@ -241,4 +323,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     if kept and reads is not None:
         with suppress(OSError):
             worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
+    if kept_results:
+        with suppress(OSError):
+            worker_results.keep(kept_results, server.results, len(results))
     os._exit(0)

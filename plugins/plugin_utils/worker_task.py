@@ -7,6 +7,7 @@ import atexit
 import hashlib
 import json
 import os
+import pickle
 import re
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from .worker_calls import CallLog, HandOver, Recorder, deletion_check, fresh_che
 from .worker_library import Library
 from .worker_planning import Planner, is_planned
 from .worker_protocol import PAYLOAD_CALL, PAYLOAD_END, PAYLOAD_PACKED, ColdError, Received, Request, call_line, end_with
+from .worker_results import Watch, config_files
 
 # What an interpreter reads when it starts, and cannot be told afterwards.
 STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
@@ -39,6 +41,8 @@ class Surroundings:
 
     state: State
     """What earlier tasks of this run would have written."""
+    before: int
+    """How many of these there were before the first of the tasks that run side by side with this one."""
     calls: int
     """The descriptor of the file to which AWS calls are logged."""
     writes: int
@@ -47,6 +51,8 @@ class Surroundings:
     """The descriptor of the run's directory."""
     caller: str
     """The name of the socket of the process that makes calls for the task; empty when there is none."""
+    keeps_result: bool
+    """Whether the next run shall have the task's result."""
 
 
 @cache
@@ -91,15 +97,31 @@ def oversee(call: partial[None], approved: tuple[str, ...], library: Library, su
     log = CallLog(surroundings.calls, module, mode)
     recorder = Recorder(log, nothing_to_check if planned else fresh_check(surroundings.directory, deletion_check(approved)))
     record_with(recorder)
+    unpacked = f"{tempfile.gettempdir()}/ansible_{module}_payload_", f"ansible_{module}_payload.zip"
+    keeps = surroundings.keeps_result and not parameters.get("_ansible_no_log")
+    watch = Watch((*library.paths, *config_files(os.environ), *unpacked)) if keeps else None
     if surroundings.caller:
         task = hashlib.sha256(f"{path} {call.keywords['params']}".encode()).digest()
-        line = Line(surroundings.directory, surroundings.caller, Asking(module, mode, task))
+        line = Line(surroundings.directory, surroundings.caller, Asking(module, mode, task), watch)
         HandOver(recorder, line, planned=planned).install()
-    if not planned:
+    state = surroundings.state
+    planner = Planner(module, parameters, library.source(path), state, log) if planned else None
+    if planner:
+        arguments["ANSIBLE_MODULE_ARGS"] = planner.prepare()
+    if watch:
+        watch.begin()
+
+    def hand_over() -> None:
+        """Give the server what it shall remember, for the tasks to come and for the next run."""
+        writes, recorded = (planner.guard.writes, planner.recorded) if planner else ([], [])
+        result = watch and not log.has_sent and watch.result(state, surroundings.before, writes, recorded, check=planned)
+        with os.fdopen(surroundings.writes, "wb") as memory:
+            pickle.dump((writes, result or None), memory)
+
+    if planner or watch:
+        atexit.register(hand_over)
+    if not planner:
         return call
-    planner = Planner(module, parameters, library.source(path), surroundings.state, log)
-    arguments["ANSIBLE_MODULE_ARGS"] = planner.prepare()
-    atexit.register(planner.hand_over, surroundings.writes)
     return partial(call.func, **{**call.keywords, "params": json.dumps(arguments)})
 
 

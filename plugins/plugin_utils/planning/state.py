@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import copy
 import datetime
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -115,9 +117,16 @@ class Write:
         """What the placeholders have in common that were made for the created thing."""
         return digest(self.seed)
 
+    @cached_property
+    def digest(self) -> int:
+        text = json.dumps(
+            [self.service, self.region, self.operation, self.parameters, self.response, self.seed], sort_keys=True, default=str
+        )
+        return int(hashlib.sha256(text.encode()).hexdigest(), 16)
+
     def ready(self) -> Write:
         """The same, with what reads ask it for again and again worked out."""
-        _ = self.creates, self.deletes, self.identifiers, self.targets, self.mark
+        _ = self.creates, self.deletes, self.identifiers, self.targets, self.mark, self.digest
         return self
 
     def is_named_by(self, texts: set[str]) -> bool:
@@ -201,15 +210,23 @@ class State:
     """Every write that was recorded, oldest first."""
 
     writes: list[Write] = field(default_factory=list)
+    touched: set[tuple[str, str]] = field(default_factory=set)
+    """The services and regions whose writes were looked at."""
 
     def concerning(self, service: str, region: str) -> Iterator[Write]:
         place = home(service, region)
+        self.touched.add((service, place))
         return (write for write in self.writes if write.service == service and write.region == place)
 
     def seed(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> str:
         """What tells the thing that a call creates from all others, the same in every run."""
+        self.touched.add((service, home(service, region)))
         key = digest(service, home(service, region), operation, requests.ordered(requests.without_tokens(parameters)))
         return f"{key}.{sum(write.seed.startswith(key) for write in self.writes)}"
+
+    def digest(self, places: Collection[tuple[str, str]], first: int | None = None) -> int:
+        """A digest of the (first) writes in these services and regions, in whatever order tasks side by side have made them."""
+        return sum(write.digest for write in self.writes[:first] if (write.service, write.region) in places)
 
     def lay_over(self, read: Read, answer: dict[str, Any]) -> Trace:
         """Change an answer into what it would be after the recorded writes; what they changed."""

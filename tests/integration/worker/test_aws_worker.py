@@ -3,11 +3,13 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -225,6 +227,82 @@ def test_what_the_run_before_has_read_is_read_ahead_until_something_changes(run:
     *_others, tagged, asked = results(run([*vpcs, tag, question], **settings))
     assert tagged["changed"]
     assert asked["vpcs"][0]["tags"] == {"Name": "v0", "by": "hand", "then": "2"}
+
+
+def test_a_result_is_that_of_the_run_before_only_where_all_is_answered_as_then(
+    run: Run, endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"ANSIBLE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+    vpcs = [
+        task("amazon.aws.ec2_vpc_net", name=f"k{number}", cidr_block=f"10.{number}.0.0/16", _register=f"k{number}") for number in range(3)
+    ]
+    subnets = {
+        "name": "subnets",
+        "indivillage.infra.each": {
+            "module": "amazon.aws.ec2_vpc_subnet",
+            "items": [1, 2, 3],
+            "arguments": {"vpc_id": "{{ k1.vpc.id }}", "cidr": "10.1.{{ item }}.0/24", "tags": {"Name": "{{ item }}"}},
+        },
+    }
+    tasks = [*vpcs, task("amazon.aws.ec2_vpc_net_info", filters={"tag:Name": "k1"}), subnets]
+
+    def said(*options: str) -> list[Any]:
+        finished = run(tasks, WORKER, *options, **settings)
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        return results(finished)
+
+    def await_kept() -> None:
+        """Wait until the server, which outlives the run for a moment, has kept the result of each module."""
+        (file,) = (tmp_path / "home/reads").glob("*.results")
+        deadline = time.monotonic() + 20
+        while len(pickle.loads(file.read_bytes())) != 3 + 1 + 3:  # noqa: S301  # made by this test
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    # What is kept is of the server's own package.
+    package = types.ModuleType("aws_worker")
+    package.__path__ = [str(ROOT / "plugins/plugin_utils")]
+    monkeypatch.setitem(sys.modules, "aws_worker", package)
+
+    said()
+    ran = said("-e", "stack_read_ahead=false")
+    assert said() == ran
+    await_kept()
+    assert said() == ran  # told by the run before
+    await_kept()
+
+    planned = said("--check", "-e", "stack_read_ahead=false")
+    assert [said("--check") for _time in range(3)] == [planned] * 3
+
+    # Something else is done to one of them meanwhile.
+    ec2 = boto3.client("ec2", endpoint_url=endpoint, region_name="us-east-1")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["k1"]}])["Vpcs"]
+    ec2.create_tags(Resources=[vpc["VpcId"]], Tags=[{"Key": "by", "Value": "hand"}])
+    ec2.delete_tags(Resources=[vpc["VpcId"]], Tags=[{"Key": "Name"}])
+    ec2.create_tags(Resources=[vpc["VpcId"]], Tags=[{"Key": "Name", "Value": "k1"}])
+    subnet = ec2.describe_subnets(Filters=[{"Name": "cidr-block", "Values": ["10.1.2.0/24"]}])["Subnets"][0]
+    ec2.create_tags(Resources=[subnet["SubnetId"]], Tags=[{"Key": "Name", "Value": "other"}])
+    planned = said("--check")
+    assert planned == said("--check", "-e", "stack_read_ahead=false")
+    assert planned[3]["vpcs"][0]["tags"] == {"Name": "k1", "by": "hand"}
+    applied = said()
+    assert [item["changed"] for item in applied[4]["results"]] == [False, True, False]
+    assert said() == said("-e", "stack_read_ahead=false")
+
+
+def test_a_plan_told_by_the_run_before_depends_on_what_earlier_tasks_plan(run: Run, tmp_path: Path) -> None:
+    settings = {"ANSIBLE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+    ask = task("amazon.aws.ec2_vpc_net_info", filters={"tag:Name": "planned"})
+
+    def planned(name: str, *options: str) -> list[Any]:
+        make = task("amazon.aws.ec2_vpc_net", name=name, cidr_block="10.77.0.0/16")
+        finished = run([make, ask], WORKER, "--check", *options, **settings)
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        return results(finished)
+
+    first = planned("planned")
+    assert [len(answer["vpcs"]) for answer in (first[1], planned("planned")[1], planned("other")[1], planned("planned")[1])] == [1, 1, 0, 1]
+    assert planned("planned") == first == planned("planned", "-e", "stack_read_ahead=false")
 
 
 def test_what_it_cannot_run_goes_the_local_way(run: Run, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
     monkeypatch.setattr(os, "killpg", lambda group, _signal: killed.append(group))
     with socket.socket(socket.AF_UNIX) as listener:
         run, end = os.pipe()
-        server = worker_server.Server(listener, run, Library({}, {}), 1, worker_server.RunFiles(0, 0, None, []))
+        server = worker_server.Server(listener, run, Library({}, {}), 1, worker_server.RunFiles(0, 0, None, [], {}))
         events = server._events
         server._run_pidfd = RUN
-        old = worker_server.Task(1, listener, 0)
+        old = worker_server.Task(1, listener, b"", 0)
         server._by_exit, server._by_client = {EXIT: old}, {CLIENT: old}
 
         class Events:
