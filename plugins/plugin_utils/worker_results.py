@@ -24,6 +24,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from .worker_read_ahead import write_whole
 
 SUFFIX = ".results"
 MAXIMAL_BYTES = 64 << 20
+MAXIMAL_RESULTS = 4000  # the oldest of them are given up first
 MAXIMAL_OUTPUT_BYTES = 1 << 16  # what a pipe takes at once, whoever reads it
 MOMENT = re.compile(rb"^date_time=.*\n", re.MULTILINE)  # of which nothing depends: the packed files are not unpacked
 # Names by which a module's own code tells the time, takes chances, or looks at this machine.
@@ -119,19 +121,31 @@ def digest_of(answer: Mapping[str, Any], status: int) -> str:
 # ---- What is kept from run to run ----
 
 
+@cache
+def state_of_the_code() -> bytes:
+    """What tells the code that makes results from any other, as far as tasks do not bring it along."""
+    digest = hashlib.sha256(f"{sys.version} {importlib.import_module('botocore').__version__}".encode())
+    directory = Path(__file__).parent
+    for file in sorted(file for file in (*directory.glob("worker_*.py"), *directory.glob("planning/*")) if file.is_file()):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.digest()
+
+
 def load(file: Path) -> dict[bytes, Result]:
-    """The results of the run before, none when there was none."""
-    with suppress(Exception):  # cut off, or of another version: they are made anew
+    """The results of runs before, none when there were none or other code has made them."""
+    with suppress(Exception):  # cut off: they are made anew
         if file.stat().st_size < MAXIMAL_BYTES:
-            results: dict[bytes, Result] = pickle.loads(file.read_bytes())  # noqa: S301  # in a directory that only its owner may enter
-            return results
+            code, results = pickle.loads(file.read_bytes())  # noqa: S301  # in a directory that only its owner may enter
+            return dict(results) if code == state_of_the_code() else {}
     return {}
 
 
-def keep(file: Path, results: dict[bytes, Result], former: int) -> None:
-    """Keep a run's results for the next one, unless the run before got further."""
-    if results and len(results) * 2 >= former:
-        write_whole(file, [pickle.dumps(results)])
+def keep(file: Path, former: dict[bytes, Result], results: dict[bytes, Result]) -> None:
+    """Keep a run's results for the next one, and former ones that it had no use for: a plan and an apply have each their own."""
+    if results:
+        unused = {key: result for key, result in former.items() if key not in results}
+        last = list({**unused, **results}.items())[-MAXIMAL_RESULTS:]
+        write_whole(file, [pickle.dumps((state_of_the_code(), dict(last)))])
 
 
 # ---- In a task ----

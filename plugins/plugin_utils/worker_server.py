@@ -80,7 +80,7 @@ class RunFiles:
     former: list[worker_read_ahead.Read]
     """What the run before has read."""
     results: dict[bytes, Result]
-    """What its modules came to."""
+    """What modules came to in runs before."""
 
 
 class Server:
@@ -325,5 +325,5 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
             worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
     if kept_results:
         with suppress(OSError):
-            worker_results.keep(kept_results, server.results, len(results))
+            worker_results.keep(kept_results, results, server.results)
     os._exit(0)

@@ -138,16 +138,28 @@ def test_of_planned_writes_those_count_that_a_task_may_have_seen_in_whatever_ord
     assert state.touched == {("sqs", "us-east-1"), ("iam", "")}
 
 
-def test_results_are_kept_for_their_owner_alone_and_those_of_a_run_that_ended_early_are_not(tmp_path: Path) -> None:
+def test_results_are_kept_for_their_owner_alone_with_former_ones_and_for_the_same_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "reads" / f"one{worker_results.SUFFIX}"
     assert worker_results.load(file) == {}
     results = {bytes([number]): RESULT for number in range(8)}
-    worker_results.keep(file, results, 0)
+    worker_results.keep(file, {}, results)
     assert worker_results.load(file) == results
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    worker_results.keep(file, {b"a": RESULT}, 8)
+    worker_results.keep(file, results, {})  # of a run that ended early
     assert worker_results.load(file) == results
-    worker_results.keep(file, {b"a": RESULT}, 2)
-    assert worker_results.load(file) == {b"a": RESULT}
-    file.write_bytes(file.read_bytes()[:-5])
+
+    other = dataclasses.replace(RESULT, output=b"other")
+    worker_results.keep(file, results, {b"a": RESULT, b"\0": other})
+    assert worker_results.load(file) == {**results, b"a": RESULT, b"\0": other}
+    monkeypatch.setattr(worker_results, "MAXIMAL_RESULTS", 3)
+    worker_results.keep(file, results, {b"a": RESULT, b"b": RESULT})
+    assert worker_results.load(file) == {b"\7": RESULT, b"a": RESULT, b"b": RESULT}
+
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-5])
+    assert worker_results.load(file) == {}
+    file.write_bytes(kept)
+    monkeypatch.setattr(worker_results, "state_of_the_code", lambda: b"other code")
     assert worker_results.load(file) == {}
