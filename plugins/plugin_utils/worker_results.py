@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import pickle
 import re
 import sys
@@ -132,10 +133,11 @@ def state_of_the_code() -> bytes:
 
 
 def load(file: Path) -> dict[bytes, Result]:
-    """The results of runs before, none when there were none or other code has made them."""
+    """The results of runs before, none when there were none, or when other code or somebody else has made them."""
     with suppress(Exception):  # cut off: they are made anew
-        if file.stat().st_size < MAXIMAL_BYTES:
-            code, results = pickle.loads(file.read_bytes())  # noqa: S301  # in a directory that only its owner may enter
+        about = file.stat()
+        if about.st_size < MAXIMAL_BYTES and about.st_uid == os.getuid() and not about.st_mode & 0o077:
+            code, results = pickle.loads(file.read_bytes())  # noqa: S301  # of this user alone
             return dict(results) if code == state_of_the_code() else {}
     return {}
 

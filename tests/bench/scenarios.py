@@ -106,25 +106,29 @@ def regions(bench: Bench) -> list[Row]:
 
 
 def stack(bench: Bench) -> list[Row]:
-    """The whole provisioning of the sandbox, with latency, when there is nothing to do."""
+    """The whole provisioning of the sandbox, with latency, when there is nothing to do: for the first time after an apply, and again."""
     with bench.account() as account:
         project = Project(account, bench.directory / "stack").prepare()
         environment = bench.environment(account) | {"SANDBOX_STATE_DIR": str(project.state_dir)}
         measure(project.command(), environment)
         account.misbehave(latency_seconds=LATENCY_SECONDS)
+        works = [("no change after an apply", False), ("no change", False), ("plan after a run", True), ("plan", True)]
         return [
-            bench.counted("worker, 100 ms", "no change, whole sandbox", account, project.command(), environment),
-            bench.counted("worker, 100 ms", "plan, whole sandbox", account, project.command(check=True), environment),
+            bench.counted("worker, 100 ms", f"{work}, whole sandbox", account, project.command(check=check), environment)
+            for work, check in works
         ]
 
 
 def production(bench: Bench) -> list[Row]:
-    """The plan of production's whole declaration on an empty account."""
+    """The plan of production's whole declaration on an empty account: for the first time, and again."""
     (declaration,) = (declared for declared in declarations() if declared.name == "production")
     with bench.account() as account:
         project = declaration.prepare(account, bench.directory / "production")
-        record = bench.directory / "record"
-        return [bench.counted("worker", "plan, production", account, project.command(check=True), project.surroundings(record))]
+        environment = project.surroundings(bench.directory / "record")
+        return [
+            bench.counted("worker", f"{work}, production", account, project.command(check=True), environment)
+            for work in ("first plan", "plan again")
+        ]
 
 
 def memory(bench: Bench) -> list[Row]:

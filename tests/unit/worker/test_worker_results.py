@@ -161,5 +161,8 @@ def test_results_are_kept_for_their_owner_alone_with_former_ones_and_for_the_sam
     file.write_bytes(kept[:-5])
     assert worker_results.load(file) == {}
     file.write_bytes(kept)
+    file.chmod(0o620)  # somebody else may have written it
+    assert worker_results.load(file) == {}
+    file.chmod(0o600)
     monkeypatch.setattr(worker_results, "state_of_the_code", lambda: b"other code")
     assert worker_results.load(file) == {}
