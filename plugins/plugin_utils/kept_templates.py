@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible._internal._datatag._tags import VaultedValue
 from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
+from ansible_collections.indivillage.infra.plugins.plugin_utils.whole_files import write_whole
 
 IN_A_RUN = "compiled_templates"
 KEPT = ".templates"  # hidden beside the packed modules of the same state of the code
@@ -72,7 +73,7 @@ class KeptTemplates:
         return code
 
     def take_over(self) -> None:
-        """Keep what this run has compiled, whole or not at all, whatever other runs do."""
+        """Keep what this run has compiled."""
         if not self._new.exists():
             return
         known = {key: code if isinstance(code, bytes) else marshal.dumps(code) for key, code in self._known.items()}
@@ -80,7 +81,4 @@ class KeptTemplates:
             while new.peek(1):
                 key, code = marshal.load(new)  # noqa: S302  # written by this run's own processes
                 known[key] = code
-        written = self._kept.with_name(f"{self._kept.name}.{os.getpid()}")
-        written.touch(mode=0o600)
-        written.write_bytes(marshal.dumps(known))
-        written.replace(self._kept)
+        write_whole(self._kept, [marshal.dumps(known)])

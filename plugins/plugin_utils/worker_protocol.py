@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 SOCKET_NAME = "aws_worker.sock"
@@ -93,6 +94,10 @@ class Request:
     payload: bytes
     approved: tuple[str, ...] = ()
     batch: str = ""
+
+    @cached_property
+    def environment_digest(self) -> str:
+        return hashlib.sha256(json.dumps(sorted(self.environment.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import threading
 import time
@@ -30,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from .planning import operations
+from .whole_files import write_whole
 
 CONCURRENCY = 8
 MAXIMAL_AHEAD = 100
@@ -137,15 +137,6 @@ def keep(file: Path, lines: bytes) -> None:
     for other in file.parent.iterdir():
         if other.stat().st_mtime < time.time() - UNUSED_SECONDS:
             other.unlink(missing_ok=True)
-
-
-def write_whole(file: Path, parts: Iterable[bytes]) -> None:
-    """Write a file for its owner alone; whole or not at all, whatever other runs do."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as kept:
-        kept.writelines(parts)
-    new.replace(file)
 
 
 # ---- In the process that calls for the tasks ----

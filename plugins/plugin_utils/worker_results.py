@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from .planning.state import State, Write
+from .whole_files import write_whole
 from .worker_protocol import PAYLOAD_CALL, Received
-from .worker_read_ahead import write_whole
 
 SUFFIX = ".results"
 MAXIMAL_BYTES = 64 << 20
@@ -84,7 +84,7 @@ def key_of(received: Received) -> bytes:
     """What a task is told by: its module's code, its arguments and its surroundings."""
     request = received.request
     arguments = MOMENT.sub(b"", request.payload.partition(PAYLOAD_CALL)[2])
-    about = [received.digest, sorted(request.environment.items()), request.directory, request.umask, request.approved]
+    about = [received.digest, request.environment_digest, request.directory, request.umask, request.approved]
     about += [_state_of(path) for path in config_files(request.environment)]
     return hashlib.sha256(arguments + json.dumps(about).encode()).digest()
 

@@ -16,7 +16,6 @@ checksum, with the file that this process has imported or would import.
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 import os
 import pickle
@@ -63,8 +62,7 @@ class Hope:
 
     received: Received
     caller: str
-    key: bytes
-    before: int
+    asking: Asking
     result: Result
     question: socket.socket
 
@@ -146,26 +144,29 @@ class Server:
         with suppress(Exception):  # the child meets it again, and answers
             self._library.text_of(received)
         caller, key = self._caller(received), key_of(received)
-        result, before = self._files.results.get(key), len(self._state.writes)
-        if received.request.batch:  # nothing that one of them plans is waited for by another
-            before = self._before.setdefault(received.request.batch, before)
+        result = self._files.results.get(key)
         # Whether earlier tasks would have written what they would have when this was the result.
-        is_as_then = result and self._state.digest(result.places, before) == result.state
-        if caller and result and is_as_then and self._hope(received, caller, key, before, result):
+        is_as_then = result and self._state.digest(result.places, self._planned_before(received)) == result.state
+        if caller and result and is_as_then and self._hope(received, caller, key, result):
             return None
-        return self._run(received, caller, key, before)
+        return self._run(received, caller, key)
 
-    def _hope(self, received: Received, caller: str, key: bytes, before: int, result: Result) -> bool:
+    def _planned_before(self, received: Received) -> int:
+        """How many writes had been planned before a task; of those side by side, before the first: none waits for what another plans."""
+        now, batch = len(self._state.writes), received.request.batch
+        return self._before.setdefault(batch, now) if batch else now
+
+    def _hope(self, received: Received, caller: str, key: bytes, result: Result) -> bool:
         """Ask whether all is answered as in the run before; whether that can be asked."""
-        module, mode = module_and_mode(received.request.payload)
+        asking = Asking(*module_and_mode(received.request.payload), key)
         question = socket.socket(socket.AF_UNIX)
         try:
             question.connect(f"/proc/self/fd/{self._files.directory}/{caller}")
-            question.sendall(framed(Comparing(Asking(module, mode, key), result.asked)))
+            question.sendall(framed(Comparing(asking, result.asked)))
         except OSError:
             question.close()
             return False
-        self._hopes[question.fileno()] = Hope(received, caller, key, before, result, question)
+        self._hopes[question.fileno()] = Hope(received, caller, asking, result, question)
         self._events.register(question.fileno(), select.EPOLLIN)
         return True
 
@@ -175,12 +176,12 @@ class Server:
         same = False
         with hope.question, suppress(OSError, EOFError):
             same = receive(hope.question)
-        received, result = hope.received, hope.result
+        received, asking, result = hope.received, hope.asking, hope.result
         if not same:
-            return self._run(received, hope.caller, hope.key, hope.before)
-        self.results[hope.key] = result
+            return self._run(received, hope.caller, asking.task)
+        self.results[asking.task] = result
         self._state.writes.extend(write.ready() for write in result.writes)
-        log = CallLog(self._files.calls, *module_and_mode(received.request.payload))
+        log = CallLog(self._files.calls, asking.module, asking.mode)
         for service, operation, region in result.planned:
             log.write(service, operation, region, 0.0, PLANNED)
         with received.connection, suppress(OSError):  # its client gave up
@@ -189,9 +190,10 @@ class Server:
         received.close()
         return None
 
-    def _run(self, received: Received, caller: str, key: bytes, before: int) -> Callable[[], None] | None:
+    def _run(self, received: Received, caller: str, key: bytes) -> Callable[[], None] | None:
         """Run a task's module, in a child; returned there is what it has to call."""
         connection, server, memory = received.connection, os.getpid(), os.memfd_create("task's end")
+        before = self._planned_before(received)
         pid = os.fork()
         if pid == 0:
             self._close()
@@ -213,7 +215,7 @@ class Server:
         if not calls_aws(received.request.payload):
             return ""
         environment = received.request.environment
-        name = f"{hashlib.sha256(json.dumps(sorted(environment.items())).encode()).hexdigest()[:32]}.calls"
+        name = f"{received.request.environment_digest[:32]}.calls"
         if name in self._callers:
             return name
         if len(self._callers) == MAXIMAL_CALLERS:
