@@ -144,6 +144,8 @@ def keep(file: Path, lines: bytes) -> None:
 
 @dataclass
 class _Pending[Answer]:
+    number: int
+    """Its place among the reads of the run before."""
     begun: float = field(default_factory=time.monotonic)
     done: threading.Event = field(default_factory=threading.Event)
     answer: Answer | None = None
@@ -153,14 +155,16 @@ class ReadAhead[Answer]:
     """Makes reads in the order in which they were needed, and hands out the answers; `call` makes one, and says None for one of no use."""
 
     def __init__(self, reads: Iterable[Read], call: Callable[[Read], Answer | None], is_stale: Callable[[], bool]) -> None:
-        self._reads = deque(reads)
+        self._reads = deque(enumerate(reads, 1))
         self._call = call
         self._is_stale = is_stale
         self._lock = threading.Condition()
         self._pending: dict[bytes, deque[_Pending[Answer]]] = defaultdict(deque)
         self._asked_in_vain: dict[bytes, int] = defaultdict(int)
         self._asked: dict[tuple[bytes, bytes], int] = defaultdict(int)
-        self._ahead = 0
+        self._made: deque[_Pending[Answer]] = deque()
+        self._reached = 0
+        """The place up to which tasks have come. Of what lies before it some is never asked for: the run before may have made things."""
 
     def start(self) -> None:
         """Begin to read."""
@@ -176,13 +180,12 @@ class ReadAhead[Answer]:
     def answer(self, wanted: bytes) -> Answer | None:
         """The answer to a task's read, which is waited for when it is under way; None when there is none to come."""
         with self._lock:
-            waiting = self._pending.get(wanted)
+            waiting = self._pending[wanted]
             if self._is_stale() or not waiting:
                 self._asked_in_vain[wanted] += 1
                 return None
             pending = waiting.popleft()
-            self._ahead -= 1
-            self._lock.notify_all()
+            self._come_to(pending.number)
         pending.done.wait(MAXIMAL_AGE_SECONDS)
         fresh = time.monotonic() - pending.begun < MAXIMAL_AGE_SECONDS and not self._is_stale()
         return pending.answer if fresh else None
@@ -190,36 +193,35 @@ class ReadAhead[Answer]:
     def give_back(self, wanted: bytes, answer: Answer) -> None:
         """Have the next one who asks given an answer that was of no use."""
         with self._lock:
-            self._pending[wanted].appendleft(_Pending(answer=answer))
+            self._pending[wanted].appendleft(_Pending(self._reached, answer=answer))
             self._pending[wanted][0].done.set()
-            self._ahead += 1
+
+    def _come_to(self, number: int) -> None:
+        """Go on from there, and give up what tasks have passed by."""
+        self._reached = max(self._reached, number)
+        while self._made and self._made[0].number < self._reached - MAXIMAL_AHEAD:
+            self._made.popleft().answer = None
+        self._lock.notify_all()
 
     def _work(self) -> None:
-        while (read := self._next()) is not None:
-            key, pending = read.key(), _Pending[Answer]()
+        while found := self._next():
+            number, read = found
+            key, pending = read.key(), _Pending[Answer](number)
             with self._lock:
                 if self._asked_in_vain[key]:  # its task was faster
                     self._asked_in_vain[key] -= 1
+                    self._come_to(number)
                     continue
                 self._pending[key].append(pending)
-                self._ahead += 1
+                self._made.append(pending)
             try:
                 with suppress(Exception):  # whatever is wrong with it, the task meets it again
                     pending.answer = self._call(read)
             finally:
                 pending.done.set()
 
-    def _next(self) -> Read | None:
+    def _next(self) -> tuple[int, Read] | None:
         with self._lock:
-            while self._ahead >= MAXIMAL_AHEAD and not self._is_stale():
+            while self._reads and self._reads[0][0] > self._reached + MAXIMAL_AHEAD and not self._is_stale():
                 self._lock.wait(1)
-                self._forget_old()
             return None if self._is_stale() or not self._reads else self._reads.popleft()
-
-    def _forget_old(self) -> None:
-        """Give up what nobody has asked for, in favour of what may be asked for next."""
-        oldest = time.monotonic() - MAXIMAL_AGE_SECONDS
-        for waiting in self._pending.values():
-            while waiting and waiting[0].begun < oldest:
-                waiting.popleft()
-                self._ahead -= 1

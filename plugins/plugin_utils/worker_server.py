@@ -27,6 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from . import worker_read_ahead, worker_results
 from .planning import operations
@@ -42,6 +43,8 @@ from .worker_task import Surroundings, compiled, surround, take
 
 MAXIMAL_WRITES_BYTES = 16 << 20
 MAXIMAL_CALLERS = 32  # one for each environment that tasks have; stacks have one each
+KEPT_ALIVE: list[Any] = []
+"""In a child, what the server had: to free it means to write to thousands of pages that are shared until then, a third of a task's cost."""
 
 
 @dataclass
@@ -319,6 +322,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     server = Server(listener, int(run_pidfd), library, options["line"], RunFiles(directory, calls, reads, former, results))
     call = server.serve_until_the_run_ends()
     if call:
+        KEPT_ALIVE.append(server)
         return call
     with suppress(OSError):
         os.unlink(SOCKET_NAME, dir_fd=directory)
