@@ -183,7 +183,7 @@ class Server:
         if not same:
             return self._run(received, hope.caller, asking.task)
         self.results[asking.task] = result
-        self._state.writes.extend(write.ready() for write in result.writes)
+        self._state.add(write.ready() for write in result.writes)
         log = CallLog(self._files.calls, asking.module, asking.mode)
         for service, operation, region in result.planned:
             log.write(service, operation, region, 0.0, PLANNED)
@@ -253,7 +253,7 @@ class Server:
             memory.seek(0)
             if written := memory.read(MAXIMAL_WRITES_BYTES):
                 writes, result = pickle.loads(written)  # noqa: S301  # written by a fork of this very process
-                self._state.writes.extend(write.ready() for write in writes)
+                self._state.add(write.ready() for write in writes)
                 if result and status == 0:
                     self.results[task.key] = result
         with suppress(OSError):

@@ -179,7 +179,7 @@ class Guard:
         self.recorded.append((write, trace))
         self.reads_before.append(len(self.reads))
         added = [write, *self._implied(write)]
-        self.state.writes += added
+        self.state.add(added)
         self.writes += added
         self._reads_since_write = 0
         self._log(service, operation_name, region)

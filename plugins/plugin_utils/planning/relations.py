@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import requests
 from .placeholders import placeholder
-from .shapes import Node, bare, meet, strings
+from .shapes import Names, Node, bare, meet, members, strings
 
 if TYPE_CHECKING:
-    from .state import Read, Trace, Write
+    from .state import Read, Trace, View, Write
 
 # ---- Writes whose parameters are called differently from the fields ---------------------------------------------------------------
 
@@ -57,7 +57,7 @@ def fields(write: Write, thing: Mapping[str, Any]) -> Iterator[tuple[str, str, A
 
 # ---- Writes to the lists within a thing ------------------------------------------------------------------------------------------
 
-Rule = Callable[["Write", "Read", list[Node], "Trace"], None]
+Rule = Callable[["Write", "Read", "View", "Trace"], None]
 RULES: dict[tuple[str, str], Rule] = {}
 
 
@@ -70,17 +70,19 @@ def rule(service: str, *operations: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def apply(write: Write, read: Read, found: list[Node], trace: Trace) -> bool:
+def apply(write: Write, view: View, trace: Trace) -> bool:
     """Lay a write over an answer by its own rule; False when it has none."""
     own = RULES.get((write.service, write.operation))
     if own:
-        own(write, read, found, trace)
+        own(write, view.read, view, trace)
     return own is not None
 
 
-def _node(found: list[Node], member: str, value: Any) -> Iterator[Node]:
+def _node(found: View, member: str, value: Any) -> Iterator[Node]:
     """The structures that have a member of this value."""
-    return (node for node in found if value is not None and node.value.get(member) == value)
+    if value is None or member not in members(found.read.shape):
+        return iter(())
+    return (node for node in found if node.value.get(member) == value)
 
 
 def _put(node: Node, member: str, items: list[Any], trace: Trace, label: str | None = None) -> None:
@@ -110,7 +112,7 @@ def _single(permissions: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str
 
 
 @rule("ec2", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress")
-def _security_group_rules(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _security_group_rules(write: Write, _read: Read, found: View, trace: Trace) -> None:
     member = "IpPermissionsEgress" if write.operation.endswith("Egress") else "IpPermissions"
     given = _single(write.parameters.get("IpPermissions") or [])
     for node in _node(found, "GroupId", write.parameters.get("GroupId")):
@@ -128,7 +130,7 @@ def _security_group_rules(write: Write, _read: Read, found: list[Node], trace: T
 
 
 @rule("ec2", "UpdateSecurityGroupRuleDescriptionsIngress", "UpdateSecurityGroupRuleDescriptionsEgress")
-def _security_group_rule_descriptions(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _security_group_rule_descriptions(write: Write, _read: Read, found: View, trace: Trace) -> None:
     member = "IpPermissionsEgress" if write.operation.endswith("Egress") else "IpPermissions"
     given = _single(write.parameters.get("IpPermissions") or [])
     for node in _node(found, "GroupId", write.parameters.get("GroupId")):
@@ -148,7 +150,7 @@ def _port(permission: Mapping[str, Any]) -> str:
 
 
 @rule("ec2", "CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAclEntry")
-def _network_acl_entries(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _network_acl_entries(write: Write, _read: Read, found: View, trace: Trace) -> None:
     entry = {name: value for name, value in write.parameters.items() if name != "NetworkAclId"}
     key = (entry.get("RuleNumber"), entry.get("Egress"))
     for node in _node(found, "NetworkAclId", write.parameters["NetworkAclId"]):
@@ -168,7 +170,7 @@ DEFAULT_ACL = "AssociateDefaultNetworkAcl"
 
 
 @rule("ec2", "ReplaceNetworkAclAssociation")
-def _network_acl_association(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _network_acl_association(write: Write, read: Read, found: View, trace: Trace) -> None:
     target = write.parameters["NetworkAclId"]
     moved = next((node.value for node in _node(found, "NetworkAclAssociationId", write.parameters["AssociationId"])), None)
     acls = [node for node in found if "Associations" in node.shape.members and "Entries" in node.shape.members]
@@ -186,7 +188,7 @@ def _network_acl_association(write: Write, read: Read, found: list[Node], trace:
 
 
 @rule("ec2", DEFAULT_ACL)
-def _default_network_acl(write: Write, _read: Read, found: list[Node], _trace: Trace) -> None:
+def _default_network_acl(write: Write, _read: Read, found: View, _trace: Trace) -> None:
     for node in _node(found, "VpcId", write.parameters["VpcId"]):
         if "Entries" in node.shape.members and node.value.get("IsDefault"):
             link = {"NetworkAclAssociationId": write.response["AssociationId"], "NetworkAclId": node.value.get("NetworkAclId")}
@@ -197,7 +199,7 @@ TARGETS = ("GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectio
 
 
 @rule("ec2", "CreateRoute", "ReplaceRoute", "DeleteRoute")
-def _routes(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _routes(write: Write, _read: Read, found: View, trace: Trace) -> None:
     route = {name: value for name, value in write.parameters.items() if name != "RouteTableId"}
     name, destination = next(((name, value) for name, value in route.items() if name.startswith("Destination")), ("", None))
     for node in _node(found, "RouteTableId", write.parameters["RouteTableId"]):
@@ -216,7 +218,7 @@ def _way(route: Mapping[str, Any] | None) -> str | None:
 
 
 @rule("ec2", "AssociateRouteTable", "DisassociateRouteTable", "ReplaceRouteTableAssociation")
-def _route_table_associations(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _route_table_associations(write: Write, _read: Read, found: View, trace: Trace) -> None:
     old = write.parameters.get("AssociationId")
     moved = next((node.value for node in _node(found, "RouteTableAssociationId", old)), {})
     subnet = write.parameters.get("SubnetId", moved.get("SubnetId"))
@@ -246,7 +248,7 @@ INSTANCE_STATES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @rule("ec2", *INSTANCE_STATES)
-def _instance_states(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _instance_states(write: Write, _read: Read, found: View, trace: Trace) -> None:
     _member, state = INSTANCE_STATES[write.operation]
     for node in found:
         if node.thing == "Instance" and node.value.get("InstanceId") in write.parameters["InstanceIds"]:
@@ -255,7 +257,7 @@ def _instance_states(write: Write, _read: Read, found: list[Node], trace: Trace)
 
 
 @rule("ec2", "AttachInternetGateway", "DetachInternetGateway")
-def _internet_gateways(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _internet_gateways(write: Write, _read: Read, found: View, trace: Trace) -> None:
     vpc = write.parameters.get("VpcId")
     for node in _node(found, "InternetGatewayId", write.parameters["InternetGatewayId"]):
         if "Attachments" in node.shape.members:
@@ -268,7 +270,7 @@ def _internet_gateways(write: Write, _read: Read, found: list[Node], trace: Trac
 
 
 @rule("ec2", "CreateLaunchTemplateVersion")
-def _launch_template_versions(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _launch_template_versions(write: Write, read: Read, found: View, trace: Trace) -> None:
     told = {name: write.parameters[name] for name in ("LaunchTemplateId", "LaunchTemplateName") if write.parameters.get(name)}
     for node in found:
         if node.thing == "LaunchTemplate" and set(told.values()) & node.identifiers:
@@ -276,7 +278,7 @@ def _launch_template_versions(write: Write, read: Read, found: list[Node], trace
             node.value["DefaultVersionNumber"] = node.value.get("DefaultVersionNumber") or 1
     if read.operation.name != "DescribeLaunchTemplateVersions":
         return
-    versions = found[0].value.setdefault("LaunchTemplateVersions", [])
+    versions = found.whole.value.setdefault("LaunchTemplateVersions", [])
     own = [item for item in versions if set(told.values()) & set(strings(list(item.values())))]
     if not own and not set(told.values()) & read.asked:
         return
@@ -290,60 +292,60 @@ def _launch_template_versions(write: Write, read: Read, found: list[Node], trace
 
 
 @rule("iam", "AttachRolePolicy", "DetachRolePolicy")
-def _attached_policies(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _attached_policies(write: Write, read: Read, found: View, trace: Trace) -> None:
     if read.operation.name != "ListAttachedRolePolicies" or write.parameters["RoleName"] not in read.asked:
         return
     arn = write.parameters["PolicyArn"]
-    kept = [item for item in found[0].value.get("AttachedPolicies") or [] if item["PolicyArn"] != arn]
+    kept = [item for item in found.whole.value.get("AttachedPolicies") or [] if item["PolicyArn"] != arn]
     if write.verb == "Attach":
         kept.append({"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn})
-    _put(found[0], "AttachedPolicies", kept, trace)
+    _put(found.whole, "AttachedPolicies", kept, trace)
 
 
 @rule("iam", "AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile")
-def _profile_roles(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _profile_roles(write: Write, read: Read, found: View, trace: Trace) -> None:
     role = {"RoleName": write.parameters["RoleName"], "Arn": placeholder("iam", "", "Arn", write.seed), "RoleId": write.seed, "Path": "/"}
     for node in _node(found, "InstanceProfileName", write.parameters["InstanceProfileName"]):
         kept = [item for item in node.value.get("Roles") or [] if item.get("RoleName") != role["RoleName"]]
         _put(node, "Roles", kept + ([role] if write.verb == "Add" else []), trace)
     if read.operation.name == "ListInstanceProfilesForRole" and role["RoleName"] in read.asked and write.verb == "Add":
-        found[0].value.setdefault("InstanceProfiles", []).append({"InstanceProfileName": write.parameters["InstanceProfileName"]})
+        found.whole.value.setdefault("InstanceProfiles", []).append({"InstanceProfileName": write.parameters["InstanceProfileName"]})
 
 
 @rule("kms", "EnableKeyRotation", "DisableKeyRotation")
-def _key_rotation(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
-    if read.operation.name == "GetKeyRotationStatus" and meet({write.parameters["KeyId"]}, read.asked):
+def _key_rotation(write: Write, read: Read, found: View, trace: Trace) -> None:
+    if read.operation.name == "GetKeyRotationStatus" and meet(Names({write.parameters["KeyId"]}), read.asked):
         after = write.verb == "Enable"
-        trace.note("KeyRotationEnabled", found[0].value.get("KeyRotationEnabled"), after)
-        found[0].value["KeyRotationEnabled"] = after
+        trace.note("KeyRotationEnabled", found.whole.value.get("KeyRotationEnabled"), after)
+        found.whole.value["KeyRotationEnabled"] = after
 
 
 @rule("kms", "ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey", "DisableKey")
-def _key_state(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _key_state(write: Write, _read: Read, found: View, trace: Trace) -> None:
     states = {"ScheduleKeyDeletion": "PendingDeletion", "EnableKey": "Enabled"}
     for node in found:
-        if "KeyState" in node.shape.members and meet({write.parameters["KeyId"]}, set(node.identifiers)):
+        if "KeyState" in node.shape.members and meet(Names({write.parameters["KeyId"]}), node.identifiers):
             state = states.get(write.operation, "Disabled")
             trace.note("KeyState", node.value.get("KeyState"), state)
             node.value.update(KeyState=state, Enabled=state == "Enabled")
 
 
 @rule("s3", "PutBucketLogging")
-def _bucket_logging(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _bucket_logging(write: Write, read: Read, found: View, trace: Trace) -> None:
     if read.operation.name == "GetBucketLogging" and write.parameters["Bucket"] in read.asked:
-        before = found[0].value.pop("LoggingEnabled", None)
+        before = found.whole.value.pop("LoggingEnabled", None)
         after = write.parameters["BucketLoggingStatus"].get("LoggingEnabled")  # none switches it off
         for name, old, new in requests.differences("LoggingEnabled", before, after):
             trace.note(name, old, new)
         if after:
-            found[0].value["LoggingEnabled"] = dict(after)
+            found.whole.value["LoggingEnabled"] = dict(after)
 
 
 @rule("s3", "DeleteBucketCors", "DeleteBucketLifecycle", "DeleteBucketPolicy", "DeleteBucketReplication", "DeletePublicAccessBlock")
-def _bucket_parts(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _bucket_parts(write: Write, read: Read, found: View, trace: Trace) -> None:
     if bare(write.noun) == bare(read.noun) and write.parameters["Bucket"] in read.asked:
         for member in read.shape.members:
-            for name, old, _new in requests.differences(member, found[0].value.get(member), None):
+            for name, old, _new in requests.differences(member, found.whole.value.get(member), None):
                 trace.note(name, old, None)
 
 
@@ -352,61 +354,61 @@ ELSEWHERE = {"ReplicateKey"}
 
 
 @rule("kms", "ReplicateKey")
-def _replicas(_write: Write, _read: Read, _found: list[Node], _trace: Trace) -> None:
+def _replicas(_write: Write, _read: Read, _found: View, _trace: Trace) -> None:
     """The description, policy and tags that it gives are those of the replica, and not of the key that it names."""
 
 
 @rule("secretsmanager", "ReplicateSecretToRegions", "RemoveRegionsFromReplication")
-def _secret_replicas(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _secret_replicas(write: Write, _read: Read, found: View, trace: Trace) -> None:
     gone = write.parameters.get("RemoveReplicaRegions", [])
     made = [{**replica, "Status": "InSync"} for replica in write.parameters.get("AddReplicaRegions", [])]
     for node in found:
-        if "ReplicationStatus" in node.shape.members and meet({write.parameters["SecretId"]}, set(node.identifiers)):
+        if "ReplicationStatus" in node.shape.members and meet(Names({write.parameters["SecretId"]}), node.identifiers):
             kept = [item for item in node.value.get("ReplicationStatus") or [] if item["Region"] not in gone]
             _put(node, "ReplicationStatus", kept + made, trace)
 
 
 @rule("secretsmanager", "StopReplicationToReplica")
-def _secret_of_its_own(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _secret_of_its_own(write: Write, _read: Read, found: View, trace: Trace) -> None:
     for node in found:
-        if "PrimaryRegion" in node.shape.members and meet({write.parameters["SecretId"]}, set(node.identifiers)):
+        if "PrimaryRegion" in node.shape.members and meet(Names({write.parameters["SecretId"]}), node.identifiers):
             trace.note("PrimaryRegion", node.value.get("PrimaryRegion"), None)
             node.value["PrimaryRegion"] = ""
 
 
 @rule("sns", "SetTopicAttributes")
-def _topic_attributes(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
-    if read.operation.name == "GetTopicAttributes" and meet({write.parameters["TopicArn"]}, read.asked):
-        name, attributes = write.parameters["AttributeName"], found[0].value.setdefault("Attributes", {})
+def _topic_attributes(write: Write, read: Read, found: View, trace: Trace) -> None:
+    if read.operation.name == "GetTopicAttributes" and meet(Names({write.parameters["TopicArn"]}), read.asked):
+        name, attributes = write.parameters["AttributeName"], found.whole.value.setdefault("Attributes", {})
         trace.note(f"Attributes.{name}", attributes.get(name), write.parameters.get("AttributeValue"))
         attributes[name] = write.parameters.get("AttributeValue")
 
 
 @rule("sns", "Subscribe", "Unsubscribe")
-def _subscriptions(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _subscriptions(write: Write, read: Read, found: View, trace: Trace) -> None:
     topic, arn = write.parameters.get("TopicArn"), write.parameters.get("SubscriptionArn")
     if read.operation.name != "ListSubscriptionsByTopic" or (topic and topic not in read.asked):
         return
-    kept = [item for item in found[0].value.get("Subscriptions") or [] if item["SubscriptionArn"] != arn]
+    kept = [item for item in found.whole.value.get("Subscriptions") or [] if item["SubscriptionArn"] != arn]
     if topic:
         given = {name: write.parameters[name] for name in ("TopicArn", "Protocol", "Endpoint")}
         kept.append({**given, "SubscriptionArn": "PendingConfirmation", "Owner": ""})
-    _put(found[0], "Subscriptions", kept, trace)
+    _put(found.whole, "Subscriptions", kept, trace)
 
 
 @rule("events", "PutTargets", "RemoveTargets")
-def _rule_targets(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _rule_targets(write: Write, read: Read, found: View, trace: Trace) -> None:
     if read.operation.name != "ListTargetsByRule" or write.parameters["Rule"] not in read.asked:
         return
     given = write.parameters.get("Targets") or []
     gone = [target["Id"] for target in given] + list(write.parameters.get("Ids") or [])
-    before = found[0].value.get("Targets") or []
+    before = found.whole.value.get("Targets") or []
     trace.compared |= set(write.parameters)
-    _put(found[0], "Targets", [target for target in before if target["Id"] not in gone] + given, trace)
+    _put(found.whole, "Targets", [target for target in before if target["Id"] not in gone] + given, trace)
 
 
 @rule("logs", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey")
-def _log_groups(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _log_groups(write: Write, _read: Read, found: View, trace: Trace) -> None:
     member = "retentionInDays" if write.verb == "Delete" else "kmsKeyId"
     for node in _node(found, "logGroupName", write.parameters["logGroupName"]):
         trace.note(member, node.value.pop(member, None), write.parameters.get("kmsKeyId"))
@@ -415,11 +417,11 @@ def _log_groups(write: Write, _read: Read, found: list[Node], trace: Trace) -> N
 
 
 @rule("ecs", "RegisterTaskDefinition")
-def _task_definitions(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _task_definitions(write: Write, read: Read, found: View, trace: Trace) -> None:
     """A family is described by its newest revision: the registered one replaces all that was known."""
     if read.operation.name != "DescribeTaskDefinition" or read.parameters["taskDefinition"] != write.parameters["family"]:
         return
-    answer, given = found[0].value, dict(write.parameters)
+    answer, given = found.whole.value, dict(write.parameters)
     before = answer.get("taskDefinition") or {}
     answer["tags"] = given.pop("tags", [])
     trace.found = bool(before)
@@ -440,7 +442,7 @@ def _definition_fields(name: str, before: Any, after: Any) -> Iterator[tuple[str
 
 
 @rule("autoscaling", "EnableMetricsCollection", "DisableMetricsCollection")
-def _collected_metrics(write: Write, _read: Read, found: list[Node], trace: Trace) -> None:
+def _collected_metrics(write: Write, _read: Read, found: View, trace: Trace) -> None:
     for node in _node(found, "AutoScalingGroupName", write.parameters["AutoScalingGroupName"]):
         if "EnabledMetrics" in node.shape.members:
             before = {item["Metric"]: item for item in node.value.get("EnabledMetrics") or []}
@@ -474,12 +476,12 @@ SWITCHES: dict[tuple[str, str], tuple[str, str, Any]] = {
 ENDINGS = {("securityhub", "DisableSecurityHub"): "DescribeHub"}
 
 
-def _switch(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _switch(write: Write, read: Read, found: View, trace: Trace) -> None:
     question, member, value = SWITCHES[write.service, write.operation]
-    told = set(strings(list(write.parameters.values())))
+    told = Names(strings(list(write.parameters.values())))
     for node in found if read.operation.name == question else ():
         asked = read.asked if not node.path else node.identifiers
-        if member in node.shape.members and (meet(told, set(asked)) or not asked):
+        if member in node.shape.members and (meet(told, asked) or not asked):
             after = write.parameters.get(member, value)
             trace.note(member, node.value.get(member), after)
             trace.compared |= set(write.parameters)
@@ -495,18 +497,18 @@ def makes_nothing(service: str, operation: str) -> bool:
 
 
 @rule("cloudtrail", "PutEventSelectors")
-def _event_selectors(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
-    if read.operation.name == "GetEventSelectors" and meet({write.parameters["TrailName"]}, read.asked):
+def _event_selectors(write: Write, read: Read, found: View, trace: Trace) -> None:
+    if read.operation.name == "GetEventSelectors" and meet(Names({write.parameters["TrailName"]}), read.asked):
         for member in ("EventSelectors", "AdvancedEventSelectors"):
-            _put(found[0], member, write.parameters.get(member, []), trace)
+            _put(found.whole, member, write.parameters.get(member, []), trace)
         trace.compared |= set(write.parameters)
 
 
 @rule("route53", "ChangeResourceRecordSets")
-def _records(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
-    if read.operation.name != "ListResourceRecordSets" or not meet({write.parameters["HostedZoneId"]}, read.asked):
+def _records(write: Write, read: Read, found: View, trace: Trace) -> None:
+    if read.operation.name != "ListResourceRecordSets" or not meet(Names({write.parameters["HostedZoneId"]}), read.asked):
         return
-    records = {_record(item): item for item in found[0].value.get("ResourceRecordSets") or []}
+    records = {_record(item): item for item in found.whole.value.get("ResourceRecordSets") or []}
     for change in write.parameters["ChangeBatch"]["Changes"]:
         item = change["ResourceRecordSet"]
         before, after = records.pop(_record(item), None), item if change["Action"] != "DELETE" else None
@@ -515,7 +517,7 @@ def _records(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
         for field, old, new in requests.differences(" ".join(filter(None, _record(item))), before, after):
             trace.note(field, old, new)
     trace.compared |= set(write.parameters)
-    found[0].value["ResourceRecordSets"] = list(records.values())
+    found.whole.value["ResourceRecordSets"] = list(records.values())
 
 
 def _record(item: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -524,10 +526,10 @@ def _record(item: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 @rule("guardduty", "UpdateDetector")
-def _detectors(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _detectors(write: Write, read: Read, found: View, trace: Trace) -> None:
     if read.operation.name != "GetDetector" or write.parameters["DetectorId"] not in read.asked:
         return
-    detector = found[0].value
+    detector = found.whole.value
     features = {feature["Name"]: feature for feature in detector.get("Features") or []}
     for feature in write.parameters.get("Features") or []:
         before = features.get(feature["Name"], {})
@@ -544,19 +546,19 @@ def _detectors(write: Write, read: Read, found: list[Node], trace: Trace) -> Non
 
 
 @rule("securityhub", "UpdateSecurityHubConfiguration")
-def _hub(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _hub(write: Write, read: Read, found: View, trace: Trace) -> None:
     if read.operation.name == "DescribeHub":
         for name, value in write.parameters.items():
-            trace.note(name, found[0].value.get(name), value)
+            trace.note(name, found.whole.value.get(name), value)
             trace.compared.add(name)
-            found[0].value[name] = value
+            found.whole.value[name] = value
 
 
 @rule("securityhub", "BatchEnableStandards", "BatchDisableStandards")
-def _standards(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _standards(write: Write, read: Read, found: View, trace: Trace) -> None:
     if read.operation.name != "GetEnabledStandards":
         return
-    subscriptions = found[0].value.setdefault("StandardsSubscriptions", [])
+    subscriptions = found.whole.value.setdefault("StandardsSubscriptions", [])
     gone = write.parameters.get("StandardsSubscriptionArns") or []
     for request in write.parameters.get("StandardsSubscriptionRequests") or []:
         arn = request["StandardsArn"]
@@ -571,10 +573,10 @@ def _standards(write: Write, read: Read, found: list[Node], trace: Trace) -> Non
 
 
 @rule("inspector2", "Enable", "Disable")
-def _scans(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _scans(write: Write, read: Read, found: View, trace: Trace) -> None:
     if read.operation.name != "BatchGetAccountStatus":
         return
-    accounts = found[0].value.setdefault("accounts", [])
+    accounts = found.whole.value.setdefault("accounts", [])
     after = "ENABLED" if write.operation == "Enable" else "DISABLED"
     for account in write.parameters["accountIds"]:
         told = next((one for one in accounts if one["accountId"] == account), None)
@@ -590,8 +592,8 @@ def _scans(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
 
 
 @rule("wafv2", "AssociateWebACL", "DisassociateWebACL")
-def _protected_resources(write: Write, read: Read, found: list[Node], trace: Trace) -> None:
+def _protected_resources(write: Write, read: Read, found: View, trace: Trace) -> None:
     if read.operation.name == "GetWebACLForResource" and write.parameters["ResourceArn"] in read.asked:
-        before, after = found[0].value.get("WebACL") or {}, write.parameters.get("WebACLArn")
+        before, after = found.whole.value.get("WebACL") or {}, write.parameters.get("WebACLArn")
         trace.note("WebACLArn", before.get("ARN"), after)
-        found[0].value["WebACL"] = {"ARN": after} if after else None
+        found.whole.value["WebACL"] = {"ARN": after} if after else None

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from .placeholders import holds
-from .shapes import bare, identifiers, identifies, lookup, meet, normal, singular, strings
+from .shapes import Names, bare, identifiers, identifies, lookup, meet, normal, singular, strings
 
 # Say how to answer, not what to answer about.
 PAGING = {"maxresults", "nexttoken", "marker", "maxrecords", "maxitems", "pagesize", "limit", "dryrun", "startingtoken", "maxkeys", "scope"}
@@ -93,7 +93,7 @@ def _wants(name: str, value: Any, item: Mapping[str, Any], thing: str) -> bool:
     if isinstance(value, str) and normal(name).endswith("prefix"):
         text = lookup(item, normal(name).removesuffix("prefix")) or lookup(item, "Name")
         return not isinstance(text, str) or text.startswith(value)
-    asked = set(strings(value))
+    asked = Names(strings(value))
     if not asked:
         return True
     one = singular(name) if isinstance(value, (list, tuple)) else name
@@ -101,7 +101,7 @@ def _wants(name: str, value: Any, item: Mapping[str, Any], thing: str) -> bool:
     if told is None:
         told = next((other for member, other in item.items() if normal(member).endswith(normal(one)) and isinstance(other, str)), None)
     if isinstance(told, str):
-        return meet({told} | identifiers(thing, item), asked)
+        return meet(Names({told, *identifiers(thing, item)}), asked)
     return meet(identifiers(thing, item), asked) if identifies(one, thing) else True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any
@@ -115,19 +115,27 @@ def strings(value: Any) -> Iterator[str]:
                 yield item
 
 
-def identifiers(thing: str, structure: Mapping[str, Any]) -> set[str]:
+class Names(frozenset[str]):
+    """Names, ids and ARNs of things."""
+
+    @cached_property
+    def ends(self) -> frozenset[str]:
+        """What the ARNs and URLs among these end with, from each of their parts on."""
+        return frozenset(end for text in self if text.startswith(("arn:", "http")) for end in _ends_of(text))
+
+
+NOBODY = Names()
+
+
+def identifiers(thing: str, structure: Mapping[str, Any]) -> Names:
     """The names, ids and ARNs by which a structure that describes a thing is known; the document of a policy is called like a name."""
-    return {text for member, value in structure.items() if identifies(member, thing) for text in strings(value) if text and text[0] != "{"}
+    own = (value for member, value in structure.items() if identifies(member, thing))
+    return Names(text for value in own for text in strings(value) if text and text[0] != "{")
 
 
-def meet(left: Set[str], right: Set[str]) -> bool:
+def meet(left: Names, right: Names) -> bool:
     """Whether two sets of identifiers name the same thing: they share one, or an ARN or a URL ends with the name or id."""
-    return not (left.isdisjoint(right) and _ends(left).isdisjoint(right) and _ends(right).isdisjoint(left))
-
-
-def _ends(texts: Set[str]) -> Set[str]:
-    """What the ARNs and URLs among these end with, from each of their parts on."""
-    return {end for text in texts if text.startswith(("arn:", "http")) for end in _ends_of(text)}
+    return not (left.isdisjoint(right) and left.ends.isdisjoint(right) and right.ends.isdisjoint(left))
 
 
 @lru_cache(1 << 14)
@@ -144,18 +152,33 @@ class Node:
     thing: str
     """The name of the shape; of the whole answer, what the operation is about."""
     path: tuple[str, ...]
-    asked: frozenset[str] = frozenset()
+    asked: Names = NOBODY
     """Of the whole answer, the identifiers that the request gave."""
 
     @cached_property
-    def identifiers(self) -> frozenset[str]:
-        return frozenset(identifiers(self.thing, self.value)) if self.path else self.asked
+    def identifiers(self) -> Names:
+        return identifiers(self.thing, self.value) if self.path else self.asked
 
 
-def nodes(answer: dict[str, Any], shape: Any, noun: str, asked: set[str]) -> Iterator[Node]:
+def nodes(answer: dict[str, Any], shape: Any, noun: str, asked: Names) -> Iterator[Node]:
     """Every structure of an answer, the whole first; `asked` are the identifiers that the request gave."""
-    yield Node(answer, shape, noun, (), frozenset(asked))
-    yield from _inner(answer, shape, ())
+    yield Node(answer, shape, noun, (), asked)
+    yield from inner_nodes(answer, shape, ())
+
+
+@cache
+def members(shape: Any) -> frozenset[str]:
+    """The members of all structures that an answer of this shape can hold."""
+    found: dict[str, Any] = {}
+    pending = [shape]
+    while pending:
+        part = pending.pop()
+        while part.type_name in ("list", "map"):
+            part = part.member if part.type_name == "list" else part.value
+        if part.type_name == "structure" and part.name not in found:
+            found[part.name] = part
+            pending += part.members.values()
+    return frozenset(member for part in found.values() for member in part.members)
 
 
 @cache
@@ -170,7 +193,8 @@ def _leads_to_structures(shape: Any) -> bool:
     return bool(shape.type_name == "structure")
 
 
-def _inner(value: Any, shape: Any, path: tuple[str, ...]) -> Iterator[Node]:
+def inner_nodes(value: Any, shape: Any, path: tuple[str, ...]) -> Iterator[Node]:
+    """The structures within a value that stands at that path of an answer."""
     if shape is None:
         return
     if shape.type_name == "structure" and isinstance(value, dict):
@@ -189,7 +213,7 @@ def _structures(value: Any, shape: Any, path: tuple[str, ...]) -> Iterator[Node]
     elif isinstance(value, dict):
         if shape.type_name == "structure":
             yield Node(value, shape, shape.name, path)
-        yield from _inner(value, shape, path)
+        yield from inner_nodes(value, shape, path)
 
 
 def lookup(fields: Mapping[str, Any], member: str) -> Any:
@@ -208,8 +232,12 @@ class Synthesis:
     service: str
     region: str
     seed: str
-    fields: Mapping[str, Any]
+    fields: dict[str, Any]
     """What is known of the thing, by names of the request and of the answer."""
+
+    @cached_property
+    def _normal(self) -> dict[str, Any]:
+        return {normal(name): value for name, value in reversed(self.fields.items())}  # as `lookup`: the first counts
 
     def structure(self, shape: Any, thing: str, depth: int = 0) -> dict[str, Any]:
         """The structure with every member that can be told; lists are empty unless the request filled them."""
@@ -226,8 +254,8 @@ class Synthesis:
 
     def known(self, member: str, shape: Any, thing: str) -> Any:
         """What the request said of a member, where it has the member's type."""
-        for name in (member, *(f"{prefix}{member}" for prefix in (thing,)), *_short(member, thing)):
-            value = lookup(self.fields, name)
+        for name in (member, f"{thing}{member}", *_short(member, thing)):
+            value = self._normal.get(normal(name))
             if value is not None and fits(value, shape):
                 return fit(value, shape)
         return None

@@ -9,6 +9,7 @@ from typing import Any
 from ..costs import Unpriced
 from ..costs_of_calls import Known, items
 from .guard import Guard
+from .shapes import Names
 from .state import Write
 
 Fields = Mapping[str, Any]
@@ -68,7 +69,7 @@ def described(guard: Guard, member: str, name: Any, also: str, write: Write | No
 
 def template(guard: Guard, specification: Fields) -> Fields:
     """The data of a version of a launch template: as it was read, or as the run would write it."""
-    names = {str(specification[name]) for name in ("LaunchTemplateId", "LaunchTemplateName") if specification.get(name)}
+    names = Names(str(specification[name]) for name in ("LaunchTemplateId", "LaunchTemplateName") if specification.get(name))
     version = str(specification.get("Version"))
     for _read, answer in guard.reads:
         for part in _structures(answer):
@@ -86,7 +87,7 @@ def template(guard: Guard, specification: Fields) -> Fields:
 def task_definition(guard: Guard, name: Any) -> Fields:
     """What the run would register under that name: services are made and changed by another task."""
     for write in reversed(guard.state.writes):
-        if write.operation == "RegisterTaskDefinition" and write.is_named_by({str(name)}):
+        if write.operation == "RegisterTaskDefinition" and write.is_named_by(Names({str(name)})):
             registered: Fields = write.parameters
             return registered
     return {}

@@ -12,7 +12,7 @@ import copy
 import datetime
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from .placeholders import digest
 from .shapes import (
     CREATING,
     DELETING,
+    Names,
     Node,
     Synthesis,
     bare,
@@ -29,6 +30,7 @@ from .shapes import (
     fits,
     identifiers,
     identifies,
+    inner_nodes,
     lookup,
     meet,
     names,
@@ -104,13 +106,13 @@ class Write:
         return known
 
     @cached_property
-    def identifiers(self) -> set[str]:
+    def identifiers(self) -> Names:
         return identifiers(self.noun, self.fields)
 
     @cached_property
-    def targets(self) -> set[str]:
+    def targets(self) -> Names:
         """What the request names."""
-        return {text for value in self.given.values() for text in strings(value)}
+        return Names(text for value in self.given.values() for text in strings(value))
 
     @cached_property
     def mark(self) -> str:
@@ -126,20 +128,20 @@ class Write:
 
     def ready(self) -> Write:
         """The same, with what reads ask it for again and again worked out."""
-        _ = self.creates, self.deletes, self.identifiers, self.targets, self.mark, self.digest
+        _ = self.creates, self.deletes, self.identifiers.ends, self.targets.ends, self.mark, self.digest
         return self
 
-    def is_named_by(self, texts: set[str]) -> bool:
+    def is_named_by(self, texts: Names) -> bool:
         """Whether one of the texts names the created thing, by its name or by a placeholder that was made for it."""
         return meet(self.identifiers, texts) or self.has_marked(texts)
 
-    def has_marked(self, texts: set[str]) -> bool:
+    def has_marked(self, texts: Names) -> bool:
         """Whether one of the texts is a placeholder that was made for the created thing."""
         return any(self.mark in text for text in texts)
 
     def is_owner(self, parameters: Mapping[str, Any]) -> bool:
         """Whether parameters of another request are the created thing's names, and say so."""
-        told = {text for name, value in parameters.items() if names(singular(name), self.noun) for text in strings(value)}
+        told = Names(text for name, value in parameters.items() if names(singular(name), self.noun) for text in strings(value))
         return meet(self.identifiers, told)
 
 
@@ -165,9 +167,9 @@ class Read:
         return "tag" in normal(self.noun) and self.service != "ec2"
 
     @cached_property
-    def asked(self) -> set[str]:
+    def asked(self) -> Names:
         """The identifiers that the request gives."""
-        return {text for value in self.parameters.values() for text in strings(value)}
+        return Names(text for value in self.parameters.values() for text in strings(value))
 
 
 @dataclass(frozen=True)
@@ -212,17 +214,23 @@ class State:
     writes: list[Write] = field(default_factory=list)
     touched: set[tuple[str, str]] = field(default_factory=set)
     """The services and regions whose writes were looked at."""
+    _by_place: dict[tuple[str, str], list[Write]] = field(default_factory=dict)
 
-    def concerning(self, service: str, region: str) -> Iterator[Write]:
-        place = home(service, region)
-        self.touched.add((service, place))
-        return (write for write in self.writes if write.service == service and write.region == place)
+    def add(self, writes: Iterable[Write]) -> None:
+        """Remember writes that were recorded."""
+        for write in writes:
+            self.writes.append(write)
+            self._by_place.setdefault((write.service, write.region), []).append(write)
+
+    def concerning(self, service: str, region: str) -> list[Write]:
+        place = service, home(service, region)
+        self.touched.add(place)
+        return self._by_place.get(place, [])
 
     def seed(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> str:
         """What tells the thing that a call creates from all others, the same in every run."""
-        self.touched.add((service, home(service, region)))
         key = digest(service, home(service, region), operation, requests.ordered(requests.without_tokens(parameters)))
-        return f"{key}.{sum(write.seed.startswith(key) for write in self.writes)}"
+        return f"{key}.{sum(write.seed.startswith(key) for write in self.concerning(service, region))}"
 
     def digest(self, places: Collection[tuple[str, str]], first: int | None = None) -> int:
         """A digest of the (first) writes in these services and regions, in whatever order tasks side by side have made them."""
@@ -235,7 +243,7 @@ class State:
             lay_over(write, view, trace)
         # Only now have the created things all that was written to them, such as the tags by which a request may choose.
         if trace.inserted:
-            _choose(answer, read.shape, read, trace.inserted)
+            _choose(answer, read.shape, read, {id(item) for item in trace.inserted})
         return trace
 
     def planned(self, read: Read) -> Write | None:
@@ -279,7 +287,7 @@ class State:
 
 def _is_about_the_same(write: Write, read: Read) -> bool:
     """Whether a write names what a read asks for: of two names, such as a role's and that of its policy, both."""
-    both = ((set(strings(write.given.get(name))), set(strings(value))) for name, value in read.parameters.items())
+    both = ((Names(strings(write.given.get(name))), Names(strings(value))) for name, value in read.parameters.items())
     return meet(write.targets, read.asked) and all(meet(told, asked) for told, asked in both if told and asked)
 
 
@@ -293,7 +301,21 @@ class View:
     def __init__(self, read: Read, answer: dict[str, Any]) -> None:
         self.read = read
         self.answer = answer
+        self.looked_at = False
+        """Whether somebody has had structures of it since it was known to be as it is."""
         self._nodes: list[Node] | None = None
+        self._texts: set[str] = set()
+        self._ends: set[str] = set()
+
+    def __iter__(self) -> Iterator[Node]:
+        self.looked_at = True
+        return iter(self.nodes)
+
+    @property
+    def whole(self) -> Node:
+        """The answer itself."""
+        self.looked_at = True
+        return Node(self.answer, self.read.shape, self.read.noun, (), self.read.asked)
 
     @property
     def nodes(self) -> list[Node]:
@@ -303,7 +325,24 @@ class View:
 
     def changed(self) -> None:
         """Look at the answer anew: most writes leave most answers alone, so that is worth being told."""
+        self._nodes, self._texts, self._ends, self.looked_at = None, set(), set(), False
+
+    def grown(self, item: dict[str, Any], shape: Any) -> None:
+        """Look at a structure that the answer has got, and at what it holds."""
         self._nodes = None
+        if self._texts:
+            self._remember([Node(item, shape, shape.name, ("",)), *inner_nodes(item, shape, ("",))])
+
+    def may_be_about(self, texts: Names) -> bool:
+        """Whether any structure may be one of these things: none of most writes, which need not look at each of them."""
+        if not self._texts:
+            self._remember(self.nodes)
+        return not (texts.isdisjoint(self._texts) and texts.ends.isdisjoint(self._texts) and texts.isdisjoint(self._ends))
+
+    def _remember(self, found: list[Node]) -> None:
+        for node in found:
+            self._texts |= node.identifiers
+            self._ends |= node.identifiers.ends
 
     @cached_property
     def holds_lists(self) -> bool:
@@ -316,12 +355,13 @@ def lay_over(write: Write, view: View, trace: Trace) -> None:
     if read.shape is None:
         return
     if write.tags:
-        for node in view.nodes:
+        for node in view.nodes if view.may_be_about(write.tags.resources) else ():
             if _tag(node, write, trace):
                 view.changed()
         return
-    if relations.apply(write, read, view.nodes, trace):
-        view.changed()
+    if relations.apply(write, view, trace):
+        if view.looked_at:
+            view.changed()
         return
     if write.deletes:
         _remove(view.answer, read.shape, write)
@@ -329,13 +369,13 @@ def lay_over(write: Write, view: View, trace: Trace) -> None:
         return
     # There is only one in the account.
     alone = bare(write.noun) == bare(read.noun) and not read.asked and not view.holds_lists
-    for node in view.nodes:
+    for node in view.nodes if alone or view.may_be_about(write.targets) else ():
         if alone or _concerns(write, node):
             trace.found = trace.found or bare(node.thing) == bare(write.noun)
             _merge(node, write, trace)
             view.changed()
-    if write.creates and _insert(view.answer, read.shape, write, read, trace):
-        view.changed()
+    if write.creates:
+        _insert(view.answer, read.shape, write, view, trace)
 
 
 def _concerns(write: Write, node: Node) -> bool:
@@ -345,7 +385,7 @@ def _concerns(write: Write, node: Node) -> bool:
     kind, thing = bare(write.noun), bare(node.thing)
     related = kind == thing or (not node.path and kind.startswith(thing)) or (kind.startswith(thing) and not write.creates)
     for name, value in write.given.items():
-        told = set(strings(value))
+        told = Names(strings(value))
         if not told or not meet(told, node.identifiers):
             continue
         if related and (identifies(name, node.thing) or not node.path):
@@ -412,7 +452,7 @@ def _tag(node: Node, write: Write, trace: Trace) -> bool:
     return True
 
 
-def _is_tagged(node: Node, resources: set[str]) -> bool:
+def _is_tagged(node: Node, resources: Names) -> bool:
     """Whether a structure describes one of these; where both tell ARNs, those count, for things of two kinds may have one name."""
     arns = {text for text in node.identifiers if text.startswith("arn:")}
     if arns and all(text.startswith("arn:") for text in resources):
@@ -443,68 +483,59 @@ def _remove(value: dict[str, Any], shape: Any, write: Write) -> None:
             _remove(value[member], part, write)
 
 
-def _insert(answer: dict[str, Any], shape: Any, write: Write, read: Read, trace: Trace) -> bool:
-    """Put a created thing where an answer holds things of its kind; whether there was such a place."""
-    put = False
+def _insert(answer: dict[str, Any], shape: Any, write: Write, view: View, trace: Trace) -> None:
+    """Put a created thing where an answer holds things of its kind."""
     for member, part in shape.members.items():
         if part.type_name == "list":
-            put = _insert_in_list((answer, member), part, write, read, trace) or put
+            _insert_in_list((answer, member), part, write, view, trace)
         elif part.type_name == "structure" and bare(part.name) == bare(write.noun) and member not in answer:
-            if meet(write.identifiers, read.asked):
+            if meet(write.identifiers, view.read.asked):
                 answer[member] = synthesis(write).structure(part, write.noun)
-                put = True
+                view.grown(answer[member], part)
         elif part.type_name == "structure" and member in answer and part.name.endswith("List"):
-            put = _insert(answer[member], part, write, read, trace) or put
-    return put
+            _insert(answer[member], part, write, view, trace)
 
 
-def _insert_in_list(holder: tuple[dict[str, Any], str], shape: Any, write: Write, read: Read, trace: Trace) -> bool:
-    (answer, member), element = holder, shape.member
+def _insert_in_list(holder: tuple[dict[str, Any], str], shape: Any, write: Write, view: View, trace: Trace) -> None:
+    (answer, member), element, read = holder, shape.member, view.read
     if element.type_name == "structure" and bare(element.name) == bare(write.noun):
         item = synthesis(write).structure(element, write.noun)
-        items = answer.setdefault(member, [])
-        if not any(meet(identifiers(element.name, other), identifiers(element.name, item)) for other in items):
+        items, known = answer.setdefault(member, []), identifiers(element.name, item)
+        if not (view.may_be_about(known) and any(meet(identifiers(element.name, other), known) for other in items)):
             items.append(item)
+            view.grown(item, element)
             trace.inserted.append(item)
-        return True
-    if element.type_name == "structure" and element.name == "Reservation":
+    elif element.type_name == "structure" and element.name == "Reservation":
         inner = next((name for name, part in element.members.items() if _holds(part, write)), None)
         if inner:
             wrapper: dict[str, Any] = {}
-            _insert_in_list((wrapper, inner), element.members[inner], write, read, trace)
+            _insert_in_list((wrapper, inner), element.members[inner], write, view, trace)
             if wrapper.get(inner):
                 answer.setdefault(member, []).append(wrapper)
-        return inner is not None
-    if element.type_name == "string" and names(singular(member), write.noun) and bare(read.noun) in (bare(write.noun), bare(member)):
+    elif element.type_name == "string" and names(singular(member), write.noun) and bare(read.noun) in (bare(write.noun), bare(member)):
         fields = synthesis(write).fields
         text = lookup(fields, singular(member))
         if isinstance(text, str) and text not in answer.setdefault(member, []) and requests.wants(read.parameters, fields, write.noun):
             answer[member].append(text)
-        return True
-    return False
 
 
-def _choose(value: dict[str, Any], shape: Any, read: Read, inserted: list[dict[str, Any]]) -> None:
-    """Take the created things that the request does not ask for out again."""
+def _choose(value: dict[str, Any], shape: Any, read: Read, inserted: set[int]) -> None:
+    """Take the created things that the request does not ask for out again; `inserted` tells them by their place in memory."""
     for member, part in shape.members.items():
         if part.type_name == "structure" and isinstance(value.get(member), dict):
             _choose(value[member], part, read, inserted)
         elif part.type_name == "list" and part.member.type_name == "structure" and isinstance(value.get(member), list):
             kept = []
             for item in value[member]:
-                held = any(_is_in(one, item) for one in inserted)
+                held = any(isinstance(inner, list) and any(id(one) in inserted for one in inner) for inner in item.values())
                 _choose(item, part.member, read, inserted)
-                if any(item is one for one in inserted):
+                if id(item) in inserted:
                     held = not requests.wants(read.parameters, item, part.member.name)
                 elif held:
                     held = not any(isinstance(inner, list) and inner for inner in item.values())
                 if not held:
                     kept.append(item)
             value[member] = kept
-
-
-def _is_in(one: dict[str, Any], item: dict[str, Any]) -> bool:
-    return any(isinstance(inner, list) and any(one is other for other in inner) for inner in item.values())
 
 
 def _holds(part: Any, write: Write) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .shapes import normal, strings
+from .shapes import Names, normal, strings
 
 # TagRole, AddTagsToCertificate, UntagResource: the verb, and of what kind the tagged thing is, where the operation says it.
 OPERATION = re.compile(r"(?P<verb>Tag|AddTags|CreateTags|CreateOrUpdateTags|Untag|RemoveTags|DeleteTags)(To|From)?(?P<kind>[A-Z]\w*)?$")
@@ -20,7 +20,7 @@ MEMBERS = {"tags", "taglist", "tagslist", "tagset", "resourcetags"}
 class Tags:
     """A write that does nothing but set and remove tags."""
 
-    resources: set[str]
+    resources: Names
     kind: str
     """Of the tagged things, as the operation calls it; empty when it takes things of any kind."""
     add: dict[str, str]
@@ -31,15 +31,16 @@ def tags(service: str, operation: str, parameters: Mapping[str, Any]) -> Tags | 
     """What a call does to tags; None for a call that is about something else."""
     found = OPERATION.match(operation)
     if (service, operation) == ("route53", "ChangeTagsForResource"):
-        return Tags({str(parameters["ResourceId"])}, "", read_tags(parameters.get("AddTags")), set(parameters.get("RemoveTagKeys") or []))
+        zone, removed = Names({str(parameters["ResourceId"])}), set(parameters.get("RemoveTagKeys") or [])
+        return Tags(zone, "", read_tags(parameters.get("AddTags")), removed)
     if not found:
         return None
     kind = found["kind"] or ""
     kind = "" if kind in ANY_KIND else kind
     given = next((value for name, value in parameters.items() if normal(name) in (*MEMBERS, "tagkeys")), None)
-    resources = {text for name, value in parameters.items() if normal(name) != "tagkeys" for text in strings(value)}
+    resources = Names(text for name, value in parameters.items() if normal(name) != "tagkeys" for text in strings(value))
     if service == "autoscaling" and isinstance(given, list):
-        resources = {str(tag.get("ResourceId")) for tag in given}
+        resources = Names(str(tag.get("ResourceId")) for tag in given)
     if found["verb"] in ("Untag", "RemoveTags", "DeleteTags"):
         return Tags(resources, kind, {}, set(strings(_items(given))) | set(read_tags(given)))
     return Tags(resources, kind, read_tags(given), set())
