@@ -26,10 +26,13 @@ from ansible.module_utils._internal._datatag import (
     _AnsibleTaggedStr,
 )
 from ansible.parsing import dataloader
+from ansible.utils import vars as values
 from ansible.vars import manager
 
 FEW = 30  # variables, which are not worth remembering
-SCALARS = {type(None), bool, int, float, str, _AnsibleTaggedInt, _AnsibleTaggedFloat, _AnsibleTaggedStr}
+PLAIN = {type(None), bool, int, float, str}
+TAGGED = {_AnsibleTaggedInt: int, _AnsibleTaggedFloat: float, _AnsibleTaggedStr: str}
+SCALARS = {*PLAIN, *TAGGED}
 REMEMBERED = 8  # a run has few stacks, and each of them one task at a time
 
 
@@ -40,6 +43,7 @@ def hand_over() -> None:
     prepare_variables_once()
     tag_vars_as_a_whole()
     copy_what_was_parsed()
+    tell_results_in_plain_types()
 
 
 # ---- Filters and tests: each template of a task looks them up anew ----
@@ -135,3 +139,25 @@ def _copied(value: Any, known: dict[int, Any]) -> Any:
         return copy.deepcopy(value, known)
     known[id(value)] = made = parts if kind in (dict, list) else kind._instance_factory(parts, value._ansible_tags_mapping)
     return made
+
+
+# ---- Results: each callback has every one of them converted anew ----
+
+
+def tell_results_in_plain_types() -> None:
+    """Have what is made of plain and tagged values converted directly; what else there is in a result, by ansible-core."""
+    transform = values.transform_to_native_types
+
+    def convert(value: Any, redact: bool = True) -> Any:
+        kind = type(value)
+        if kind in PLAIN:
+            return value
+        if kind in TAGGED:
+            return TAGGED[kind](value)
+        if kind in (dict, _AnsibleTaggedDict):
+            return {convert(name, redact): convert(part, redact) for name, part in value.items()}
+        if kind in (list, _AnsibleTaggedList):
+            return [convert(part, redact) for part in value]
+        return transform(value, redact)
+
+    values.transform_to_native_types = convert

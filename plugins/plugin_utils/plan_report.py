@@ -12,7 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +185,7 @@ def _digested[Part: (Entry, Input)](parts: Iterable[Part]) -> Iterator[Part]:
 
 
 def _canonical_entry(entry: Entry) -> str:
-    return _text(canonical(asdict(entry)))
+    return _text(canonical(entry))
 
 
 def canonical(value: Any) -> Any:
@@ -193,9 +193,11 @@ def canonical(value: Any) -> Any:
 
     Modules go through sets, whose order is another in each process.
     """
+    if is_dataclass(value):
+        value = {part.name: getattr(value, part.name) for part in fields(value)}
     if isinstance(value, Mapping):
         return {key: canonical(item) for key, item in value.items() if key not in VOLATILE_PARAMETERS}
-    return sorted((canonical(item) for item in value), key=_text) if isinstance(value, (list, tuple)) else value
+    return sorted(map(canonical, value), key=_text) if isinstance(value, (list, tuple)) else value
 
 
 # ---- Keeping ---------------------------------------------------------------------------------------------------------------------

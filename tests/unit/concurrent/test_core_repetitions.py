@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible._internal._datatag._tags import Origin
 from ansible._internal._templating import _jinja_bits, _jinja_plugins
 from ansible.errors import AnsibleUndefinedVariable
+from ansible.module_utils._internal import _messages
 from ansible.module_utils._internal._datatag import AnsibleTagHelper
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString
@@ -38,6 +41,7 @@ def once(monkeypatch: pytest.MonkeyPatch) -> None:
         (_jinja_bits, "_flatten_and_lazify_vars"),
         (manager, "_DEPRECATE_VARS"),
         (core_repetitions.dataloader, "copy"),
+        (core_repetitions.values, "transform_to_native_types"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     core_repetitions.hand_over.__wrapped__()
@@ -135,3 +139,25 @@ def test_the_variable_vars_says_the_same_and_that_it_is_deprecated(template: str
     plain = said("indivillage.infra.exit_code")
     assert plain[1] is True
     assert said("indivillage.infra.warm_start") == plain
+
+
+def test_results_are_told_in_plain_types(once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tag = Origin(path="/x.yml").tag
+    warning = _messages.WarningSummary(event=_messages.Event(msg="Beware."))
+    result = tag(
+        {"a": [tag("text"), tag(1), tag(1.5), True, None, (1, tag("b"))], tag("k"): {"when": datetime.date(2026, 1, 2), "w": [warning]}}
+    )
+    result["secret"] = EncryptedString(ciphertext="$ANSIBLE_VAULT;1.1;AES256\n00")
+    mine = core_repetitions.values.transform_to_native_types(result)
+    monkeypatch.undo()
+    theirs = core_repetitions.values.transform_to_native_types(result)
+
+    def types(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: (type(name), types(part)) for name, part in value.items()}
+        return [types(part) for part in value] if isinstance(value, (list, tuple)) else type(value)
+
+    assert (mine, types(mine)) == (theirs, types(theirs))
+    assert mine["secret"] == "<redacted>"
+    assert mine["a"] is not result["a"]
+    assert type(mine["a"][0]) is str
