@@ -15,7 +15,6 @@ STEERING = frozenset({
 
 # By these a module finds its resource: with another value it is another resource.
 IDENTITY = frozenset({
-    ("amazon.aws.autoscaling_group", "name"),
     ("amazon.aws.cloudwatchlogs_log_group_metric_filter", "filter_name"),
     ("amazon.aws.cloudwatchlogs_log_group_metric_filter", "log_group_name"),
     ("amazon.aws.ec2_instance", "filters"),
@@ -57,6 +56,7 @@ IDENTITY = frozenset({
     ("indivillage.infra.acm_certificate", "name"),
     ("indivillage.infra.asg_health", "names"),
     ("indivillage.infra.asg_rollout", "names"),
+    ("indivillage.infra.autoscaling_group", "name"),
     ("indivillage.infra.backup_plan", "name"),
     ("indivillage.infra.backup_restore_testing_plan", "name"),
     ("indivillage.infra.backup_vault", "name"),
@@ -121,8 +121,8 @@ IDENTITY = frozenset({
 
 _CREATION = "AWS lets nobody change it after creation"
 FIXED = {
-    ("amazon.aws.autoscaling_group", "desired_capacity"): "left to the scaling policies, within the limits",
-    ("amazon.aws.autoscaling_group", "launch_template"): "a group that exists keeps its version; the roll-out that follows changes it",
+    ("indivillage.infra.autoscaling_group", "desired_capacity"): "left to the scaling policies, within the limits",
+    ("indivillage.infra.autoscaling_group", "launch_template"): "a group that exists keeps its version until the roll-out that follows",
     ("amazon.aws.iam_role", "create_instance_profile"): "says of what is beside the role that it is not made",
     ("amazon.aws.route53_health_check", "request_interval"): _CREATION,
     ("amazon.aws.route53_health_check", "type"): _CREATION,

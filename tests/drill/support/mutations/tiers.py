@@ -259,7 +259,7 @@ def group_health_check_changed(account: Account) -> None:
 
 _GROUP_CHANGES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("min_size", "minimum lowered", {"MinSize": 0}),
-    ("health_check_period", "grace period changed", {"HealthCheckGracePeriod": 1}),
+    ("health_check_grace_seconds", "grace period changed", {"HealthCheckGracePeriod": 1}),
     ("termination_policies", "newest are ended first", {"TerminationPolicies": ["NewestInstance"]}),
 )
 for _argument, _what, _changes in _GROUP_CHANGES:
@@ -275,31 +275,31 @@ for _argument, _what, _changes in _GROUP_CHANGES:
 
 
 @mutation(
-    "Auto Scaling group", "metrics switched off", SCALING_GROUPS, "app", operation="EnableMetricsCollection", argument="metrics_collection"
+    "Auto Scaling group", "metrics switched off", SCALING_GROUPS, "app", operation="EnableMetricsCollection", argument="metrics"
 )
 def group_metrics_switched_off(account: Account) -> None:
     account.client("autoscaling").disable_metrics_collection(AutoScalingGroupName=f"{PREFIX}-app")
 
 
-@mutation("Auto Scaling group", "processes suspended", SCALING_GROUPS, "web", operation="ResumeProcesses", argument="")
+@mutation("Auto Scaling group", "processes suspended", SCALING_GROUPS, "web", operation="ResumeProcesses", argument="suspended_processes")
 def group_suspended(account: Account) -> None:
     account.client("autoscaling").suspend_processes(AutoScalingGroupName=f"{PREFIX}-web", ScalingProcesses=["ReplaceUnhealthy"])
 
 
-@mutation("Auto Scaling group", "cooldown changed", SCALING_GROUPS, "app", operation="UpdateAutoScalingGroup", argument="default_cooldown",
+@mutation("Auto Scaling group", "cooldown changed", SCALING_GROUPS, "app", operation="UpdateAutoScalingGroup", argument="cooldown_seconds",
           )  # fmt: skip
 def group_cooldown_changed(account: Account) -> None:
     _update_group(account, "app", DefaultCooldown=1)
 
 
-@mutation("Auto Scaling group", "zone dropped", SCALING_GROUPS, "web", operation="UpdateAutoScalingGroup", argument="vpc_zone_identifier",
+@mutation("Auto Scaling group", "zone dropped", SCALING_GROUPS, "web", operation="UpdateAutoScalingGroup", argument="subnet_ids",
           )  # fmt: skip
 def group_zone_dropped(account: Account) -> None:
     _update_group(account, "web", VPCZoneIdentifier=",".join(account.subnet_id(f"web-{zone}") for zone in "ab"))
 
 
 @mutation("Auto Scaling group", "other instances", SCALING_GROUPS, "web", operation="UpdateAutoScalingGroup",
-          argument="mixed_instances_policy")  # fmt: skip
+          argument=("instance_types", "instances_distribution"))  # fmt: skip
 def group_of_other_instances(account: Account) -> None:
     found = account.one("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", AutoScalingGroupNames=[f"{PREFIX}-web"])
     policy = found["MixedInstancesPolicy"]
