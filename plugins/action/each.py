@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -63,11 +64,22 @@ class ActionModule(ActionBase):
         self._values = options["items"]
         templates = [options["arguments"], options["label"], self._task.module_defaults]
         shared = SharedVariables(self._templar._engine, variables, templates, own=LOOP_VARIABLES)
-        items = [self._prepare(value, module, options, variables, shared) for value in self._values]
-        loop = Loop(self._task, module)
-        outcomes = self._outcomes(module, [item for item in items if not item.skipped and not item.error], concurrency, variables)
+        items: list[Item] = []
+
+        def runnable() -> Iterator[Item]:
+            for value in self._values:
+                items.append(self._prepare(value, module, options, variables, shared))
+                if items[-1].runs:
+                    yield items[-1]
+
+        loop, outcomes = Loop(self._task, module), self._outcomes(module, runnable(), concurrency, variables)
+        outcome = next(outcomes, None)  # when the first is there, all items have been prepared
         for item in items:
-            loop.finish(item, dict if item.skipped or item.error else next(outcomes))
+            if item.runs and outcome:
+                loop.finish(item, outcome)
+                outcome = next(outcomes, None)
+            else:
+                loop.finish(item, dict)
         self._loop = loop
         return {}
 
@@ -107,11 +119,12 @@ class ActionModule(ActionBase):
                 item.error = error
         return item
 
-    def _outcomes(self, module: str, items: list[Item], limit: int, variables: dict[str, Any]) -> Iterator[Callable[[], Result]]:
-        """For each item what returns its result or raises why there is none."""
-        packed = self._pack(module, variables) if items and getattr(self._connection, "runs_side_by_side", False) else None
+    def _outcomes(self, module: str, items: Iterator[Item], limit: int, variables: dict[str, Any]) -> Iterator[Callable[[], Result]]:
+        """For each item what returns its result or raises why there is none; the first ones run while others are being prepared."""
+        first = list(islice(items, 1))
+        packed = self._pack(module, variables) if first and getattr(self._connection, "runs_side_by_side", False) else None
         if not packed:
-            for item in items:
+            for item in [*first, *items]:
                 yield partial(self._execute_module, module_name=module, module_args=dict(item.arguments), task_vars=item.variables)
             return
 
@@ -126,7 +139,7 @@ class ActionModule(ActionBase):
             result.remove_internal_keys()
             return result.as_result_dict(for_round_trip=True)
 
-        for ended in in_order([partial(run, packed.parameters(item.arguments)) for item in items], limit):
+        for ended in in_order((partial(run, packed.parameters(item.arguments)) for item in chain(first, items)), limit):
             yield partial(read, ended)
 
     def _pack(self, module: str, variables: dict[str, Any]) -> PackedModule | None:

@@ -36,9 +36,11 @@ from typing import Any
 import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, filter_loader, lookup_loader, shell_loader, test_loader
+from ansible.template import Templar
 from ansible_collections.indivillage.infra.plugins.plugin_utils import core_version
 
 if core_version.is_supported():
+    from ansible_collections.indivillage.infra.plugins.connection import aws_worker
     from ansible_collections.indivillage.infra.plugins.plugin_utils import core_repetitions, unforked_tasks
     from ansible_collections.indivillage.infra.plugins.plugin_utils.kept_templates import KeptTemplates
     from ansible_collections.indivillage.infra.plugins.plugin_utils.packed_cache import PackedCache
@@ -70,6 +72,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self._packed: PackedCache | None = None
         self._templates: KeptTemplates | None = None
+        self._has_worker = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Load the plugins, and take over what earlier runs have packed and compiled."""
@@ -88,8 +91,11 @@ class CallbackModule(CallbackBase):
             self._templates.hand_over()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        """Keep the garbage collectors of the forks from touching, and so copying, the memory of what is loaded."""
+        """Begin the worker's server, and keep the forks' garbage collectors from touching, and so copying, the memory of what is loaded."""
         gc.freeze()
+        if core_version.is_supported() and not self._has_worker and is_of_stacks(play):
+            self._has_worker = True
+            aws_worker.begin()
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Keep what this run has packed and compiled."""
@@ -97,3 +103,14 @@ class CallbackModule(CallbackBase):
             with suppress(OSError):
                 self._packed.take_over()
                 self._templates.take_over()
+
+
+def is_of_stacks(play: Any) -> bool:
+    """Whether the first host of a play is one whose modules the worker runs; they are all of one kind."""
+    manager = play.get_variable_manager()
+    hosts = manager._inventory.get_hosts(play.hosts)
+    if not hosts:
+        return False
+    variables = manager.get_vars(play=play, host=hosts[0])
+    connection = Templar(loader=play.get_loader(), variables=variables).template(variables.get("ansible_connection", ""))
+    return bool(connection == unforked_tasks.CONNECTION)

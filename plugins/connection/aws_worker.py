@@ -13,9 +13,9 @@ author:
 description:
   - Does what P(ansible.builtin.local#connection) does, with the same results, at a fraction of the time. A task that runs an AWS module
     spends almost all of its second of CPU on starting an interpreter and importing boto3; here that happens once per run.
-  - The first task starts a server process that has C(module_utils) of ansible-core, C(amazon.aws), C(community.aws) and
-    C(indivillage.infra), boto3 and the AWS service models loaded. Each task is a fork of it that runs the unmodified module with the
-    task's own environment. The server ends with the run, however that ends.
+  - The first play with such a host, or else the first task, starts a server process that has C(module_utils) of ansible-core,
+    C(amazon.aws), C(community.aws) and C(indivillage.infra), boto3 and the AWS service models loaded. Each task is a fork of it that runs
+    the unmodified module with the task's own environment. The server ends with the run, however that ends.
   - "What cannot be run that way, with the very same code and result, runs over the local connection, unasked: C(become), C(async), C(raw),
     modules that are not Python or start themselves again, another interpreter than Ansible's own, environment variables that
     an interpreter reads at its start, and modules whose files differ from those the server has loaded. C(-vvv) shows which and why."
@@ -85,12 +85,14 @@ import shlex
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
 from ansible import context
 from ansible.errors import AnsibleConnectionFailure
+from ansible.executor import module_common
 from ansible.module_utils import ansible_release
 from ansible.plugins.connection import ensure_connect
 from ansible.plugins.connection.local import Connection as LocalConnection
@@ -117,9 +119,10 @@ class Connection(LocalConnection):
         reason = "become, or another command than Ansible's own interpreter"
         if in_data and environment is not None and sys.platform == "linux":
             approved, directory = tuple(self.get_option("approved_deletions")), str(self.cwd or Path.cwd())
-            request = worker_protocol.Request({**os.environ, **environment}, directory, current_umask(), in_data, approved, self.batch)
+            surroundings = {**os.environ, **environment}, directory, current_umask()
+            request = worker_protocol.Request(*surroundings, in_data, approved, self.get_option("read_ahead"), self.batch)
             try:
-                result = run(request, read_ahead=self.get_option("read_ahead"))
+                result = run(request)
             except worker_protocol.ColdError as cold:
                 reason = str(cold)
                 display.vvv(f"AWS WORKER leaves this task to the local connection: {reason}", host=self._play_context.remote_addr)
@@ -196,12 +199,9 @@ def current_umask() -> int:
     return int(umask, 8)
 
 
-def run(request: worker_protocol.Request, *, read_ahead: bool) -> tuple[int, bytes, bytes]:
-    """Have a task run: its return code, stdout and stderr. Raises ColdError when nothing was run, with the reason.
-
-    Whoever comes first decides for the run whether it reads ahead.
-    """
-    with connect(request.payload, read_ahead=read_ahead) as worker:
+def run(request: worker_protocol.Request) -> tuple[int, bytes, bytes]:
+    """Have a task run: its return code, stdout and stderr. Raises ColdError when nothing was run, with the reason."""
+    with connect(request.payload) as worker:
         with turns.no_fork:  # the end of the outputs is when nobody has the other ends any more
             stdout, stdout_end = os.pipe()
             stderr, stderr_end = os.pipe()
@@ -238,7 +238,21 @@ def read_to_end(stdout: int, stderr: int) -> tuple[bytes, bytes]:
     return bytes(contents[stdout]), bytes(contents[stderr])
 
 
-def connect(payload: bytes, *, read_ahead: bool) -> socket.socket:
+def begin() -> None:
+    """Have this run's server started beside what comes before the first task that needs it."""
+    payload = worker_protocol.beginning_of_payloads(module_common._get_ansiballz_code(f"#!{sys.executable}"))
+
+    def start_server() -> None:
+        with (
+            turns.no_fork,
+            suppress(worker_protocol.ColdError, OSError),
+        ):  # a fork would hold the lock, and the task that meets it reports it
+            connect(payload).close()
+
+    threading.Thread(target=start_server, daemon=True).start()
+
+
+def connect(payload: bytes) -> socket.socket:
     """Connect to this run's server, which the first caller starts. Raises ColdError when there is none to be had."""
     line = worker_protocol.call_line(payload)
     directory = os.open(C.DEFAULT_LOCAL_TMP, os.O_RDONLY | os.O_DIRECTORY)
@@ -251,7 +265,7 @@ def connect(payload: bytes, *, read_ahead: bool) -> socket.socket:
             problem = lock.read()
             worker = None if problem else dial(directory)
             if not worker and not problem:
-                problem = start(directory, line, worker_protocol.wrapper_of(payload), read_ahead=read_ahead)
+                problem = start(directory, line, worker_protocol.wrapper_of(payload))
                 # Kept for the tasks to come, which shall not wait for another failure.
                 lock.write(problem)
                 worker = dial(directory)
@@ -274,13 +288,13 @@ def dial(directory: int) -> socket.socket | None:
     return worker
 
 
-def start(directory: int, line: int, wrapper: str, *, read_ahead: bool) -> str:
+def start(directory: int, line: int, wrapper: str) -> str:
     """Start the server of this run, for payloads that call this wrapper on the given line; the reason if that fails, else nothing."""
     run_process = multiprocessing.parent_process()
     run_pidfd = os.pidfd_open(run_process.pid if run_process and run_process.pid else os.getpid())
     # Modules pass sets on to AWS: their order must not be another one in a plan's second run.
     order = {} if "PYTHONHASHSEED" in os.environ else {"PYTHONHASHSEED": "0"}
-    kept = str(reads_of_runs_like_this()) if read_ahead else None
+    kept = str(reads_of_runs_like_this())
     settings = json.dumps({"roots": package_roots(), "line": line, "wrapper": wrapper, "unset": list(order), "reads": kept})
     try:
         server = subprocess.run(

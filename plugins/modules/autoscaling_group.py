@@ -173,7 +173,8 @@ class Group(Resource):
     ordered = frozenset({"instance_types", "termination_policies"})
     deferred = frozenset({"desired_capacity"})  # which scaling policies change at any time
 
-    _group: ClassVar[dict[str, Any]] = {}
+    _group: dict[str, Any]
+    """As AWS reports it; empty when it does not exist."""
 
     def declared(self) -> Properties:
         if self.params["instances_distribution"] and not self.params["instance_types"]:

@@ -40,6 +40,11 @@ class Item:
     def __post_init__(self) -> None:
         self.messages = DeferredWarningContext(variables=self.variables)
 
+    @property
+    def runs(self) -> bool:
+        """Whether its module runs."""
+        return not self.skipped and not self.error
+
     def result(self, outcome: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What came out, if anything was run at all."""
         if self.error:

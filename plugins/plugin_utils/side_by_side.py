@@ -5,39 +5,37 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from ansible_collections.indivillage.infra.plugins.plugin_utils.turns import waiting
 
 
-def in_order[T](calls: Sequence[Callable[[], T]], limit: int) -> Iterator[Future[T]]:
+def in_order[T](calls: Iterable[Callable[[], T]], limit: int) -> Iterator[Future[T]]:
     """Make the calls, at most C(limit) at a time, and yield their ended futures in the order of the calls.
 
-    They see the caller's context variables. Their threads are daemons: when the caller gives up, no further call is made, and the end
-    of the process does not wait for those under way.
+    Each is begun as soon as there is one, while the following ones are made ready. They see the caller's context variables. Their threads
+    are daemons: when the caller gives up, no further call is made, and the end of the process does not wait for those under way.
     """
-    futures: list[Future[T]] = [Future() for _call in calls]
-    queue: SimpleQueue[tuple[Future[T], Callable[[], T]]] = SimpleQueue()
-    for entry in zip(futures, calls, strict=True):
-        queue.put(entry)
+    futures: list[Future[T]] = []
+    queue: SimpleQueue[tuple[Future[T], Callable[[], T]] | None] = SimpleQueue()
 
     def work() -> None:
-        while True:
-            try:
-                future, call = queue.get_nowait()
-            except Empty:
-                return
+        while entry := queue.get():
+            future, call = entry
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
                 except BaseException as error:
                     future.set_exception(error)
 
-    for _thread in range(min(limit, len(calls))):
-        threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
     try:
+        for call in calls:
+            futures.append(Future())
+            queue.put((futures[-1], call))
+            if len(futures) <= limit:
+                threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
         for future in futures:
             if not future.done():
                 with waiting():
@@ -46,3 +44,4 @@ def in_order[T](calls: Sequence[Callable[[], T]], limit: int) -> Iterator[Future
     finally:
         for future in futures:
             future.cancel()
+            queue.put(None)

@@ -85,7 +85,8 @@ class ColdError(Exception):
 class Request:
     """One task: the environment, directory and file mode mask that a fresh interpreter would be started with, and its standard input.
 
-    `approved` names what holds data and may be deleted all the same. `batch` is what tasks have in common that run side by side.
+    `approved` names what holds data and may be deleted all the same. `read_ahead` is whether what runs before have read, and what their
+    modules came to, may be used. `batch` is what tasks have in common that run side by side.
     """
 
     environment: dict[str, str]
@@ -93,6 +94,7 @@ class Request:
     umask: int
     payload: bytes
     approved: tuple[str, ...] = ()
+    read_ahead: bool = False
     batch: str = ""
 
     @cached_property
@@ -135,6 +137,7 @@ def send_request(connection: socket.socket, request: Request, stdout: int, stder
                 "directory": request.directory,
                 "umask": request.umask,
                 "approved": request.approved,
+                "read_ahead": request.read_ahead,
                 "batch": request.batch,
             },
             "digest": hashlib.sha256(packed).hexdigest(),
@@ -160,6 +163,11 @@ def receive_request(connection: socket.socket) -> Received:
     head["request"]["approved"] = tuple(head["request"]["approved"])
     request = Request(**head["request"], payload=content[head_size:])
     return Received(connection, request, head["digest"], stdout, stderr, memory, offset)
+
+
+def beginning_of_payloads(code: str) -> bytes:
+    """How each payload begins, up to the arguments of its wrapper, which is made of this code."""
+    return f"{code}\n".encode() + PAYLOAD_END + PAYLOAD_CALL
 
 
 def call_line(payload: bytes) -> int:

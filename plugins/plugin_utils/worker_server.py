@@ -76,8 +76,7 @@ class RunFiles:
 
     directory: int
     calls: int
-    reads: int | None
-    """None when nothing is read ahead."""
+    reads: int
     former: list[worker_read_ahead.Read]
     """What the run before has read."""
     results: dict[bytes, Result]
@@ -147,7 +146,7 @@ class Server:
         with suppress(Exception):  # the child meets it again, and answers
             self._library.text_of(received)
         caller, key = self._caller(received), key_of(received)
-        result = self._files.results.get(key)
+        result = self._files.results.get(key) if received.request.read_ahead else None
         # Whether earlier tasks would have written what they would have when this was the result.
         is_as_then = result and self._state.digest(result.places, self._planned_before(received)) == result.state
         if caller and result and is_as_then and self._hope(received, caller, key, result):
@@ -200,7 +199,7 @@ class Server:
         pid = os.fork()
         if pid == 0:
             self._close()
-            keeps = self._files.reads is not None and received.digest in self._library.steady
+            keeps = received.request.read_ahead and received.digest in self._library.steady
             surroundings = Surroundings(self._state, before, self._files.calls, memory, self._files.directory, caller, keeps)
             return take(received, self._library, self._line, server, surroundings)
         received.close()
@@ -224,7 +223,8 @@ class Server:
         if len(self._callers) == MAXIMAL_CALLERS:
             return ""
         stack = worker_read_ahead.stack_of(environment)
-        former = [read for read in self._files.former if read.stack == stack and stack not in self._callers.values()]
+        ahead = received.request.read_ahead
+        former = [read for read in self._files.former if ahead and read.stack == stack and stack not in self._callers.values()]
         self._callers[name] = stack
         listener, server = listen(self._files.directory, name), os.getpid()
         if os.fork() == 0:
@@ -235,7 +235,7 @@ class Server:
                 received.close()  # whoever waits for the task's output waits until nobody has these any more
                 surround(received.request)
                 stale = partial(is_stale, self._files.directory)
-                Caller(self._files.calls, self._files.reads, stack, former, stale).serve(listener)
+                Caller(self._files.calls, self._files.reads if ahead else None, stack, former, stale).serve(listener)
             os._exit(0)
         listener.close()
         return name
@@ -291,7 +291,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     """Load, serve until the process behind the pidfd has ended, and end; returns in the children only, with what each has to run.
 
     The settings are JSON: `roots`, where the packages are, `line`, on which payloads call their wrapper, `wrapper`, its text, `unset`,
-    the environment variables that were for this start alone, and `reads`, the file that tells runs like this one what they read, if any.
+    the environment variables that were for this start alone, and `reads`, the file that tells runs like this one what they read.
     """
     directory, options = int(directory_descriptor), json.loads(settings)
     for name in options["unset"]:
@@ -301,13 +301,13 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     library = load_library({package: Path(path) for package, path in options["roots"].items()})
     compiled(options["wrapper"].encode())
     operations.reviewed()  # read here, or every child that plans would read it
-    kept = Path(options["reads"]) if options["reads"] else None
-    kept_results = kept and kept.with_name(kept.name + worker_results.SUFFIX)
+    kept = Path(options["reads"])
+    kept_results = kept.with_name(kept.name + worker_results.SUFFIX)
     listener = listen(directory, SOCKET_NAME)
     append = os.O_RDWR | os.O_CREAT | os.O_APPEND
     calls = os.open(CALLS_NAME, append, 0o600, dir_fd=directory)
-    reads = os.open(worker_read_ahead.READS_NAME, append, 0o600, dir_fd=directory) if kept else None
-    former = worker_read_ahead.load(kept) if kept else []
+    reads = os.open(worker_read_ahead.READS_NAME, append, 0o600, dir_fd=directory)
+    former = worker_read_ahead.load(kept)
     os.chdir("/")
     gc.freeze()  # children never touch the memory of what was loaded before them
     gc.enable()
@@ -318,7 +318,7 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     os.close(null)
-    results = worker_results.load(kept_results) if kept_results else {}
+    results = worker_results.load(kept_results)
     server = Server(listener, int(run_pidfd), library, options["line"], RunFiles(directory, calls, reads, former, results))
     call = server.serve_until_the_run_ends()
     if call:
@@ -326,10 +326,8 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
         return call
     with suppress(OSError):
         os.unlink(SOCKET_NAME, dir_fd=directory)
-    if kept and reads is not None:
-        with suppress(OSError):
-            worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
-    if kept_results:
-        with suppress(OSError):
-            worker_results.keep(kept_results, results, server.results)
+    with suppress(OSError):
+        worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
+    with suppress(OSError):
+        worker_results.keep(kept_results, results, server.results)
     os._exit(0)

@@ -4,6 +4,7 @@
 import contextvars
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils.side_by_side import in_order
@@ -35,6 +36,17 @@ def test_results_come_in_the_order_of_the_calls(calls: int, limit: int) -> None:
 
     assert results == list(range(calls))
     assert most == min(calls, limit)
+
+
+def test_a_call_is_begun_before_the_next_one_is_ready() -> None:
+    begun = threading.Event()
+
+    def calls() -> Iterator[Callable[[], object]]:
+        yield begun.set
+        assert begun.wait(10)
+        yield lambda: "second"
+
+    assert [future.result() for future in in_order(calls(), 2)] == [None, "second"]
 
 
 def test_no_calls() -> None:
