@@ -124,9 +124,8 @@ def production(bench: Bench) -> list[Row]:
     (declaration,) = (declared for declared in declarations() if declared.name == "production")
     with bench.account() as account:
         project = declaration.prepare(account, bench.directory / "production")
-        environment = project.surroundings(bench.directory / "record")
         return [
-            bench.counted("worker", f"{work}, production", account, project.command(check=True), environment)
+            bench.counted("worker", f"{work}, production", account, project.command(check=True), project.plain_surroundings())
             for work in ("first plan", "plan again")
         ]
 

@@ -132,15 +132,20 @@ class Project:
     def plan_file(self) -> Path:
         return self.plan_directory / self.environment / FILE_NAME
 
-    def surroundings(self, record: Path) -> dict[str, str]:
+    def plain_surroundings(self) -> dict[str, str]:
         """The environment of a run: nothing of the caller's own AWS or Ansible settings."""
         return playbooks.surroundings(self.emulator.endpoint, self.state_dir) | {
-            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": f"{_enabled_callbacks()},drill_record",
-            "DRILL_RECORD": str(record),
             "AWS_ENDPOINT_URL": self.emulator.endpoint,
             "AWS_ACCESS_KEY_ID": "LOCALEMULATORONLY",
             "AWS_SECRET_ACCESS_KEY": "no-secret-of-anyone",
+        }
+
+    def surroundings(self, record: Path) -> dict[str, str]:
+        """The environment of a run whose results are recorded."""
+        return self.plain_surroundings() | {
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": f"{_enabled_callbacks()},drill_record",
+            "DRILL_RECORD": str(record),
         }
 
     def run(self, *options: str, check: bool = False, kill_after_writes: int | None = None) -> Run:
