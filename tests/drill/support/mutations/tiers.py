@@ -274,9 +274,7 @@ for _argument, _what, _changes in _GROUP_CHANGES:
     )(partial(_update_group, tier="app", **_changes))
 
 
-@mutation(
-    "Auto Scaling group", "metrics switched off", SCALING_GROUPS, "app", operation="EnableMetricsCollection", argument="metrics"
-)
+@mutation("Auto Scaling group", "metrics switched off", SCALING_GROUPS, "app", operation="EnableMetricsCollection", argument="metrics")
 def group_metrics_switched_off(account: Account) -> None:
     account.client("autoscaling").disable_metrics_collection(AutoScalingGroupName=f"{PREFIX}-app")
 
