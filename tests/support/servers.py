@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -79,17 +79,28 @@ def silence() -> Iterator[tuple[str, int]]:
                 filler.close()
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody uses now, and that the kernel gives to nobody until a server binds it.
+_taken: list[socket.socket] = []
 
-    One of the ports that connections get would be taken by one of them now and then: an emulator needs seconds before it listens.
+
+def free_port() -> int:
+    """A port of the loopback address that nobody uses now, and that neither the kernel nor this function gives to anybody else meanwhile.
+
+    One of the ports that connections get would be taken by one of them now and then: an emulator needs seconds before it listens. What
+    keeps tests that run side by side from each other's ports is a name that a process has until it ends.
     """
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         port = lowest - 1 - secrets.randbelow(lowest // 2)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        name = socket.socket(socket.AF_UNIX)
+        with socket.socket() as probe:
+            try:
+                name.bind(f"\0port-{port}-of-a-test")
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                name.close()
+                continue
+        _taken.append(name)
+        return port
 
 
 @contextmanager
