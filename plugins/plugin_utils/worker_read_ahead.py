@@ -155,7 +155,11 @@ class ReadAhead[Answer]:
     """Makes reads in the order in which they were needed, and hands out the answers; `call` makes one, and says None for one of no use."""
 
     def __init__(self, reads: Iterable[Read], call: Callable[[Read], Answer | None], is_stale: Callable[[], bool]) -> None:
-        self._reads = deque(enumerate(reads, 1))
+        self._reads = deque((number, read.key(), read) for number, read in enumerate(reads, 1))
+        self._places: dict[bytes, deque[int]] = defaultdict(deque)
+        """Of what has not been read yet, where among the reads it stands."""
+        for number, key, _read in self._reads:
+            self._places[key].append(number)
         self._call = call
         self._is_stale = is_stale
         self._lock = threading.Condition()
@@ -183,6 +187,8 @@ class ReadAhead[Answer]:
             waiting = self._pending[wanted]
             if self._is_stale() or not waiting:
                 self._asked_in_vain[wanted] += 1
+                if self._places.get(wanted):
+                    self._come_to(self._places[wanted][0])
                 return None
             pending = waiting.popleft()
             self._come_to(pending.number)
@@ -205,12 +211,11 @@ class ReadAhead[Answer]:
 
     def _work(self) -> None:
         while found := self._next():
-            number, read = found
-            key, pending = read.key(), _Pending[Answer](number)
+            number, key, read = found
+            pending = _Pending[Answer](number)
             with self._lock:
                 if self._asked_in_vain[key]:  # its task was faster
                     self._asked_in_vain[key] -= 1
-                    self._come_to(number)
                     continue
                 self._pending[key].append(pending)
                 self._made.append(pending)
@@ -220,8 +225,15 @@ class ReadAhead[Answer]:
             finally:
                 pending.done.set()
 
-    def _next(self) -> tuple[int, Read] | None:
+    def _next(self) -> tuple[int, bytes, Read] | None:
         with self._lock:
-            while self._reads and self._reads[0][0] > self._reached + MAXIMAL_AHEAD and not self._is_stale():
-                self._lock.wait(1)
-            return None if self._is_stale() or not self._reads else self._reads.popleft()
+            while self._reads and not self._is_stale():
+                number, key, read = self._reads[0]
+                if number > self._reached + MAXIMAL_AHEAD:
+                    self._lock.wait(1)
+                    continue
+                self._reads.popleft()
+                self._places[key].popleft()
+                if number >= self._reached - MAXIMAL_AHEAD:
+                    return number, key, read
+            return None

@@ -197,6 +197,31 @@ def test_no_more_is_read_ahead_than_tasks_may_need_soon(account: Account, monkey
     account.wait_for(4)
 
 
+def other(number: int) -> Read:
+    return Read("stack", "ec2", "DescribeSubnets", "client", {"SubnetIds": [f"subnet-{number}"]})
+
+
+def test_what_nobody_asks_any_more_holds_nothing_up(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_read_ahead, "MAXIMAL_AHEAD", 2)
+    monkeypatch.setattr(worker_read_ahead, "CONCURRENCY", 1)
+    account.ahead(other(1), other(2), VPCS, QUEUES, VPCS)
+    account.wait_for(2)
+    assert account.asked(other(2)) == "DescribeSubnets"
+    account.wait_for(4)
+    assert [account.asked(), account.asked(QUEUES)] == ["DescribeVpcs", "GetQueueUrl"]
+
+
+def test_a_run_that_asks_only_what_comes_much_later_is_followed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_read_ahead, "MAXIMAL_AHEAD", 2)
+    monkeypatch.setattr(worker_read_ahead, "CONCURRENCY", 1)
+    account.ahead(*map(other, range(8)), VPCS, QUEUES)
+    account.wait_for(2)
+    assert account.asked() is None
+    account.wait_for(5)
+    assert account.asked(QUEUES) == "GetQueueUrl"
+    assert account.made == ["DescribeSubnets"] * 4 + ["GetQueueUrl"], "what was passed by long ago was read all the same"
+
+
 def test_what_a_task_asked_first_is_not_read_ahead_any_more(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_read_ahead, "MAXIMAL_AHEAD", 1)
     monkeypatch.setattr(worker_read_ahead, "CONCURRENCY", 1)
