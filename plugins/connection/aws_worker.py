@@ -243,13 +243,12 @@ def begin() -> None:
     payload = worker_protocol.beginning_of_payloads(module_common._get_ansiballz_code(f"#!{sys.executable}"))
 
     def start_server() -> None:
-        with (
-            turns.no_fork,
-            suppress(worker_protocol.ColdError, OSError),
-        ):  # a fork would hold the lock, and the task that meets it reports it
+        # A fork meanwhile would hold the lock, and wait for itself. What goes wrong is reported by the task that meets it.
+        with turns.no_fork, suppress(worker_protocol.ColdError, OSError):
             connect(payload).close()
 
-    threading.Thread(target=start_server, daemon=True).start()
+    # No daemon: the run's temporary folder goes at its end, also where that comes at once.
+    threading.Thread(target=start_server).start()
 
 
 def connect(payload: bytes) -> socket.socket:
