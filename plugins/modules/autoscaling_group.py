@@ -142,6 +142,7 @@ DISTRIBUTION = {
     "spot_allocation_strategy": "SpotAllocationStrategy",
 }
 NEEDED = ("launch_template", "min_size", "max_size", "subnet_ids")
+KIND_OF_TAGS = "auto-scaling-group"
 WHAT_STARTS = {"launch_template", "instance_types", "instances_distribution"}
 
 
@@ -278,12 +279,13 @@ class Group(Resource):
 
     def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
         if remove:
-            self.client.delete_tags(Tags=self._tags(dict.fromkeys(remove, "")))
+            about = {"ResourceId": self.name, "ResourceType": KIND_OF_TAGS}
+            self.client.delete_tags(Tags=[{**about, "Key": key} for key in remove])
         if add:
             self.client.create_or_update_tags(Tags=self._tags(add))
 
     def _tags(self, tags: dict[str, str]) -> list[dict[str, Any]]:
-        about = {"ResourceId": self.name, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": self.params["propagate_tags"]}
+        about = {"ResourceId": self.name, "ResourceType": KIND_OF_TAGS, "PropagateAtLaunch": self.params["propagate_tags"]}
         return [{**about, "Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
