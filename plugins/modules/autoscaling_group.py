@@ -124,7 +124,7 @@ resource:
 
 from typing import Any, ClassVar
 
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, aws_client, run
 
 SETTINGS = {
     "min_size": "MinSize",
@@ -244,7 +244,7 @@ class Group(Resource):
 
     def _newest(self, name: str) -> dict[str, str]:
         """The newest version of a launch template."""
-        templates = self.module.client("ec2").describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"]
+        templates = aws_client(self.module, "ec2").describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"]
         return {"LaunchTemplateId": templates[0]["LaunchTemplateId"], "Version": str(templates[0]["LatestVersionNumber"])}
 
     def _what_starts(self, wanted: Properties, template: dict[str, str]) -> dict[str, Any]:
