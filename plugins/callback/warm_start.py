@@ -36,7 +36,6 @@ from typing import Any
 import ansible.constants as C  # noqa: N812  # the name that all of Ansible uses
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, filter_loader, lookup_loader, shell_loader, test_loader
-from ansible.template import Templar
 from ansible_collections.indivillage.infra.plugins.plugin_utils import core_version
 
 if core_version.is_supported():
@@ -112,5 +111,4 @@ def is_of_stacks(play: Any) -> bool:
     if not hosts:
         return False
     variables = manager.get_vars(play=play, host=hosts[0])
-    connection = Templar(loader=play.get_loader(), variables=variables).template(variables.get("ansible_connection", ""))
-    return bool(connection == unforked_tasks.CONNECTION)
+    return unforked_tasks.is_workers(variables.get("ansible_connection", ""), play.get_loader(), variables)

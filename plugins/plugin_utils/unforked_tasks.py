@@ -137,8 +137,12 @@ def _is_suitable(worker: WorkerProcess) -> bool:
         return True
     if action != SIDE_BY_SIDE and action_loader.has_plugin(action):
         return False
-    connection = variables.get("ansible_connection") or task.connection
-    return bool(Templar(loader=worker._loader, variables=variables).template(connection) == CONNECTION)
+    return is_workers(variables.get("ansible_connection") or task.connection, worker._loader, variables)
+
+
+def is_workers(connection: Any, loader: Any, variables: dict[str, Any]) -> bool:
+    """Whether this is, once it is evaluated, the connection of hosts whose modules the worker runs."""
+    return bool(Templar(loader=loader, variables=variables).template(connection) == CONNECTION)
 
 
 def _is_skipped(worker: WorkerProcess, task: Task, variables: dict[str, Any]) -> bool:
