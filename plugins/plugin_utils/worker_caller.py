@@ -85,6 +85,12 @@ class Line:
             self._watch.heard(message[LENGTH.size :], answer.parsed if answer else None, answer.digest if answer else "")
         return answer
 
+    def close(self) -> None:
+        """Give up the line of this thread."""
+        if hasattr(self._current, "connection"):
+            self._current.connection.close()
+            del self._current.connection
+
     def _connection(self) -> socket.socket:
         if not hasattr(self._current, "connection"):
             connection = socket.socket(socket.AF_UNIX)
@@ -107,11 +113,12 @@ def framed(content: Any) -> bytes:
 
 def received(connection: socket.socket) -> Any:
     """The next message; raises EOFError when the other side is gone."""
-    (size,) = LENGTH.unpack(_exactly(connection, LENGTH.size))
-    return pickle.loads(_exactly(connection, size))  # noqa: S301  # both sides are forks of the same server
+    (size,) = LENGTH.unpack(exactly(connection, LENGTH.size))
+    return pickle.loads(exactly(connection, size))  # noqa: S301  # both sides are forks of the same server
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
+def exactly(connection: socket.socket, size: int) -> bytes:
+    """As many bytes; raises EOFError when the other side is gone."""
     content = connection.recv(size, socket.MSG_WAITALL)
     if len(content) != size:
         raise EOFError

@@ -22,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 from . import worker_protocol, worker_read_ahead
+from .patches import patch
 from .planning import operations
 from .planning.guard import THROTTLED
 
@@ -108,7 +109,7 @@ class Recorder(threading.local):
 def record_with(recorder: Recorder) -> None:
     """Have botocore tell the recorder of every call that this process makes from now on."""
     for module in ("botocore.client", "botocore.endpoint"):
-        vars(importlib.import_module(module))["history_recorder"] = recorder
+        patch(importlib.import_module(module), "history_recorder", recorder)
 
 
 # ---- Calls that another process makes ----
@@ -130,15 +131,15 @@ class HandOver:
             "_resolve_endpoint_ruleset": lambda *_arguments, **_options: ("", None, None),
             "_convert_to_request_dict": self._request,
         }
-        module.BaseClient._emit_api_params = _InPlaceOf(module.BaseClient._emit_api_params, self._begin)
+        patch(module.BaseClient, "_emit_api_params", _InPlaceOf(module.BaseClient._emit_api_params, self._begin))
         for name, function in instead.items():
-            setattr(module.BaseClient, name, _InPlaceOf(getattr(module.BaseClient, name), self._while_answered(function)))
+            patch(module.BaseClient, name, _InPlaceOf(getattr(module.BaseClient, name), self._while_answered(function)))
         handlers = SimpleNamespace(emit_until_response=self._response, emit=self._end)
 
         def events(meta: Any) -> Any:
             return handlers if self._recorder.call.answer else vars(meta)["events"]
 
-        module.ClientMeta.events = property(events, lambda meta, value: vars(meta).update(events=value))
+        patch(module.ClientMeta, "events", property(events, lambda meta, value: vars(meta).update(events=value)))
 
     def _begin(self, client: Any) -> Callable[..., Any] | None:
         """A call has begun: have it made elsewhere, if that can be. Also looked up where an address is signed, which is no call."""
@@ -198,7 +199,7 @@ def _remember_how_clients_are_made(base: Any) -> None:
         if maker.f_code.co_name == "create_client" and "use_ssl" in maker.f_locals:
             client._worker_made_by = dict(maker.f_locals)
 
-    base.__init__ = begin_and_remember
+    patch(base, "__init__", begin_and_remember)
 
 
 def _made_of(client: Any) -> str | None:

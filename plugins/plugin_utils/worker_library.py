@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import base64
-import functools
 import gc
 import importlib
 import importlib.machinery
 import io
+import marshal
 import os
+import pickle
 import pkgutil
 import re
 import sys
@@ -17,7 +18,7 @@ import time
 import types
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +37,20 @@ EMPTY = base64.b64encode(b"PK\5\6" + bytes(18)).decode()  # an archive without f
 # The module itself, and what those of this collection share; what other collections share does not tell the time.
 OWN_CODE = re.compile(r"ansible_collections/(\w+/\w+/plugins/modules|indivillage/infra/plugins)/.")
 RESPAWN = "ansible/module_utils/common/respawn.py"
+COMPILED: dict[tuple[str, str], types.CodeType | None] = {}
+"""The code of modules, by their names and files."""
 # Written by AnsiballZ itself in place of the files on disk; `load_packages` has made the same.
 PAYLOAD_PACKAGES = {"ansible/__init__.py", "ansible/module_utils/__init__.py"}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The packed files of tasks with the same code, which have been compared with what is loaded."""
+
+    text: str  # as the wrapper takes them
+    is_steady: bool  # whether the code comes to the same each time
+    services: frozenset[str]  # which it names
+    compiled: list[tuple[str, str]]  # the modules that were compiled with it, and their files
 
 
 @dataclass(frozen=True)
@@ -46,9 +59,8 @@ class Library:
 
     roots: Mapping[str, Path]  # package name, such as ansible or ansible_collections.amazon.aws -> its directory
     checksums: Mapping[str, int]  # file name in a payload -> CRC of the source that is loaded
-    texts: MutableMapping[str, str] = field(default_factory=dict)  # digest of packed files that have been compared -> their text
+    packed: dict[str, Packed] = field(default_factory=dict)  # digest -> packed files that have been compared
     services: set[str] = field(default_factory=set)  # whose models are loaded
-    steady: set[str] = field(default_factory=set)  # digests of packed files whose code comes to the same each time
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -77,23 +89,38 @@ class Library:
         Compared once. What is not loaded yet is compiled with it, so that later tasks run what was compared, whatever becomes of the
         files, and need not compile it again. Nor need they read the models of the services that it names.
         """
-        if received.digest not in self.texts:
+        if received.digest not in self.packed:
             # An evaluation would take longer than all the rest of the preparation.
             packed = PACKED.fullmatch(received.packed())
             if not packed:
                 raise ColdError("a wrapper with other arguments")
             archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(packed[1])))
             self.require_same(archive)
+            compiled: list[tuple[str, str]] = []
+            services: set[str] = set()
             for name in archive.namelist():
                 module, source = _module_name(name), _source(self.roots, name)
                 if source and module not in sys.modules:
                     importlib.machinery.SourceFileLoader(module, str(source)).get_code(module)
-                    self.load_services(SERVICE.findall(archive.read(name).decode()))
-            if is_steady(archive.read(name).decode() for name in archive.namelist() if OWN_CODE.match(name)):
-                self.steady.add(received.digest)
-            self.texts[received.digest] = packed[1].decode("ascii") if RESPAWN in archive.namelist() else EMPTY
+                    compiled.append((module, str(source)))
+                    services.update(SERVICE.findall(archive.read(name).decode()))
+            self.load_services(services)
+            steady = is_steady(archive.read(name).decode() for name in archive.namelist() if OWN_CODE.match(name))
+            text = packed[1].decode("ascii") if RESPAWN in archive.namelist() else EMPTY
+            self.packed[received.digest] = Packed(text, steady, frozenset(services), compiled)
             gc.freeze()  # children do not touch the memory of this either
-        return self.texts[received.digest]
+        return self.packed[received.digest].text
+
+    def lesson(self, digest: str) -> bytes:
+        """What was learnt of packed files, for a process that is a fork of this one from before."""
+        packed = self.packed[digest]
+        codes = {place: marshal.dumps(COMPILED[place]) for place in packed.compiled if COMPILED.get(place)}
+        return pickle.dumps((digest, packed, codes))
+
+    def learn(self, lesson: bytes) -> None:
+        """Know what `lesson` tells."""
+        digest, self.packed[digest], codes = pickle.loads(lesson)  # noqa: S301  # of the server
+        COMPILED.update({place: marshal.loads(code) for place, code in codes.items()})  # noqa: S302  # of the server
 
     def load_services(self, names: Iterable[str]) -> None:
         """Build a client of each service, which reads and parses what all later ones share."""
@@ -143,9 +170,10 @@ def load_library(roots: Mapping[str, Path]) -> Library:
     for package, directory in roots.items():
         if package != "ansible":
             load_all(f"{package}.plugins.module_utils", directory / "plugins/module_utils")
+            with suppress(ImportError):
+                importlib.import_module(f"{package}.plugins.modules")  # no code, but all modules lie below it
     worker_botocore.share()
-    loader: Any = importlib.machinery.SourceFileLoader  # equal for equal modules of equal files
-    loader.get_code = functools.cache(loader.get_code)
+    _keep_code()
     checksums = {}
     for module in [name for name in sys.modules if name.startswith(("ansible.", "ansible_collections."))]:
         for name in (module.replace(".", "/") + ".py", module.replace(".", "/") + "/__init__.py"):
@@ -156,6 +184,20 @@ def load_library(roots: Mapping[str, Path]) -> Library:
     library = Library(roots, checksums)
     library.load_services([FIRST_SERVICE])
     return library
+
+
+def _keep_code() -> None:
+    """Have each file compiled once."""
+    loader: Any = importlib.machinery.SourceFileLoader
+    read = loader.get_code
+
+    def get_code(self: Any, module: str) -> types.CodeType | None:
+        place = module, self.path
+        if place not in COMPILED:
+            COMPILED[place] = read(self, module)
+        return COMPILED[place]
+
+    loader.get_code = get_code
 
 
 def load_packages(roots: Mapping[str, Path]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .patches import patch
 from .planning import placeholders, returns
 from .planning.guard import Guard, StopError, install
 from .planning.outcome import Outcome
@@ -51,7 +52,7 @@ class Planner:
         """Put the guard into this process; the parameters with which the module has to run."""
         foreign = self._module.startswith(FOREIGN)
         self._watch_module()
-        vars(importlib.import_module("ansible_collections.indivillage.infra.plugins.module_utils.planning"))["active"] = True
+        patch(importlib.import_module("ansible_collections.indivillage.infra.plugins.module_utils.planning"), "active", True)
         self._watch_run(foreign)
         return {**self._parameters, "_ansible_check_mode": False} if foreign else self._parameters
 
@@ -77,7 +78,8 @@ class Planner:
                 self._outcome.finish(result)
             report(module, placeholders.outward(result))
 
-        basic.__init__, basic._return_formatted = __init__, _return_formatted
+        patch(basic, "__init__", __init__)
+        patch(basic, "_return_formatted", _return_formatted)
         self._report = report
 
     def _watch_run(self, foreign: bool) -> None:
@@ -96,7 +98,7 @@ class Planner:
                     raise
                 self._stop(f"{type(error).__name__}: {error}", self._report)
 
-        loader._run_module = _run_module
+        patch(loader, "_run_module", _run_module)
 
     def _stop(self, reason: str, report: Callable[..., None]) -> None:
         """Report a module that could not go on, and end."""

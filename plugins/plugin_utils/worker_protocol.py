@@ -51,15 +51,18 @@ import sys, types
 package = types.ModuleType({PACKAGE!r})
 package.__path__ = [{str(Path(__file__).parent)!r}]
 sys.modules[{PACKAGE!r}] = package
-from {PACKAGE} import worker_server, worker_task
-_ansiballz_main = worker_server.main(*sys.argv[1:])
-try:
-    _ansiballz_main()
-except BaseException as end:
-    worker_task.finish(end)
-worker_task.finish(None)
+from {PACKAGE} import worker_server
+child = worker_server.main(*sys.argv[1:])
+while True:
+    _ansiballz_main = child.call
+    try:
+        _ansiballz_main()
+    except BaseException as end:
+        child.finish(end)
+    else:
+        child.finish(None)
 """
-    padding = line - 1 - script[: script.index("    _ansiballz_main()")].count("\n")
+    padding = line - 1 - script[: script.index("        _ansiballz_main()")].count("\n")
     return "\n" * padding + script
 
 

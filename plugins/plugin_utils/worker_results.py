@@ -29,6 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .patches import patch, watch_events
 from .planning.state import State, Write
 from .whole_files import write_whole
 from .worker_protocol import PAYLOAD_CALL, Received
@@ -172,8 +173,8 @@ class Watch:
             self.output.append(" ".join(map(str, values)) + options.get("end", "\n"))
             print(*values, **options)
 
-        basic.print = print_and_remember  # a result is what AnsibleModule prints
-        sys.addaudithook(self._look)
+        patch(basic, "print", print_and_remember)  # a result is what AnsibleModule prints
+        watch_events(self._look)
 
     def _look(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in EVENTS and not (isinstance(arguments[0], str) and arguments[0].startswith(self.own)):

@@ -18,11 +18,8 @@ from __future__ import annotations
 import gc
 import json
 import os
-import pickle
 import select
-import signal
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -35,28 +32,16 @@ from .planning.state import State
 from .worker_caller import Asking, Caller, Comparing, framed
 from .worker_caller import received as receive
 from .worker_calls import CallLog
+from .worker_children import Children
 from .worker_library import Library, load_library
 from .worker_planning import PLANNED
 from .worker_protocol import CALLS_NAME, READY, SOCKET_NAME, Received, calls_aws, end_with, is_stale, module_and_mode, receive_request
 from .worker_results import Result, key_of
-from .worker_task import Surroundings, compiled, surround, take
+from .worker_task import Child, compiled, surround
 
-MAXIMAL_WRITES_BYTES = 16 << 20
 MAXIMAL_CALLERS = 32  # one for each environment that tasks have; stacks have one each
 KEPT_ALIVE: list[Any] = []
 """In a child, what the server had: to free it means to write to thousands of pages that are shared until then, a third of a task's cost."""
-
-
-@dataclass
-class Task:
-    """A child at work and the client that waits for it."""
-
-    pid: int
-    connection: socket.socket
-    key: bytes
-    """By which its result is kept."""
-    memory: int
-    """In which the child leaves what it would have written, and its result if that may be kept."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +75,6 @@ class Server:
         self._listener = listener
         self._run_pidfd = run_pidfd
         self._library = library
-        self._line = line
         self._files = files
         self._callers: dict[str, str] = {}  # socket of a process that makes calls -> its stack
         self._state = State()
@@ -99,44 +83,42 @@ class Server:
         self._before: dict[str, int] = {}  # batch -> how many writes had been planned when the first of its tasks came
         self.results: dict[bytes, Result] = {}
         """Those of this run that the next one may use."""
-        self._by_exit: dict[int, Task] = {}
-        self._by_client: dict[int, Task] = {}
         self._events = select.epoll()
+        self._children = Children(self._events, library, self._state, line, files.calls, files.directory, self.results, self._close)
         for descriptor in (listener.fileno(), run_pidfd):
             self._events.register(descriptor, select.EPOLLIN)
 
-    def serve_until_the_run_ends(self) -> Callable[[], None] | None:
-        """Return what to run when it is a child that returns; None in the server itself."""
+    def serve_until_the_run_ends(self) -> Child | None:
+        """Return the task to run when it is a child that returns; None in the server itself."""
         while True:
             # What opens descriptors comes last: they may be those of a task that has just ended, of which these events still speak.
             opening = {self._listener.fileno(), *self._knocking, *self._hopes}
-            for descriptor, _event in sorted(self._events.poll(), key=lambda event: event[0] in opening):
+            found = self._events.poll(self._children.timeout)
+            for descriptor, _event in sorted(found, key=lambda event: event[0] in opening):
                 if descriptor == self._run_pidfd:
                     return None
                 if descriptor == self._listener.fileno():
                     self._accept()
                 elif descriptor in self._knocking:
-                    call = self._start(self._knocking.pop(descriptor))
-                    if call:
-                        return call
+                    child = self._start(self._knocking.pop(descriptor))
+                    if child:
+                        return child
                 elif descriptor in self._hopes:
-                    call = self._end(self._hopes.pop(descriptor))
-                    if call:
-                        return call
-                elif descriptor in self._by_exit:
-                    self._report(descriptor)
-                elif descriptor in self._by_client:
-                    # The client gave up, as when a task's timeout has passed: nobody wants the result any more.
-                    self._events.unregister(descriptor)
-                    with suppress(ProcessLookupError):
-                        os.killpg(self._by_client[descriptor].pid, signal.SIGKILL)
+                    child = self._end(self._hopes.pop(descriptor))
+                    if child:
+                        return child
+                else:
+                    self._children.hear(descriptor)
+            child = self._children.look()
+            if child:
+                return child
 
     def _accept(self) -> None:
         connection, _address = self._listener.accept()
         self._knocking[connection.fileno()] = connection
         self._events.register(connection.fileno(), select.EPOLLIN)
 
-    def _start(self, connection: socket.socket) -> Callable[[], None] | None:
+    def _start(self, connection: socket.socket) -> Child | None:
         self._events.unregister(connection.fileno())
         try:
             received = receive_request(connection)
@@ -147,11 +129,12 @@ class Server:
             self._library.text_of(received)
         caller, key = self._caller(received), key_of(received)
         result = self._files.results.get(key) if received.request.read_ahead else None
+        before = self._planned_before(received)
         # Whether earlier tasks would have written what they would have when this was the result.
-        is_as_then = result and self._state.digest(result.places, self._planned_before(received)) == result.state
+        is_as_then = result and self._state.digest(result.places, before) == result.state
         if caller and result and is_as_then and self._hope(received, caller, key, result):
             return None
-        return self._run(received, caller, key)
+        return self._children.run(received, caller, key, before)
 
     def _planned_before(self, received: Received) -> int:
         """How many writes had been planned before a task; of those side by side, before the first: none waits for what another plans."""
@@ -172,7 +155,7 @@ class Server:
         self._events.register(question.fileno(), select.EPOLLIN)
         return True
 
-    def _end(self, hope: Hope) -> Callable[[], None] | None:
+    def _end(self, hope: Hope) -> Child | None:
         """Give a task its result, or run its module."""
         self._events.unregister(hope.question.fileno())
         same = False
@@ -180,7 +163,7 @@ class Server:
             same = receive(hope.question)
         received, asking, result = hope.received, hope.asking, hope.result
         if not same:
-            return self._run(received, hope.caller, asking.task)
+            return self._children.run(received, hope.caller, asking.task, self._planned_before(received))
         self.results[asking.task] = result
         self._state.add(write.ready() for write in result.writes)
         log = CallLog(self._files.calls, asking.module, asking.mode)
@@ -190,26 +173,6 @@ class Server:
             os.write(received.stdout, result.output)
             received.connection.sendall(b"exit 0\n")
         received.close()
-        return None
-
-    def _run(self, received: Received, caller: str, key: bytes) -> Callable[[], None] | None:
-        """Run a task's module, in a child; returned there is what it has to call."""
-        connection, server, memory = received.connection, os.getpid(), os.memfd_create("task's end")
-        before = self._planned_before(received)
-        pid = os.fork()
-        if pid == 0:
-            self._close()
-            keeps = received.request.read_ahead and received.digest in self._library.steady
-            surroundings = Surroundings(self._state, before, self._files.calls, memory, self._files.directory, caller, keeps)
-            return take(received, self._library, self._line, server, surroundings)
-        received.close()
-        with suppress(OSError):  # the child does the same; whoever comes first
-            os.setpgid(pid, pid)
-        task = Task(pid, connection, key, memory)
-        pidfd = os.pidfd_open(pid)
-        self._by_exit[pidfd] = self._by_client[connection.fileno()] = task
-        self._events.register(pidfd, select.EPOLLIN)
-        self._events.register(connection.fileno(), select.EPOLLRDHUP)
         return None
 
     def _caller(self, received: Received) -> str:
@@ -240,26 +203,6 @@ class Server:
         listener.close()
         return name
 
-    def _report(self, pidfd: int) -> None:
-        task = self._by_exit.pop(pidfd)
-        del self._by_client[task.connection.fileno()]
-        # A child that was just forked may still hold both, and would have the events go on under their numbers.
-        self._events.unregister(pidfd)
-        with suppress(FileNotFoundError):  # its client gave up
-            self._events.unregister(task.connection.fileno())
-        os.close(pidfd)
-        _pid, status = os.waitpid(task.pid, 0)
-        with os.fdopen(task.memory, "rb") as memory:
-            memory.seek(0)
-            if written := memory.read(MAXIMAL_WRITES_BYTES):
-                writes, result = pickle.loads(written)  # noqa: S301  # written by a fork of this very process
-                self._state.add(write.ready() for write in writes)
-                if result and status == 0:
-                    self.results[task.key] = result
-        with suppress(OSError):
-            task.connection.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
-        task.connection.close()
-
     def _close(self) -> None:
         """Give up, in a child, what belongs to the server alone."""
         self._events.close()
@@ -271,10 +214,7 @@ class Server:
             hope.question.close()
             hope.received.connection.close()
             hope.received.close()
-        for pidfd, task in self._by_exit.items():
-            os.close(pidfd)
-            os.close(task.memory)
-            task.connection.close()
+        self._children.close()
 
 
 def listen(directory: int, name: str) -> socket.socket:
@@ -287,8 +227,8 @@ def listen(directory: int, name: str) -> socket.socket:
     return listener
 
 
-def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[], None]:
-    """Load, serve until the process behind the pidfd has ended, and end; returns in the children only, with what each has to run.
+def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Child:
+    """Load, serve until the process behind the pidfd has ended, and end; returns in the children only, with the task of each.
 
     The settings are JSON: `roots`, where the packages are, `line`, on which payloads call their wrapper, `wrapper`, its text, `unset`,
     the environment variables that were for this start alone, and `reads`, the file that tells runs like this one what they read.
@@ -320,10 +260,10 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Callable[[
     os.close(null)
     results = worker_results.load(kept_results)
     server = Server(listener, int(run_pidfd), library, options["line"], RunFiles(directory, calls, reads, former, results))
-    call = server.serve_until_the_run_ends()
-    if call:
+    child = server.serve_until_the_run_ends()
+    if child:
         KEPT_ALIVE.append(server)
-        return call
+        return child
     with suppress(OSError):
         os.unlink(SOCKET_NAME, dir_fd=directory)
     with suppress(OSError):

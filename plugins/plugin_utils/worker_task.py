@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of the worker, in a process of its own: received, checked, and run as a fresh interpreter would run it."""
+"""Tasks of the worker, in processes of their own: received, checked, and run as a fresh interpreter would run them.
+
+A child of the server runs one task. If that has ended well and has left nothing behind, it rests, and may run another of the same
+surroundings: half of what a fork costs is that every page is new to it.
+"""
 
 from __future__ import annotations
 
 import atexit
 import hashlib
+import importlib
 import json
+import logging
 import os
 import pickle
 import re
+import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -16,14 +24,15 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import CodeType
-from typing import Any, NoReturn
+from typing import Any
 
+from .patches import patch, undo
 from .planning.placeholders import inward
-from .planning.state import State
-from .worker_caller import Asking, Line
+from .planning.state import State, Write
+from .worker_caller import LENGTH, Asking, Line, exactly
 from .worker_calls import CallLog, HandOver, Recorder, deletion_check, fresh_check, nothing_to_check, record_with
 from .worker_library import Library
 from .worker_planning import Planner, is_planned
@@ -33,6 +42,19 @@ from .worker_results import Watch, config_files
 # What an interpreter reads when it starts, and cannot be told afterwards.
 STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
 PAYLOAD_ARGUMENTS = {"ansible_module", "module_fqn", "profile", "date_time", "rlimit_nofile", "params", "extensions", "zip_data"}
+# What a task leaves in modules that others share, and the value that it has in a fresh interpreter.
+LEFT_BY_TASKS: tuple[tuple[str, str, Callable[[], Any]], ...] = (
+    ("ansible.module_utils.basic", "_ANSIBLE_ARGS", lambda: None),
+    ("ansible.module_utils.basic", "_ANSIBLE_PROFILE", lambda: None),
+    ("ansible.module_utils.basic", "_PARSED_MODULE_ARGS", dict),
+    ("ansible.module_utils._internal._traceback", "_module_tracebacks_enabled_events", lambda: None),
+    ("ansible.module_utils.common.warnings", "_global_warnings", dict),
+    ("ansible.module_utils.common.warnings", "_global_deprecations", dict),
+    ("boto3", "DEFAULT_SESSION", lambda: None),
+    ("sys", "argv", lambda: [""]),
+    ("sys", "path", lambda: list(sys.path)),
+)
+SHARED_CODE = ("ansible.", "ansible_collections.")
 
 
 @dataclass(frozen=True)
@@ -53,6 +75,24 @@ class Surroundings:
     """The name of the socket of the process that makes calls for the task; empty when there is none."""
     keeps_result: bool
     """Whether the next run shall have the task's result."""
+    control: socket.socket
+    """The line to the server, which tells that a task is over and brings the next one."""
+
+
+@dataclass(frozen=True)
+class Following:
+    """Another task for a child that rests."""
+
+    request: Request
+    digest: str
+    lesson: bytes | None
+    """What the child does not know of the task's code."""
+    before: int
+    known: int
+    """How many of the writes of earlier tasks it knows."""
+    writes: list[Write]
+    """Those that it does not know."""
+    keeps_result: bool
 
 
 @cache
@@ -86,45 +126,6 @@ def require_same_start(environment: Mapping[str, str]) -> None:
         raise ColdError("an environment that changes the interpreter")
 
 
-def oversee(call: partial[None], approved: tuple[str, ...], library: Library, surroundings: Surroundings) -> partial[None]:
-    """Have the AWS calls of a task watched, and in check mode planned; the call of the payload that has to be made now."""
-    path = str(call.keywords["module_fqn"])
-    module = path.removeprefix("ansible_collections.").replace(".plugins.modules.", ".")
-    arguments = json.loads(inward(call.keywords["params"]))
-    parameters = arguments["ANSIBLE_MODULE_ARGS"]
-    planned = is_planned(module, parameters)
-    mode = "check" if planned else "apply"
-    log = CallLog(surroundings.calls, module, mode)
-    recorder = Recorder(log, nothing_to_check if planned else fresh_check(surroundings.directory, deletion_check(approved)))
-    record_with(recorder)
-    unpacked = f"{tempfile.gettempdir()}/ansible_{module}_payload_", f"ansible_{module}_payload.zip"
-    keeps = surroundings.keeps_result and not parameters.get("_ansible_no_log")
-    watch = Watch((*library.paths, *config_files(os.environ), *unpacked)) if keeps else None
-    if surroundings.caller:
-        task = hashlib.sha256(f"{path} {call.keywords['params']}".encode()).digest()
-        line = Line(surroundings.directory, surroundings.caller, Asking(module, mode, task), watch)
-        HandOver(recorder, line, planned=planned).install()
-    state = surroundings.state
-    planner = Planner(module, parameters, library.source(path), state, log) if planned else None
-    if planner:
-        arguments["ANSIBLE_MODULE_ARGS"] = planner.prepare()
-    if watch:
-        watch.begin()
-
-    def hand_over() -> None:
-        """Give the server what it shall remember, for the tasks to come and for the next run."""
-        writes, recorded = (planner.guard.writes, planner.recorded) if planner else ([], [])
-        result = watch and not log.has_sent and watch.result(state, surroundings.before, writes, recorded, check=planned)
-        with os.fdopen(surroundings.writes, "wb") as memory:
-            pickle.dump((writes, result or None), memory)
-
-    if planner or watch:
-        atexit.register(hand_over)
-    if not planner:
-        return call
-    return partial(call.func, **{**call.keywords, "params": json.dumps(arguments)})
-
-
 def surround(request: Request) -> None:
     """Give this process the directory, environment and file mode mask of a task. Raises OSError without that directory."""
     os.chdir(request.directory)
@@ -135,44 +136,145 @@ def surround(request: Request) -> None:
     tempfile.tempdir = None  # decided anew from the environment
 
 
-def take(received: Received, library: Library, line: int, server: int, surroundings: Surroundings) -> Callable[[], None]:
-    """Become, in a child of the server, the process that the client would have started to run the task that the server has received."""
-    end_with(server)
-    os.setpgid(0, 0)
-    request = received.request
-    try:
-        require_same_start(request.environment)
-        call = prepare(received, library, line)
-        surround(request)
-    except Exception as reason:
-        # Nothing has run yet, so any surprise is a reason for a fresh interpreter.
-        with suppress(OSError):
-            received.connection.sendall(f"cold {' '.join(str(reason).split())}\n".encode())
-        os._exit(0)
-    received.connection.close()
-    os.close(received.memory)
-    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (received.stdout, 1), (received.stderr, 2)):
+def write_to(stdout: int, stderr: int) -> None:
+    """Let these descriptors be the standard output and standard error of this process, and close them."""
+    for source, target in ((stdout, 1), (stderr, 2)):
         os.dup2(source, target)
         os.close(source)
-    sys.argv = [""]
-    return oversee(call, request.approved, library, surroundings)
 
 
-def finish(end: BaseException | None) -> NoReturn:
-    """End a child as an interpreter ends, without taking apart the memory that it shares with the server."""
-    code: Any = 0
-    if isinstance(end, SystemExit):
-        code = end.code
-        if code is not None and not isinstance(code, int):
-            print(code, file=sys.stderr)
+def remains() -> tuple[Any, ...]:
+    """What a task may leave behind that a next one would meet, and that `undo` does not take back."""
+    loggers = [logging.root, *(logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger))]
+    return (
+        threading.active_count(),
+        atexit._ncallbacks(),
+        signal.getitimer(signal.ITIMER_REAL)[0],
+        sum(len(logger.handlers) for logger in loggers),
+        sum(name.startswith(SHARED_CODE) for name in sys.modules),  # whose import may have warned
+    )
+
+
+class Child:
+    """A child of the server: it runs a task as the process would that the client would have started, and then others."""
+
+    def __init__(self, received: Received, library: Library, line: int, server: int, surroundings: Surroundings) -> None:
+        end_with(server)
+        os.setpgid(0, 0)
+        self._library = library
+        self._line = line
+        self._surroundings = surroundings
+        self._remains = remains()
+        self._environment = dict(os.environ)
+        self._begin(received)
+        received.connection.close()
+        os.close(received.memory)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        write_to(received.stdout, received.stderr)
+        self._oversee(received.request)
+
+    def _begin(self, received: Received) -> None:
+        """Give this process the surroundings of a task; if that cannot be, say so and end."""
+        try:
+            require_same_start(received.request.environment)
+            self.call = prepare(received, self._library, self._line)
+            surround(received.request)
+        except Exception as reason:
+            # Nothing has run yet, so any surprise is a reason for a fresh interpreter.
+            with suppress(OSError):
+                received.connection.sendall(f"cold {' '.join(str(reason).split())}\n".encode())
+            os._exit(0)
+        for module, name, fresh in LEFT_BY_TASKS:
+            patch(importlib.import_module(module), name, fresh())
+
+    def _oversee(self, request: Request) -> None:
+        """Have the AWS calls of the task watched, and in check mode planned."""
+        call, surroundings = self.call, self._surroundings
+        path = str(call.keywords["module_fqn"])
+        module = path.removeprefix("ansible_collections.").replace(".plugins.modules.", ".")
+        arguments = json.loads(inward(call.keywords["params"]))
+        parameters = arguments["ANSIBLE_MODULE_ARGS"]
+        planned = is_planned(module, parameters)
+        mode = "check" if planned else "apply"
+        self._log = log = CallLog(surroundings.calls, module, mode)
+        check = nothing_to_check if planned else fresh_check(surroundings.directory, deletion_check(request.approved))
+        recorder = Recorder(log, check)
+        record_with(recorder)
+        unpacked = f"{tempfile.gettempdir()}/ansible_{module}_payload_", f"ansible_{module}_payload.zip"
+        keeps = surroundings.keeps_result and not parameters.get("_ansible_no_log")
+        self._watch = watch = Watch((*self._library.paths, *config_files(os.environ), *unpacked)) if keeps else None
+        self._to_caller: Line | None = None
+        if surroundings.caller:
+            task = hashlib.sha256(f"{path} {call.keywords['params']}".encode()).digest()
+            self._to_caller = Line(surroundings.directory, surroundings.caller, Asking(module, mode, task), watch)
+            HandOver(recorder, self._to_caller, planned=planned).install()
+        self._planner = Planner(module, parameters, self._library.source(path), surroundings.state, log) if planned else None
+        if self._planner:
+            arguments["ANSIBLE_MODULE_ARGS"] = self._planner.prepare()
+            self.call = partial(call.func, **{**call.keywords, "params": json.dumps(arguments)})
+        if watch:
+            watch.begin()
+
+    def _hand_over(self) -> None:
+        """Give the server what it shall remember, for the tasks to come and for the next run."""
+        planner, watch = self._planner, self._watch
+        with os.fdopen(self._surroundings.writes, "wb") as memory:
+            if planner or watch:
+                writes, recorded = (planner.guard.writes, planner.recorded) if planner else ([], [])
+                state, before = self._surroundings.state, self._surroundings.before
+                result = watch and not self._log.has_sent and watch.result(state, before, writes, recorded, check=bool(planner))
+                pickle.dump((writes, result or None), memory)
+
+    def finish(self, end: BaseException | None) -> None:
+        """End the task as an interpreter ends. This process ends too, without taking apart the memory that it shares with the server,
+        unless nothing is left of the task and the server has another.
+        """
+        code: Any = 0
+        if isinstance(end, SystemExit):
+            code = end.code
+            if code is not None and not isinstance(code, int):
+                print(code, file=sys.stderr)
+                code = 1
+        elif end:
+            traceback.print_exception(end)
             code = 1
-    elif end:
-        traceback.print_exception(end)
-        code = 1
-    with suppress(Exception):
-        threading._shutdown()  # type: ignore[attr-defined]  # waits for the module's threads
-        atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
+        rests = not code and remains() == self._remains
         with suppress(Exception):
-            stream.flush()
-    os._exit((code or 0) & 0xFF)
+            if not rests:
+                threading._shutdown()  # type: ignore[attr-defined]  # waits for the module's threads
+                atexit._run_exitfuncs()
+            self._hand_over()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        if not rests:
+            os._exit((code or 0) & 0xFF)
+        self._rest()
+
+    def _rest(self) -> None:
+        """Say that the task is over, and take the next."""
+        control = self._surroundings.control
+        undo()
+        os.environ.clear()
+        os.environ.update(self._environment)
+        if self._to_caller:
+            self._to_caller.close()
+        write_to(os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY))  # the outputs of the task are complete
+        try:
+            control.sendall(b"exit 0\n")
+            header, descriptors, _flags, _address = socket.recv_fds(control, LENGTH.size, 3)
+        except OSError:
+            os._exit(0)
+        if not header:  # there will be none
+            os._exit(0)
+        following: Following = pickle.loads(exactly(control, *LENGTH.unpack(header)))  # noqa: S301  # of the server
+        stdout, stderr, writes = descriptors
+        state = self._surroundings.state
+        state.forget_from(following.known)
+        state.add(following.writes)
+        if following.lesson:
+            self._library.learn(following.lesson)
+        self._surroundings = replace(self._surroundings, before=following.before, writes=writes, keeps_result=following.keeps_result)
+        self._begin(Received(control, following.request, following.digest, stdout, stderr, memory=-1, offset=0))
+        write_to(stdout, stderr)
+        self._oversee(following.request)

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..patches import patch, watch_events
 from . import births, operations, requests
 from .placeholders import holds
 from .shapes import Synthesis, is_not_found, not_found_code, split
@@ -275,16 +276,16 @@ def _is_scratch(path: str) -> bool:
 
 
 def install(guard: Guard, harmless: bool) -> None:
-    """Put the guard into this process, for good; with `harmless`, files and programs are locked too."""
+    """Put the guard into this process, until the end of its task; with `harmless`, files and programs are locked too."""
     client = importlib.import_module("botocore.client").BaseClient
     send, request = client._make_api_call, client._make_request
-    client._make_api_call = lambda self, operation_name, api_params: guard.call(self, operation_name, api_params, send)
-    client._make_request = lambda self, *arguments: guard.answer_instead() or request(self, *arguments)
+    patch(client, "_make_api_call", lambda self, operation_name, api_params: guard.call(self, operation_name, api_params, send))
+    patch(client, "_make_request", lambda self, *arguments: guard.answer_instead() or request(self, *arguments))
 
     waiter = importlib.import_module("botocore.waiter").Waiter
     wait = waiter.wait
-    waiter.wait = lambda self, **arguments: wait(self, **arguments) if guard.waits(arguments) else None
-    vars(time)["sleep"] = guard.sleep
+    patch(waiter, "wait", lambda self, **arguments: wait(self, **arguments) if guard.waits(arguments) else None)
+    patch(time, "sleep", guard.sleep)
 
     connection = importlib.import_module("http.client").HTTPConnection
     put_request = connection.putrequest
@@ -293,8 +294,8 @@ def install(guard: Guard, harmless: bool) -> None:
         guard.require_allowed(urlsplit(url).hostname or self.host)
         return put_request(self, method, url, *arguments, **options)
 
-    connection.putrequest = putrequest
+    patch(connection, "putrequest", putrequest)
     if harmless:
         sys.dont_write_bytecode = True
         tempfile.gettempdir()
-        sys.addaudithook(guard.require_harmless)
+        watch_events(guard.require_harmless)

@@ -222,6 +222,13 @@ class State:
             self.writes.append(write)
             self._by_place.setdefault((write.service, write.region), []).append(write)
 
+    def forget_from(self, number: int) -> None:
+        """Take all but the oldest writes back, and what was looked at."""
+        for write in reversed(self.writes[number:]):
+            self._by_place[write.service, write.region].pop()
+        del self.writes[number:]
+        self.touched.clear()
+
     def concerning(self, service: str, region: str) -> list[Write]:
         place = service, home(service, region)
         self.touched.add(place)

@@ -239,4 +239,4 @@ def test_both_outputs_are_read_to_their_end() -> None:
 
 def test_the_server_script_calls_on_the_line_of_the_payload() -> None:
     for line in (40, 266):
-        assert worker_protocol.start_script(line).splitlines()[line - 1] == "    _ansiballz_main()"
+        assert worker_protocol.start_script(line).splitlines()[line - 1] == "        _ansiballz_main()"

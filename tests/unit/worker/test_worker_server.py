@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_server
+from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_children import Task
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import SERVICE, Library
 from botocore.session import get_session
 
@@ -22,8 +23,9 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
         server = worker_server.Server(listener, run, Library({}, {}), 1, worker_server.RunFiles(0, 0, None, [], {}))
         events = server._events
         server._run_pidfd = RUN
-        old = worker_server.Task(1, listener, b"", 0)
-        server._by_exit, server._by_client = {EXIT: old}, {CLIENT: old}
+        old = Task(1, listener, b"", 0, (), None, 0, set(), frozenset())
+        children = server._children
+        children._by_exit, children._by_client = {EXIT: old}, {CLIENT: old}
 
         class Events:
             """The old task ended, its client left, and a new client knocks: all between two looks, in the worst order."""
@@ -33,20 +35,20 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
                 [(RUN, select.EPOLLIN)],
             ]
 
-            def poll(self) -> list[tuple[int, int]]:
+            def poll(self, _timeout: float) -> list[tuple[int, int]]:
                 return self.batches.pop(0)
 
             def unregister(self, descriptor: int) -> None:
                 pass
 
         def report(pidfd: int) -> None:
-            del server._by_exit[pidfd], server._by_client[CLIENT]
+            del children._by_exit[pidfd], children._by_client[CLIENT]
 
         def accept() -> None:
             server._knocking[CLIENT] = listener
 
         monkeypatch.setattr(server, "_events", Events())
-        monkeypatch.setattr(server, "_report", report)
+        monkeypatch.setattr(children, "_report", report)
         monkeypatch.setattr(server, "_accept", accept)
         assert server.serve_until_the_run_ends() is None
         events.close()
@@ -54,7 +56,7 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
         os.close(end)
     assert killed == []
     assert server._knocking == {CLIENT: listener}
-    assert server._by_client == {}
+    assert children._by_client == {}
 
 
 MODULES = Path(__file__).parents[3] / "plugins/modules"
