@@ -211,21 +211,15 @@ class ReadAhead[Answer]:
 
     def _work(self) -> None:
         while found := self._next():
-            number, key, read = found
-            pending = _Pending[Answer](number)
-            with self._lock:
-                if self._asked_in_vain[key]:  # its task was faster
-                    self._asked_in_vain[key] -= 1
-                    continue
-                self._pending[key].append(pending)
-                self._made.append(pending)
+            pending, read = found
             try:
                 with suppress(Exception):  # whatever is wrong with it, the task meets it again
                     pending.answer = self._call(read)
             finally:
                 pending.done.set()
 
-    def _next(self) -> tuple[int, bytes, Read] | None:
+    def _next(self) -> tuple[_Pending[Answer], Read] | None:
+        """The next read to make. It is under way from the moment on at which it is no more one of those to come."""
         with self._lock:
             while self._reads and not self._is_stale():
                 number, key, read = self._reads[0]
@@ -234,6 +228,11 @@ class ReadAhead[Answer]:
                     continue
                 self._reads.popleft()
                 self._places[key].popleft()
-                if number >= self._reached - MAXIMAL_AHEAD:
-                    return number, key, read
+                if self._asked_in_vain[key]:  # its task was faster
+                    self._asked_in_vain[key] -= 1
+                elif number >= self._reached - MAXIMAL_AHEAD:
+                    pending = _Pending[Answer](number)
+                    self._pending[key].append(pending)
+                    self._made.append(pending)
+                    return pending, read
             return None
