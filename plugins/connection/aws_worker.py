@@ -14,8 +14,9 @@ description:
   - Does what P(ansible.builtin.local#connection) does, with the same results, at a fraction of the time. A task that runs an AWS module
     spends almost all of its second of CPU on starting an interpreter and importing boto3; here that happens once per run.
   - The first play with such a host, or else the first task, starts a server process that has C(module_utils) of ansible-core,
-    C(amazon.aws), C(community.aws) and C(indivillage.infra), boto3 and the AWS service models loaded. Each task is a fork of it that runs
-    the unmodified module with the task's own environment. The server ends with the run, however that ends.
+    C(amazon.aws), C(community.aws) and C(indivillage.infra), boto3 and the AWS service models loaded. Each task runs in a fork of it,
+    which runs the unmodified module with the task's own environment, and may run another task if it has left nothing behind. The server
+    ends with the run, however that ends.
   - "What cannot be run that way, with the very same code and result, runs over the local connection, unasked: C(become), C(async), C(raw),
     modules that are not Python or start themselves again, another interpreter than Ansible's own, environment variables that
     an interpreter reads at its start, and modules whose files differ from those the server has loaded. C(-vvv) shows which and why."

@@ -16,7 +16,7 @@ description:
     uses the former goes on doing so until it is given the new ARN.
   - O(name) is the tag C(Name). Without it in O(tags) it is added.
   - A certificate that AWS has given up on, because its records were not there for three days, is deleted and requested again.
-  - Use it instead of M(community.aws.acm_certificate), which only imports.
+  - M(indivillage.infra.acm_imported_certificate) imports one that somebody else has issued.
 options:
   name:
     description: The tag C(Name), which tells certificates for the same names apart.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The warm server behind the aws_worker connection: imports once what every AWS module imports, then forks one child per task.
+"""The warm server behind the aws_worker connection: imports once what every AWS module imports, then runs tasks in forks of it.
 
 Started by the connection (see `worker_protocol.start_script`) once per run, and gone with it. It stays single-threaded, so that its forks
 are safe. A client connects to the Unix socket in the run's temporary directory and sends one request (`send_request`). The server compares
-the code that it carries, once for all tasks with the same code, and forks; the child evaluates the request, takes over the file descriptors
-for stdout and stderr that came along, runs the payload and exits. The server answers on the same connection with one line:
+the code that it carries, once for all tasks with the same code, and has a child run the task (`worker_children`): it evaluates the request,
+takes over the file descriptors for stdout and stderr that came along, and runs the payload. The server answers on the same connection with
+one line:
 
     exit <code>     the payload ran; the code is that of subprocess.Popen.returncode
     cold <reason>   nothing ran, the client shall run the payload in a fresh interpreter

@@ -29,7 +29,7 @@ def test_attributes_are_as_before_in_whatever_order_they_were_set() -> None:
         patches.patch(owner, "known", value)
         patches.patch(owner, "new", value)
         patches.patch(Base, "held", value)
-    assert (owner.known, owner.new, Base().held) == (3, 3, 3)  # type: ignore[attr-defined,comparison-overlap]
+    assert (owner.known, owner.new, Base().held) == (3, 3, 3)
     patches.undo()
     assert (vars(owner), vars(Base)["held"]) == before
 
