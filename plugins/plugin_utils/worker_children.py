@@ -68,6 +68,12 @@ class Waiting:
     before: int
     looks: int = 0
     idle_looks: int = 0
+    """At how many of these, in a row up to the last one, a processor had nothing to do."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a new child is of use: those at work wait for AWS, or take their time."""
+        return self.idle_looks >= IDLE_LOOKS or self.looks >= MAXIMAL_LOOKS
 
 
 @dataclass
@@ -109,33 +115,36 @@ class Children:
     @property
     def timeout(self) -> float:
         """How many seconds from now `look` is to be called at the latest; -1 if it need not be."""
+        if any(waiting.is_ready for waiting in self._waiting):
+            return 0
         return max(0, self._next_look - time.monotonic()) if self._waiting else -1
 
     def look(self) -> Child | None:
-        """Give a task that waits a new child if that is of use; returns the task in it."""
-        if time.monotonic() < self._next_look:
-            return None
-        self._next_look = time.monotonic() + LOOK_SECONDS
-        is_idle = bool(self._waiting) and _running(self._by_client.values()) < _processors()
-        for waiting in self._waiting:
-            waiting.looks += 1
-            waiting.idle_looks = waiting.idle_looks + 1 if is_idle else 0
-        found = next((one for one in self._waiting if one.idle_looks >= IDLE_LOOKS or one.looks >= MAXIMAL_LOOKS), None)
-        if not found:
-            return None
-        self._waiting.remove(found)
-        return self._fork(found.received, found.caller, found.key, found.before)
+        """Give one of the tasks that wait a new child if that is of use; returns the task in it."""
+        ready = next((waiting for waiting in self._waiting if waiting.is_ready), None)
+        if ready:
+            self._waiting.remove(ready)
+            return self._fork(ready.received, ready.caller, ready.key, ready.before)
+        if self._waiting and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_SECONDS
+            is_idle = _running(self._by_client.values()) < _processors()
+            for waiting in self._waiting:
+                waiting.looks += 1
+                waiting.idle_looks = waiting.idle_looks + 1 if is_idle else 0
+        return None
 
     def _take(self, received: Received) -> Task | None:
         """The child that has rested last of those that can run a task; it rests no more."""
-        kind, packed = kind_of(received), self.library.packed.get(received.digest)
-        if not packed or packed.text != EMPTY:
-            return None
         for task in reversed(self._resting):
-            if task.kind == kind and packed.services <= task.services:
+            if self._can_run(task, received):
                 self._resting.remove(task)
                 return task
         return None
+
+    def _can_run(self, task: Task, received: Received) -> bool:
+        """Whether a child can run a task: with its surroundings, of code that the server has compared, for services that it knows."""
+        packed = self.library.packed.get(received.digest)
+        return packed is not None and packed.text == EMPTY and packed.services <= task.services and task.kind == kind_of(received)
 
     def _fork(self, received: Received, caller: str, key: bytes, before: int) -> Child | None:
         memory, server = os.memfd_create("task's end"), os.getpid()
@@ -207,8 +216,8 @@ class Children:
         if not answer.startswith(b"exit") or not task.kind:
             self._let_go(task)
             return
-        waiting = next((one for one in self._waiting if kind_of(one.received) == task.kind), None)
-        if waiting and self.library.packed[waiting.received.digest].services <= task.services:
+        waiting = next((waiting for waiting in self._waiting if self._can_run(task, waiting.received)), None)
+        if waiting:
             self._waiting.remove(waiting)
             self._hand_on(task, waiting.received, waiting.key, waiting.before)
             return

@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -52,6 +53,7 @@ LEFT_BY_TASKS = {
     "sys": ("argv", "path"),
 }
 SHARED_CODE = ("ansible.", "ansible_collections.")
+SIGNALS = (signal.SIGALRM, signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,12 @@ def remains() -> tuple[Any, ...]:
         threading.active_count(),
         atexit._ncallbacks(),
         signal.getitimer(signal.ITIMER_REAL)[0],
+        [signal.getsignal(number) for number in SIGNALS],
+        socket.getdefaulttimeout(),
+        list(warnings.filters),
         sum(len(logger.handlers) for logger in loggers),
         sum(name.startswith(SHARED_CODE) for name in sys.modules),  # whose import may have warned
+        (sys.stdout, sys.stderr),
     )
 
 
@@ -166,7 +172,9 @@ class Child:
         self._begin(received)
         received.connection.close()
         os.close(received.memory)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
         write_to(received.stdout, received.stderr)
         self._oversee(received.request)
 
@@ -258,6 +266,8 @@ class Child:
         os.environ.update(self._environment)
         if self._to_caller:
             self._to_caller.close()
+        with warnings.catch_warnings():  # from now on each is shown again
+            pass
         write_to(os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY))  # the outputs of the task are complete
         try:
             control.sendall(b"exit 0\n")
@@ -268,6 +278,7 @@ class Child:
             os._exit(0)
         following: Following = pickle.loads(exactly(control, *LENGTH.unpack(header)))  # noqa: S301  # of the server
         stdout, stderr, writes = descriptors
+        os.set_inheritable(writes, False)  # as if it were opened here
         state = self._surroundings.state
         state.forget_from(following.known)
         state.add(following.writes)

@@ -290,6 +290,27 @@ def test_a_result_is_that_of_the_run_before_only_where_all_is_answered_as_then(
     assert said() == said("-e", "stack_read_ahead=false")
 
 
+def test_what_a_process_has_run_before_is_not_seen_by_the_next_task(
+    run: Run, endpoint: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Collections tell AWS their names, which they keep in code that both have in common."""
+    ask, other = task("amazon.aws.ec2_vpc_net_info"), task("community.aws.ec2_customer_gateway_info")
+    failing = task("amazon.aws.ec2_vpc_net", name="y", cidr_block="10.0.0.0/99", _ignore_errors=True)
+    settings = {"ANSIBLE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+    tasks = [ask, other, ask, failing, other, ask]
+
+    mixed = run(tasks, **settings)
+    await_none(environment)  # the server outlives the run for a moment, and keeps what was read
+    (file,) = (path for path in (tmp_path / "home/reads").iterdir() if not path.suffix)
+    reads = [json.loads(line) for line in file.read_text().splitlines()]
+    agents = {(operation, json.loads(client)["config"]["user_agent"].split()[-1].split("/")[0]) for _, _, operation, client, _ in reads}
+    assert {("DescribeVpcs", "amazon.aws"), ("DescribeCustomerGateways", "community.aws")} <= agents
+    assert len(dict(agents)) == len(agents), "each asks under one name"
+    requests.post(f"{endpoint}/moto-api/reset", timeout=10)
+    requests.post(f"{endpoint}/moto-api/seed?a=42", timeout=10)
+    assert results(mixed) == results(run(tasks, LOCAL))
+
+
 def test_a_plan_told_by_the_run_before_depends_on_what_earlier_tasks_plan(run: Run, tmp_path: Path) -> None:
     settings = {"ANSIBLE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
     ask = task("amazon.aws.ec2_vpc_net_info", filters={"tag:Name": "planned"})
@@ -414,12 +435,13 @@ def test_tasks_that_come_and_go_all_the_time_leave_each_other_alone(run: Run) ->
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_the_run_is_killed(how: signal.Signals, tmp_path: Path, environment: dict[str, str]) -> None:
-    tasks = [task("ansible.builtin.wait_for", timeout=300)]
+    tasks = [task("amazon.aws.aws_caller_info"), task("ansible.builtin.wait_for", timeout=300)]  # a process that rests, and one at work
     with subprocess.Popen(
         command(tmp_path, tasks, WORKER), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("local/*/aws_worker.sock")) or len(workers(environment)) < 3:  # the run, the server, the module
+        # The run, the server, the process that calls, the one that rests and the one at work.
+        while not list(tmp_path.glob("local/*/aws_worker.sock")) or len(workers(environment)) < 5:
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.1)

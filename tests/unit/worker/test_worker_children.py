@@ -19,7 +19,7 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_ch
 from tests.unit.worker.test_aws_worker import payload
 
 PLUGIN_UTILS = str(Path(worker_children.__file__).parent)
-CODE = {"ansible/module_utils/loaded.py": "LOADED = 1\n"}
+CODE = "LOADED = 1\n"
 MODULE = "ansible_collections.amazon.aws.plugins.modules.x"
 # The server as `worker_protocol.start_script` begins it, with a library of that one file.
 SERVER = """
@@ -62,15 +62,15 @@ Run = Callable[..., tuple[str, int, dict[str, Any]]]
 def run(tmp_path: Path) -> Iterator[Run]:
     """Has the server run a task: its answer, the process that ran it, and what that has found."""
     line = worker_protocol.call_line(task("pass"))
-    crc = zlib.crc32(next(iter(CODE.values())).encode())
+    crc = zlib.crc32(CODE.encode())
     server = subprocess.Popen([sys.executable, "-c", SERVER, PLUGIN_UTILS, str(tmp_path), str(line), str(crc)])
 
-    def run(do: str, batch: str = "", **environment: str) -> tuple[str, int, dict[str, Any]]:
+    def run(do: str, batch: str = "", code: str = CODE, **environment: str) -> tuple[str, int, dict[str, Any]]:
         stdout, stdout_end = os.pipe()
         stderr, stderr_end = os.pipe()
         with socket.socket(socket.AF_UNIX) as connection:
             connect(connection, tmp_path / "aws_worker.sock")
-            request = worker_protocol.Request({**os.environ, **environment}, "/", 0o27, task(do), batch=batch)
+            request = worker_protocol.Request({**os.environ, **environment}, "/", 0o27, task(do, code), batch=batch)
             worker_protocol.send_request(connection, request, stdout_end, stderr_end)
             os.close(stdout_end)
             os.close(stderr_end)
@@ -84,8 +84,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
     server.wait(timeout=10)
 
 
-def task(do: str) -> bytes:
-    return payload(CODE, WRAPPER, module_fqn=MODULE, params=json.dumps({"ANSIBLE_MODULE_ARGS": {"do": do}}))
+def task(do: str, code: str = CODE) -> bytes:
+    parameters = json.dumps({"ANSIBLE_MODULE_ARGS": {"do": do}})
+    return payload({"ansible/module_utils/loaded.py": code}, WRAPPER, module_fqn=MODULE, params=parameters)
 
 
 def connect(connection: socket.socket, path: Path) -> None:
@@ -127,6 +128,10 @@ def test_the_next_task_in_the_same_process_finds_what_a_fresh_one_finds(run: Run
         ("signal.setitimer(signal.ITIMER_REAL, 60)", "exit 0"),
         ("logging.getLogger('x').addHandler(logging.StreamHandler())", "exit 0"),
         ("sys.modules['ansible.module_utils.late'] = sys", "exit 0"),
+        ("import warnings; warnings.simplefilter('ignore')", "exit 0"),
+        ("signal.signal(signal.SIGALRM, signal.SIG_IGN)", "exit 0"),
+        ("import socket; socket.setdefaulttimeout(1)", "exit 0"),
+        ("import io; sys.stderr = io.StringIO()", "exit 0"),
     ],
 )
 def test_a_process_of_which_something_is_left_runs_no_other_task(run: Run, do: str, answer: str) -> None:
@@ -165,6 +170,15 @@ def processors_at_work(run: Run, do: str) -> set[int]:
         said = list(pool.map(lambda _number: run(do, batch="b"), range(8)))
     assert {answer for answer, _process, _found in said} == {"exit 0"}
     return {process for _answer, process, _found in said}
+
+
+def test_what_cannot_run_here_is_told_so_beside_others(run: Run) -> None:
+    compute = "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    with ThreadPoolExecutor(8) as pool:
+        warm = [pool.submit(run, compute, batch="b") for _number in range(4)]
+        cold = [pool.submit(run, "pass", batch="c", code="LOADED = 2\n") for _number in range(4)]
+        assert {task.result()[0] for task in warm} == {"exit 0"}
+        assert {task.result()[0][:4] for task in cold} == {"cold"}
 
 
 def test_items_that_compute_wait_for_one_another_and_those_that_wait_do_not(run: Run) -> None:
