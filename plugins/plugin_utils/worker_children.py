@@ -161,8 +161,8 @@ class Children:
         received.close()
         with suppress(OSError):  # the child does the same; whoever comes first
             os.setpgid(pid, pid)
-        known, packed, services = len(self.state.writes), set(self.library.packed), frozenset(self.library.services)
-        task = Task(pid, received.connection, key, memory, kind_of(received), control, known, packed, services)
+        packed, services = set(self.library.packed), frozenset(self.library.services)
+        task = Task(pid, received.connection, key, memory, kind_of(received), control, before, packed, services)
         pidfd = os.pidfd_open(pid)
         self._by_exit[pidfd] = self._by_control[control.fileno()] = task
         for descriptor in (pidfd, control.fileno()):
@@ -172,12 +172,12 @@ class Children:
 
     def _hand_on(self, task: Task, received: Received, key: bytes, before: int) -> None:
         """Have a child that has rested run a task. If it has ended meanwhile, that is what the client is told."""
-        digest, known = received.digest, task.known
+        digest = received.digest
         lesson = None if digest in task.packed else self.library.lesson(digest)
-        writes, keeps = self.state.writes[known:], self._keeps_result(received)
-        message = framed(Following(received.request, digest, lesson, before, known, writes, keeps))
+        writes, keeps = self.state.writes[task.known : before], self._keeps_result(received)
+        message = framed(Following(received.request, digest, lesson, before, min(task.known, before), writes, keeps))
         task.connection, task.key, task.memory = received.connection, key, os.memfd_create("task's end")
-        task.known = len(self.state.writes)
+        task.known = before
         task.packed.add(digest)
         self._await(task)
         if task.control:

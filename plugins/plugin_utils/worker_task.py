@@ -61,9 +61,9 @@ class Surroundings:
     """What a task gets from the server beside the code."""
 
     state: State
-    """What earlier tasks of this run would have written."""
+    """What other tasks of this run would have written."""
     before: int
-    """How many of these there were before the first of the tasks that run side by side with this one."""
+    """How many of these there were before this task, or the first of those that run side by side with it: the others it does not see."""
     calls: int
     """The descriptor of the file to which AWS calls are logged."""
     writes: int
@@ -167,6 +167,7 @@ class Child:
         self._library = library
         self._line = line
         self._surroundings = surroundings
+        surroundings.state.forget_from(surroundings.before)
         self._remains = remains()
         self._environment = dict(os.environ)
         self._begin(received)

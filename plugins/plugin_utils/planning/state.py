@@ -294,8 +294,13 @@ class State:
 
 def _is_about_the_same(write: Write, read: Read) -> bool:
     """Whether a write names what a read asks for: of two names, such as a role's and that of its policy, both."""
+    return meet(write.targets, read.asked) and _agree(write, read)
+
+
+def _agree(write: Write, read: Read) -> bool:
+    """Whether a write and a read name the same wherever both name something: each key of an account has a policy C(default)."""
     both = ((Names(strings(write.given.get(name))), Names(strings(value))) for name, value in read.parameters.items())
-    return meet(write.targets, read.asked) and all(meet(told, asked) for told, asked in both if told and asked)
+    return all(meet(told, asked) for told, asked in both if told and asked)
 
 
 def synthesis(write: Write) -> Synthesis:
@@ -377,7 +382,7 @@ def lay_over(write: Write, view: View, trace: Trace) -> None:
     # There is only one in the account.
     alone = bare(write.noun) == bare(read.noun) and not read.asked and not view.holds_lists
     for node in view.nodes if alone or view.may_be_about(write.targets) else ():
-        if alone or _concerns(write, node):
+        if alone or (_concerns(write, node) and (node.path or _agree(write, read))):
             trace.found = trace.found or bare(node.thing) == bare(write.noun)
             _merge(node, write, trace)
             view.changed()

@@ -217,6 +217,33 @@ def test_policies_are_compared_by_what_they_say(account: Account) -> None:
     assert fields(account.plan()) == {"AssumeRolePolicyDocument.Statement": ([{"Action": ["a", "b"]}], [{"Action": ["c"]}])}
 
 
+def test_two_things_that_have_a_name_in_common_are_told_apart_by_the_other(account: Account) -> None:
+    """The policy of each key is called default."""
+    kms, former, other = account.client("kms"), "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
+    account.answers["GetKeyPolicy"] = {"Policy": '{"Statement": []}', "PolicyName": "default"}
+    kms.put_key_policy(KeyId=former, PolicyName="default", Policy='{"Statement": [{"Sid": "new"}]}')
+    account.task()
+    kms = account.client("kms")
+    assert "new" in kms.get_key_policy(KeyId=former, PolicyName="default")["Policy"]
+    assert "new" not in kms.get_key_policy(KeyId=other, PolicyName="default")["Policy"]
+
+
+def test_writes_that_are_taken_back_are_seen_no_more(account: Account) -> None:
+    account.answers["DescribeVpcs"] = {"Vpcs": []}
+    for number in range(3):
+        account.client("ec2").create_vpc(CidrBlock=f"10.{number}.0.0/16")
+    account.client("iam").create_group(GroupName="g")
+    one = account.state.writes[0]
+    count = sum(write.operation == "CreateVpc" or write.service == "ec2" for write in account.state.writes)
+
+    account.state.forget_from(1)
+    assert account.state.writes == [one]
+    assert list(account.state.concerning("ec2", "us-east-1")) == [one]
+    assert account.state.concerning("iam", "") == []
+    account.state.add([one])
+    assert len(account.state.concerning("ec2", "us-east-1")) == 2 < count
+
+
 def test_a_certificate_is_imported_in_place_of_another_and_stays_a_certificate(account: Account) -> None:
     """What is written as text has the name of what is read as a structure."""
     acm, arn = account.client("acm"), "arn:aws:acm:us-east-1:123456789012:certificate/5815a8eb"
