@@ -101,24 +101,22 @@ resource:
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
 from ansible_collections.indivillage.infra.plugins.module_utils import planning
 from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import (
     READ_BACK_SECONDS,
     Properties,
-    Resource,
     ResourceError,
     run,
     wait_until,
 )
+from ansible_collections.indivillage.infra.plugins.module_utils.certificates import NamedCertificate
 
 ALGORITHMS = ["EC_prime256v1", "EC_secp384r1", "RSA_2048"]
 POLL_SECONDS = 5
 GIVEN_UP = ("VALIDATION_TIMED_OUT", "FAILED", "EXPIRED", "REVOKED")
 
 
-class Certificate(Resource):
+class Certificate(NamedCertificate):
     service = "acm"
     kind = "certificate"
     options: ClassVar[dict[str, Any]] = {
@@ -129,11 +127,6 @@ class Certificate(Resource):
         "wait": {"type": "bool", "default": False},
         "wait_timeout_seconds": {"type": "int", "default": 1800},
     }
-
-    def __init__(self, module: AnsibleAWSModule, client: Any) -> None:
-        super().__init__(module, client)
-        if self.params["tags"] is not None:
-            self.params["tags"] |= {"Name": self.name}
 
     @property
     def names(self) -> set[str]:
@@ -163,7 +156,7 @@ class Certificate(Resource):
             certificate = self.client.describe_certificate(CertificateArn=arn)["Certificate"]
             if certificate.get("Type") == "IMPORTED" or {summary["DomainName"], *certificate["SubjectAlternativeNames"]} != self.names:
                 continue
-            tags = boto3_tag_list_to_ansible_dict(self.client.list_tags_for_certificate(CertificateArn=arn)["Tags"])
+            tags = self.tags_of(arn)
             if tags.get("Name") == self.name:
                 yield certificate, tags
 
@@ -191,17 +184,8 @@ class Certificate(Resource):
             ValidationMethod="DNS",
             KeyAlgorithm=self.params["key_algorithm"],
             **({"SubjectAlternativeNames": others} if others else {}),
-            Tags=ansible_dict_to_boto3_tag_list({**tags, "Name": self.name}),
+            Tags=self.tag_list(tags),
         )
-
-    def delete(self, current: Properties) -> None:
-        self.client.delete_certificate(CertificateArn=current["arn"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        if remove:
-            self.client.remove_tags_from_certificate(CertificateArn=current["arn"], Tags=[{"Key": key} for key in remove])
-        if add:
-            self.client.add_tags_to_certificate(CertificateArn=current["arn"], Tags=ansible_dict_to_boto3_tag_list(add))
 
     def settle(self, current: Properties) -> Properties:
         def look() -> Properties:

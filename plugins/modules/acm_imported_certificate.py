@@ -74,9 +74,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict
-from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, Resource, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.aws_resource import Properties, ResourceError, run
+from ansible_collections.indivillage.infra.plugins.module_utils.certificates import NamedCertificate
 
 # Without these AWS lists certificates with RSA keys of 1024 and 2048 bits alone.
 KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
@@ -89,7 +88,7 @@ def certificates(text: str) -> str:
     return "".join(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n" for body in bodies)
 
 
-class ImportedCertificate(Resource):
+class ImportedCertificate(NamedCertificate):
     service = "acm"
     kind = "imported certificate"
     options: ClassVar[dict[str, Any]] = {
@@ -100,11 +99,6 @@ class ImportedCertificate(Resource):
     }
     constraints: ClassVar[dict[str, Any]] = {"required_if": [("state", "present", ("certificate", "private_key"))]}
     properties = ("certificate", "certificate_chain")
-
-    def __init__(self, module: AnsibleAWSModule, client: Any) -> None:
-        super().__init__(module, client)
-        if self.params["tags"] is not None:
-            self.params["tags"] |= {"Name": self.name}
 
     def declared(self) -> Properties:
         given = {key: self.params[key] for key in self.properties if self.params[key]}
@@ -137,12 +131,12 @@ class ImportedCertificate(Resource):
         for summary in (item for page in pages for item in page["CertificateSummaryList"]):
             if summary["Type"] == "IMPORTED":
                 arn = summary["CertificateArn"]
-                tags = boto3_tag_list_to_ansible_dict(self.client.list_tags_for_certificate(CertificateArn=arn)["Tags"])
+                tags = self.tags_of(arn)
                 if tags.get("Name") == self.name:
                     yield arn, tags
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
-        self._import(wanted, Tags=ansible_dict_to_boto3_tag_list({**tags, "Name": self.name}))
+        self._import(wanted, Tags=self.tag_list(tags))
 
     def update(self, current: Properties, changes: Properties) -> None:
         wanted = {key: current[key] for key in self.properties if current[key]} | self.declared()
@@ -152,15 +146,6 @@ class ImportedCertificate(Resource):
         chain = {"CertificateChain": texts["certificate_chain"].encode()} if "certificate_chain" in texts else {}
         key = self.params["private_key"].encode()
         self.client.import_certificate(Certificate=texts["certificate"].encode(), PrivateKey=key, **chain, **about)
-
-    def delete(self, current: Properties) -> None:
-        self.client.delete_certificate(CertificateArn=current["arn"])
-
-    def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
-        if remove:
-            self.client.remove_tags_from_certificate(CertificateArn=current["arn"], Tags=[{"Key": key} for key in remove])
-        if add:
-            self.client.add_tags_to_certificate(CertificateArn=current["arn"], Tags=ansible_dict_to_boto3_tag_list(add))
 
 
 def main() -> None:
