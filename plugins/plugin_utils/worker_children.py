@@ -29,6 +29,7 @@ from .worker_task import Child, Following, Surroundings
 
 MAXIMAL_WRITES_BYTES = 16 << 20
 MAXIMAL_RESTING = 6
+MAXIMAL_CHILDREN = 8  # of which some may rest: each has some 30 MiB of its own
 LOOK_SECONDS = 0.01
 MAXIMAL_LOOKS = 50  # before a task is given a new child in any case
 IDLE_LOOKS = 3  # in a row, at which a processor was free
@@ -222,7 +223,7 @@ class Children:
             self._hand_on(task, waiting.received, waiting.key, waiting.before)
             return
         self._resting.append(task)
-        if len(self._resting) > MAXIMAL_RESTING:
+        while self._resting and (len(self._resting) > MAXIMAL_RESTING or len(self._by_exit) > MAXIMAL_CHILDREN):
             self._let_go(self._resting.pop(0))
 
     def _let_go(self, task: Task) -> None:

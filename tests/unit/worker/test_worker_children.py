@@ -184,3 +184,15 @@ def test_what_cannot_run_here_is_told_so_beside_others(run: Run) -> None:
 def test_items_that_compute_wait_for_one_another_and_those_that_wait_do_not(run: Run) -> None:
     assert len(processors_at_work(run, "end = time.process_time() + 0.1\nwhile time.process_time() < end: pass")) < 8
     assert len(processors_at_work(run, "time.sleep(0.5)")) == 8
+
+
+def test_of_many_processes_few_stay(run: Run) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        said = list(pool.map(lambda _number: run("time.sleep(0.5)", batch="b"), range(10)))
+    processes = {process for _answer, process, _found in said}
+    assert len(processes) == 10
+    deadline = time.monotonic() + 10
+    while len([process for process in processes if Path(f"/proc/{process}").exists()]) > worker_children.MAXIMAL_RESTING:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert run("pass")[1] in processes
