@@ -43,7 +43,7 @@ from .worker_results import Watch, config_files
 # What an interpreter reads when it starts, and cannot be told afterwards.
 STARTUP_VARIABLES = re.compile(r"PYTHON|LD_|LANG$|LANGUAGE$|LC_")
 PAYLOAD_ARGUMENTS = {"ansible_module", "module_fqn", "profile", "date_time", "rlimit_nofile", "params", "extensions", "zip_data"}
-# What tasks change in code that all share, with what is told of it by the code itself: tests/contract/test_left_by_tasks.py.
+# What tasks change in code that all share. That this is all of it, tests/contract/test_left_by_tasks.py tells from the sources.
 LEFT_BY_TASKS = {
     "ansible.module_utils._internal._traceback": ("_module_tracebacks_enabled_events",),
     "ansible.module_utils.basic": ("_ANSIBLE_ARGS", "_ANSIBLE_PROFILE", "_PARSED_MODULE_ARGS"),
