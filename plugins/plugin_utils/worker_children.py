@@ -28,6 +28,7 @@ from .worker_results import Result
 from .worker_task import Child, Following, Surroundings
 
 MAXIMAL_WRITES_BYTES = 16 << 20
+MAXIMAL_AT_WORK = 32  # each has 12 MiB of its own; items of lists wait where there are as many
 MAXIMAL_RESTING = 6
 MAXIMAL_CHILDREN = 8  # of which some may rest: each has some 30 MiB of its own
 LOOK_SECONDS = 0.01
@@ -107,7 +108,7 @@ class Children:
         resting = self._take(received)
         if resting:
             self._hand_on(resting, received, key, before)
-        elif received.request.batch and _running(self._by_client.values()) >= _processors():
+        elif received.request.batch and (self._is_full or _running(self._by_client.values()) >= _processors()):
             self._waiting.append(Waiting(received, caller, key, before))
         else:
             return self._fork(received, caller, key, before)
@@ -116,13 +117,13 @@ class Children:
     @property
     def timeout(self) -> float:
         """How many seconds from now `look` is to be called at the latest; -1 if it need not be."""
-        if any(waiting.is_ready for waiting in self._waiting):
+        if self._first_ready():
             return 0
         return max(0, self._next_look - time.monotonic()) if self._waiting else -1
 
     def look(self) -> Child | None:
         """Give one of the tasks that wait a new child if that is of use; returns the task in it."""
-        ready = next((waiting for waiting in self._waiting if waiting.is_ready), None)
+        ready = self._first_ready()
         if ready:
             self._waiting.remove(ready)
             return self._fork(ready.received, ready.caller, ready.key, ready.before)
@@ -133,6 +134,16 @@ class Children:
                 waiting.looks += 1
                 waiting.idle_looks = waiting.idle_looks + 1 if is_idle else 0
         return None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._by_client) >= MAXIMAL_AT_WORK
+
+    def _first_ready(self) -> Waiting | None:
+        """The first task for which a new child is of use, unless there are enough."""
+        if self._is_full:
+            return None
+        return next((waiting for waiting in self._waiting if waiting.is_ready), None)
 
     def _take(self, received: Received) -> Task | None:
         """The child that has rested last of those that can run a task; it rests no more."""

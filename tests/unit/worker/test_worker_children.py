@@ -164,10 +164,10 @@ def test_a_process_that_has_ended_while_it_rested_is_not_asked(run: Run) -> None
     assert second != first
 
 
-def processors_at_work(run: Run, do: str) -> set[int]:
-    """The processes that run eight tasks of a list that come at once, where there are two processors."""
-    with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(lambda _number: run(do, batch="b"), range(8)))
+def processors_at_work(run: Run, do: str, tasks: int = 8) -> set[int]:
+    """The processes that run tasks of a list that come at once, where there are two processors."""
+    with ThreadPoolExecutor(tasks) as pool:
+        said = list(pool.map(lambda _number: run(do, batch="b"), range(tasks)))
     assert {answer for answer, _process, _found in said} == {"exit 0"}
     return {process for _answer, process, _found in said}
 
@@ -184,6 +184,11 @@ def test_what_cannot_run_here_is_told_so_beside_others(run: Run) -> None:
 def test_items_that_compute_wait_for_one_another_and_those_that_wait_do_not(run: Run) -> None:
     assert len(processors_at_work(run, "end = time.process_time() + 0.1\nwhile time.process_time() < end: pass")) < 8
     assert len(processors_at_work(run, "time.sleep(0.5)")) == 8
+
+
+def test_however_many_items_there_are_their_processes_are_bounded(run: Run) -> None:
+    most = worker_children.MAXIMAL_AT_WORK
+    assert len(processors_at_work(run, "time.sleep(0.5)", most + 8)) == most
 
 
 def test_of_many_processes_few_stay(run: Run) -> None:
