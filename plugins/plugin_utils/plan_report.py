@@ -12,7 +12,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ class Entry:
     """Why it is not certain, or what else is to be known."""
     stateful: str | None = None
     """The kind of data holder (database, bucket, key ...) that the action deletes or replaces."""
+
+    @cached_property
+    def canonical(self) -> str:
+        """What digests and comparisons know it by."""
+        return _text(canonical(self))
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ class Plan:
         The same on every machine and at every time as long as neither moves; commit, user, time, checkout path and the order in which
         hosts answered have no part in it.
         """
-        entries, inputs = map(_canonical_entry, _digested(self.entries)), map(_text, _digested(self.inputs))
+        entries, inputs = (entry.canonical for entry in _digested(self.entries)), map(_text, _digested(self.inputs))
         return digest([self.environment, sorted(entries), sorted(inputs), sorted(map(_text, self.failed))])
 
 
@@ -177,15 +183,16 @@ def _text(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return asdict(value) if hasattr(value, "__dataclass_fields__") else str(value)
+    return _shallow(value) if is_dataclass(value) else str(value)
+
+
+def _shallow(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass as they are; asdict would copy all that they hold."""
+    return {part.name: getattr(value, part.name) for part in fields(value)}
 
 
 def _digested[Part: (Entry, Input)](parts: Iterable[Part]) -> Iterator[Part]:
     return (part for part in parts if part.role not in UNDIGESTED_ROLES)
-
-
-def _canonical_entry(entry: Entry) -> str:
-    return _text(canonical(entry))
 
 
 def canonical(value: Any) -> Any:
@@ -194,7 +201,7 @@ def canonical(value: Any) -> Any:
     Modules go through sets, whose order is another in each process.
     """
     if is_dataclass(value):
-        value = {part.name: getattr(value, part.name) for part in fields(value)}
+        value = _shallow(value)
     if isinstance(value, Mapping):
         return {key: canonical(item) for key, item in value.items() if key not in VOLATILE_PARAMETERS}
     return sorted(map(canonical, value), key=_text) if isinstance(value, (list, tuple)) else value
@@ -206,7 +213,7 @@ def canonical(value: Any) -> Any:
 def save(plan: Plan, path: Path) -> None:
     """Write the plan as JSON, readable by its owner alone: it names the whole estate."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(path, json.dumps(to_json(plan), indent=2, ensure_ascii=False, default=str) + "\n")
+    write_private(path, json.dumps(to_json(plan), indent=2, ensure_ascii=False, default=_plain) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:
@@ -227,10 +234,12 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "commit": plan.commit,
         "totals": plan.totals,
         "unchanged": plan.unchanged,
-        **{name: [asdict(part) for part in getattr(plan, name)] for name in ("failed", "notes", "entries", "inputs")},
+        **{name: [_shallow(part) for part in getattr(plan, name)] for name in ("failed", "notes")},
+        "entries": [{**_shallow(entry), "changes": [_shallow(change) for change in entry.changes]} for entry in plan.entries],
+        "inputs": [_shallow(given) for given in plan.inputs],
         "declared": plan.declared,
         "monthly_cost": {"usd": round(plan.cost.usd, 2), "unpriced": plan.cost.unpriced, "prices_of": table().date.isoformat()},
-        "bills": [asdict(bill) for bill in plan.bills],
+        "bills": [_shallow(bill) for bill in plan.bills],
     }
 
 
@@ -280,7 +289,7 @@ def _moved_entries(old: Mapping[str, list[Entry]], new: Mapping[str, list[Entry]
     """The sentences, and the places that they speak of."""
     sentences, explained = [], set()
     for place in _both(old, new):
-        before, after = (sorted(map(_canonical_entry, plan.get(place, []))) for plan in (old, new))
+        before, after = (sorted(entry.canonical for entry in plan.get(place, [])) for plan in (old, new))
         if before == after:
             continue
         explained.add(place)
