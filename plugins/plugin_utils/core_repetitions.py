@@ -7,6 +7,7 @@ Nothing here knows of AWS or of this project, and nothing changes what a templat
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections import ChainMap, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -25,6 +26,7 @@ from ansible.module_utils._internal._datatag import (
     _AnsibleTaggedList,
     _AnsibleTaggedStr,
 )
+from ansible.module_utils.common import arg_spec
 from ansible.parsing import dataloader
 from ansible.utils import vars as values
 from ansible.vars import manager
@@ -42,7 +44,8 @@ def hand_over() -> None:
     share_filters_and_tests()
     prepare_variables_once()
     tag_vars_as_a_whole()
-    copy_what_was_parsed()
+    copy_containers_alone()
+    find_fields_once()
     tell_results_in_plain_types()
 
 
@@ -111,16 +114,17 @@ def tag_vars_as_a_whole() -> None:
     manager._DEPRECATE_VARS = SimpleNamespace(tag=tag)
 
 
-# ---- Files: each place that uses one gets a copy of what was parsed ----
+# ---- Copies: each place that uses a file gets one of what was parsed, and each check of arguments one of these ----
 
 
-def copy_what_was_parsed() -> None:
+def copy_containers_alone() -> None:
     """Have only containers copied, since nobody can change the rest."""
     dataloader.copy = SimpleNamespace(deepcopy=copied)
+    arg_spec.deepcopy = copied
 
 
 def copied(value: Any) -> Any:
-    """A copy of what a YAML or JSON file holds, with the tags that tell where each part stood; parts that are one part stay one."""
+    """A copy of values with their tags, as those that tell where each stood in a file; parts that are one part stay one."""
     return _copied(value, {})
 
 
@@ -139,6 +143,20 @@ def _copied(value: Any, known: dict[int, Any]) -> Any:
         return copy.deepcopy(value, known)
     known[id(value)] = made = parts if kind in (dict, list) else kind._instance_factory(parts, value._ansible_tags_mapping)
     return made
+
+
+# ---- Pickles: each tag that is written or read has the fields of its class worked out ----
+
+
+def find_fields_once() -> None:
+    """Have the fields of a dataclass found once; a class keeps those that it was made with."""
+    find = dataclasses.fields
+    known = cache(find)
+
+    def fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
+        return known(type(value)) if hasattr(type(value), "__dataclass_fields__") else find(value)
+
+    dataclasses.fields = fields
 
 
 # ---- Results: each callback has every one of them converted anew ----

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from ansible._internal._templating import _jinja_bits, _jinja_plugins
 from ansible.errors import AnsibleUndefinedVariable
 from ansible.module_utils._internal import _messages
 from ansible.module_utils._internal._datatag import AnsibleTagHelper
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString
 from ansible.template import Templar, trust_as_template
@@ -41,6 +44,8 @@ def once(monkeypatch: pytest.MonkeyPatch) -> None:
         (_jinja_bits, "_flatten_and_lazify_vars"),
         (manager, "_DEPRECATE_VARS"),
         (core_repetitions.dataloader, "copy"),
+        (core_repetitions.arg_spec, "deepcopy"),
+        (dataclasses, "fields"),
         (core_repetitions.values, "transform_to_native_types"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
@@ -71,6 +76,31 @@ def test_what_was_parsed_is_copied_with_its_tags_and_not_shared(tmp_path: Path) 
     assert mine["a"] is mine["f"]
     mine["a"][1]["b"] = "changed"
     assert parsed["a"][1]["b"] == "{{ c }}"
+
+
+@pytest.mark.usefixtures("once")
+def test_checked_arguments_are_not_those_that_were_given() -> None:
+    given = {"a": {"b": ["1", 2]}}
+    checked = ArgumentSpecValidator({"a": {"type": "dict", "options": {"b": {"type": "list", "elements": "int"}}}}).validate(given)
+    assert checked.validated_parameters == {"a": {"b": [1, 2]}}
+    assert given == {"a": {"b": ["1", 2]}}
+
+
+@pytest.mark.usefixtures("once")
+def test_fields_are_those_of_each_class_and_its_instances_alone() -> None:
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Base:
+        a: int
+
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Derived(Base):
+        b: int = 2
+
+    for given, names in ((Derived, ["a", "b"]), (Base(1), ["a"]), (Derived(1), ["a", "b"]), (Base, ["a"])):
+        assert [field.name for field in dataclasses.fields(given)] == names
+    assert pickle.loads(pickle.dumps(Origin(path="/x.yml"))) == Origin(path="/x.yml")  # noqa: S301  # of this test
+    with pytest.raises(TypeError):
+        dataclasses.fields(1)  # type: ignore[arg-type]
 
 
 def test_prepared_variables_are_those_of_now() -> None:
