@@ -24,7 +24,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from .worker_protocol import PAYLOAD_CALL, Received
 
 SUFFIX = ".results"
 MAXIMAL_BYTES = 64 << 20
-MAXIMAL_RESULTS = 4000  # the oldest of them are given up first
+MAXIMAL_UNUSED = 2  # runs that had no use for a result: between two plans may be an apply, which has results of its own
 MAXIMAL_OUTPUT_BYTES = 1 << 16  # what a pipe takes at once, whoever reads it
 MOMENT = re.compile(rb"^date_time=.*\n", re.MULTILINE)  # of which nothing depends: the packed files are not unpacked
 # Names by which a module's own code tells the time, takes chances, or looks at this machine.
@@ -79,6 +79,8 @@ class Result:
     """What it would have written."""
     planned: list[tuple[str, str, str]]
     """The service, operation and region of each call that was recorded."""
+    unused: int = 0
+    """How many runs in a row have had no use for it."""
 
 
 def key_of(received: Received) -> bytes:
@@ -144,11 +146,11 @@ def load(file: Path) -> dict[bytes, Result]:
 
 
 def keep(file: Path, former: dict[bytes, Result], results: dict[bytes, Result]) -> None:
-    """Keep a run's results for the next one, and former ones that it had no use for: a plan and an apply have each their own."""
+    """Keep a run's results for the next ones, and for a while former ones that it had no use for: each run loads all that is kept."""
     if results:
-        unused = {key: result for key, result in former.items() if key not in results}
-        last = list({**unused, **results}.items())[-MAXIMAL_RESULTS:]
-        write_whole(file, [pickle.dumps((state_of_the_code(), dict(last)))])
+        unused = {key: replace(result, unused=result.unused + 1) for key, result in former.items() if result.unused < MAXIMAL_UNUSED}
+        used = {key: replace(result, unused=0) for key, result in results.items()}
+        write_whole(file, [pickle.dumps((state_of_the_code(), {**unused, **used}))])
 
 
 # ---- In a task ----

@@ -138,6 +138,15 @@ def test_of_planned_writes_those_count_that_a_task_may_have_seen_in_whatever_ord
     assert state.touched == {("sqs", "us-east-1"), ("iam", "")}
 
 
+def test_a_result_is_given_up_when_several_runs_had_no_use_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "results"
+    worker_results.keep(file, {}, {b"plan": RESULT, b"rare": RESULT})
+    for _time in range(3):  # an apply after each plan
+        worker_results.keep(file, worker_results.load(file), {b"apply": RESULT})
+        worker_results.keep(file, worker_results.load(file), {b"plan": worker_results.load(file)[b"plan"]})
+    assert set(worker_results.load(file)) == {b"plan", b"apply"}
+
+
 def test_results_are_kept_for_their_owner_alone_with_former_ones_and_for_the_same_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,12 +161,11 @@ def test_results_are_kept_for_their_owner_alone_with_former_ones_and_for_the_sam
 
     other = dataclasses.replace(RESULT, output=b"other")
     worker_results.keep(file, results, {b"a": RESULT, b"\0": other})
-    assert worker_results.load(file) == {**results, b"a": RESULT, b"\0": other}
-    monkeypatch.setattr(worker_results, "MAXIMAL_RESULTS", 3)
-    worker_results.keep(file, results, {b"a": RESULT, b"b": RESULT})
-    assert worker_results.load(file) == {b"\7": RESULT, b"a": RESULT, b"b": RESULT}
+    once = dataclasses.replace(RESULT, unused=1)
+    assert worker_results.load(file) == {**dict.fromkeys(results, once), b"a": RESULT, b"\0": other}
 
     kept = file.read_bytes()
+    assert worker_results.load(file)
     file.write_bytes(kept[:-5])
     assert worker_results.load(file) == {}
     file.write_bytes(kept)
