@@ -150,13 +150,14 @@ def _copied(value: Any, known: dict[int, Any]) -> Any:
 
 def find_fields_once() -> None:
     """Have the fields of a dataclass found once; a class keeps those that it was made with."""
-    find = dataclasses.fields
-    known = cache(find)
+    find: Any = dataclasses.fields
+    known: Any = cache(find)
 
     def fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
-        return known(type(value)) if hasattr(type(value), "__dataclass_fields__") else find(value)
+        found: tuple[dataclasses.Field[Any], ...] = known(type(value)) if hasattr(type(value), "__dataclass_fields__") else find(value)
+        return found
 
-    dataclasses.fields = fields
+    vars(dataclasses).update(fields=fields)
 
 
 # ---- Results: each callback has every one of them converted anew ----
