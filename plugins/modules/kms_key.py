@@ -12,6 +12,8 @@ short_description: Manage a KMS key, by its alias
 description:
   - Creates, changes, tags and deletes one key that encrypts, or that signs.
   - A key is identified by its alias. The key that has it is made usable, when it is switched off or its deletion is scheduled.
+  - A key gets its alias after it was made. Where no key has it, but one without any alias has the alias's name as its tag C(Name), a run
+    has ended between the two, and that key gets the alias. This is looked for where O(tags) holds that tag.
   - Unlike M(amazon.aws.kms_key) it reads no more than what is declared (four calls at most), says what differs, and frees the alias of
     a key that it deletes, so that the alias can be given to another.
 options:
@@ -88,6 +90,11 @@ resource:
   returned: always
   type: dict
   contains:
+    has_alias:
+      description: Whether the key has its alias, or is one that a run has left without.
+      type: bool
+      returned: when the key exists
+      sample: true
     key_arn:
       description: ARN of the key.
       type: str
@@ -143,7 +150,7 @@ class Key(Resource):
         "recovery_days": {"type": "int", "default": 30},
     }
     constraints: ClassVar[dict[str, Any]] = {"mutually_exclusive": [("primary_region", "multi_region"), ("primary_region", "rotation")]}
-    properties = ("description", "policy", "rotation", "signs", "multi_region", "primary_region", "key_state")
+    properties = ("has_alias", "description", "policy", "rotation", "signs", "multi_region", "primary_region", "key_state")
     exact = frozenset({"policy"})
     immutable = frozenset({"signs", "multi_region", "primary_region"})
 
@@ -152,18 +159,20 @@ class Key(Resource):
         return f"alias/{self.params['alias'].removeprefix('alias/')}"
 
     def declared(self) -> Properties:
-        return {**{key: self.params[key] for key in self.properties if key in self.options}, "key_state": USABLE}
+        return {**{key: self.params[key] for key in self.properties if key in self.options}, "has_alias": True, "key_state": USABLE}
 
     def find(self) -> Properties | None:
         if self.params["recovery_days"] not in RECOVERY_DAYS:
             raise ResourceError(f"recovery_days is {self.params['recovery_days']}; AWS takes {RECOVERY_DAYS[0]} to {RECOVERY_DAYS[-1]}.")
         if self.params["signs"] and self.params["rotation"]:
             raise ResourceError("AWS rotates no key that signs: leave rotation out.")
-        key = self._describe(self.client, self.name)
+        named = self._describe(self.client, self.name)
+        key = named or self._begun()
         if key is None:
             return None
         key_id, replicas = key["KeyId"], key.get("MultiRegionConfiguration") or {}
         found = {
+            "has_alias": named is not None,
             "key_id": key_id,
             "key_arn": key["Arn"],
             "key_state": key["KeyState"],
@@ -178,6 +187,23 @@ class Key(Resource):
         if self.params["rotation"] is not None:
             found["rotation"] = self.client.get_key_rotation_status(KeyId=key_id)["KeyRotationEnabled"]
         return found
+
+    def _begun(self) -> dict[str, Any] | None:
+        """The key of a run that ended before it gave the alias."""
+        name = self.name.removeprefix("alias/")
+        if (self.params["tags"] or {}).get("Name") != name:
+            return None
+        keys = {key["KeyId"] for page in self.client.get_paginator("list_keys").paginate() for key in page["Keys"]}
+        if keys:
+            keys -= {alias.get("TargetKeyId") for page in self.client.get_paginator("list_aliases").paginate() for alias in page["Aliases"]}
+        for key_id in sorted(keys):
+            try:
+                key = self._describe(self.client, key_id)
+                if key and key["KeyState"] in (USABLE, *PASSING) and {"TagKey": "Name", "TagValue": name} in self._tags(key_id):
+                    return key
+            except is_boto3_error_code("AccessDeniedException"):  # nobody's of ours
+                continue
+        return None
 
     @staticmethod
     def _describe(client: Any, key: str) -> dict[str, Any] | None:
@@ -199,16 +225,18 @@ class Key(Resource):
     def settle(self, current: Properties) -> Properties:
         if current["key_state"] not in PASSING:
             return current
-        wait_until(lambda: self._is_settled(self.name), "AWS to be done with it", READ_BACK_SECONDS)
+        wait_until(lambda: self._is_settled(current["key_id"]), "AWS to be done with it", READ_BACK_SECONDS)
         return self.find() or {}
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
         key_id = (self._replicate if "primary_region" in wanted else self._make)(wanted, tags)
-        # At once: until then no run finds the key again.
-        self.client.create_alias(AliasName=self.name, TargetKeyId=key_id)
-        wait_until(lambda: self._describe(self.client, self.name) is not None, "AWS to report it", READ_BACK_SECONDS)
+        self._name(key_id)
         if wanted.get("rotation"):
             self.update({"key_id": key_id}, {"rotation": True})
+
+    def _name(self, key_id: str) -> None:
+        self.client.create_alias(AliasName=self.name, TargetKeyId=key_id)
+        wait_until(lambda: self._describe(self.client, self.name) is not None, "AWS to report it", READ_BACK_SECONDS)
 
     def _make(self, wanted: Properties, tags: dict[str, str]) -> str:
         options = ({"MultiRegion": True} if wanted.get("multi_region") else {}) | (SIGNING if wanted.get("signs") else {})
@@ -236,6 +264,8 @@ class Key(Resource):
 
     def update(self, current: Properties, changes: Properties) -> None:
         key_id = current["key_id"]
+        if "has_alias" in changes:
+            self._name(key_id)
         if "key_state" in changes:  # first: AWS changes nothing else of a key that is leaving, and does not rotate one that is switched off
             if current["key_state"] in LEAVING:
                 self.client.cancel_key_deletion(KeyId=key_id)
@@ -251,7 +281,8 @@ class Key(Resource):
     def delete(self, current: Properties) -> None:
         if current["key_state"] not in LEAVING:
             self.client.schedule_key_deletion(KeyId=current["key_id"], PendingWindowInDays=self.params["recovery_days"])
-        self.client.delete_alias(AliasName=self.name)
+        if current["has_alias"]:
+            self.client.delete_alias(AliasName=self.name)
 
     def tag(self, current: Properties, add: dict[str, str], remove: list[str]) -> None:
         if remove:

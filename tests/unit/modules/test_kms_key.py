@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.indivillage.infra.plugins.modules import kms_key, kms_key_info
+from botocore.exceptions import ClientError
 from moto.kms.models import kms_backends
 
 from sandbox.emulator.additions import kms_keys
@@ -82,6 +83,7 @@ def test_a_new_key_is_what_is_declared_and_the_next_run_asks_four_times(manage: 
     made = manage(**DECLARED)["resource"]
     assert calls.writes == ["CreateKey", "CreateAlias", "EnableKeyRotation"]
     assert made == {**DECLARED, "key_id": metadata()["KeyId"], "key_arn": metadata()["Arn"], "key_state": "Enabled"} | {
+        "has_alias": True,
         "signs": False,
         "multi_region": False,
         "primary_region": "",
@@ -112,6 +114,57 @@ def test_a_key_that_was_only_begun_is_completed(manage: Run, kms: Any, calls: Ca
 
     assert result["diff"] == {"before": {"rotation": False, "tags": {}}, "after": {"rotation": True, "tags": {"Project": "site"}}}
     assert calls.writes == ["EnableKeyRotation", "TagResource"]
+
+
+NAMED: dict[str, Any] = {**DECLARED, "tags": {"Project": "site", "Name": "x"}}
+
+
+def begin(kms: Any, name: str = "x") -> str:
+    """What is there of a key when a run ends before it gives the alias."""
+    tags = [{"TagKey": "Project", "TagValue": "site"}, {"TagKey": "Name", "TagValue": name}]
+    made = kms.create_key(Description="logs", Policy=json.dumps(DECLARED["policy"]), Tags=tags)
+    return str(made["KeyMetadata"]["KeyId"])
+
+
+def test_a_key_that_was_left_without_its_alias_gets_it(manage: Run, kms: Any, calls: Calls) -> None:
+    begin(kms, name="y")
+    leaving, key = begin(kms), begin(kms)
+    kms.schedule_key_deletion(KeyId=leaving)
+    calls.names.clear()
+
+    result = manage(**NAMED)
+
+    assert calls.writes == ["CreateAlias", "EnableKeyRotation"]
+    assert result["diff"] == {"before": {"has_alias": False, "rotation": False}, "after": {"has_alias": True, "rotation": True}}
+    assert result["resource"]["key_id"] == key == metadata()["KeyId"]
+    assert not manage(**NAMED)["changed"]
+
+
+def test_a_key_without_alias_is_taken_by_its_name_alone(manage: Run, kms: Any, calls: Calls) -> None:
+    key = begin(kms)
+    calls.names.clear()
+    assert manage(check=True, **DECLARED)["resource"].get("key_id") is None
+    assert calls.names == ["DescribeKey"]
+    kms.create_alias(AliasName="alias/other", TargetKeyId=key)
+    assert manage(**NAMED)["resource"]["key_id"] != key
+
+
+def test_a_key_that_nobody_lets_us_look_at_is_passed_by(manage: Run, kms: Any, calls: Calls) -> None:
+    _foreign, key = sorted([begin(kms), begin(kms)])
+
+    def refuse() -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListResourceTags")
+
+    calls.before["ListResourceTags"] = refuse
+    assert manage(**NAMED)["resource"]["key_id"] == key
+
+
+def test_a_key_that_was_left_without_its_alias_is_deleted(manage: Run, kms: Any, calls: Calls) -> None:
+    key = begin(kms)
+    calls.names.clear()
+    assert manage(state="absent", tags=NAMED["tags"])["changed"]
+    assert calls.writes == ["ScheduleKeyDeletion"]
+    assert metadata(key)["KeyState"] == "PendingDeletion"
 
 
 def test_throttled_calls_are_repeated(manage: Run, throttle: Callable[[bytes], Iterator[int]]) -> None:
@@ -297,6 +350,16 @@ def test_a_plan_makes_a_key_that_later_tasks_find(plans: Plans, run: Run) -> Non
     assert fields(entry).items() >= {"AliasName": (None, ALIAS), "Description": (None, "logs")}.items()
     assert (again["changed"], again["resource"]) == (False, result["resource"])
     assert found["key_arn"] == result["resource"]["key_arn"]
+
+
+def test_a_plan_gives_a_key_its_alias(plans: Plans, kms: Any) -> None:
+    key = begin(kms)
+    result, entry = plans.plan(alias="x", **NAMED)
+    again, _entry = plans.plan(**NAMED)
+
+    assert operations(entry) == ["CreateAlias", "EnableKeyRotation"]
+    assert result["resource"]["key_id"] == key
+    assert (again["changed"], again["resource"]["key_id"]) == (False, key)
 
 
 def test_a_plan_names_what_somebody_changed(plans: Plans, manage: Run, kms: Any) -> None:
