@@ -14,8 +14,8 @@ description:
   - A key is identified by its alias. The key that has it is made usable, when it is switched off or its deletion is scheduled.
   - A key gets its alias after it was made. Where no key has it, but one without any alias has the alias's name as its tag C(Name), a run
     has ended between the two, and that key gets the alias. This is looked for where O(tags) holds that tag.
-  - Unlike M(amazon.aws.kms_key) it reads no more than what is declared (four calls at most), says what differs, and frees the alias of
-    a key that it deletes, so that the alias can be given to another.
+  - Unlike M(amazon.aws.kms_key) it reads no more of a key than what is declared (four calls at most), says what differs, and frees the
+    alias of a key that it deletes, so that the alias can be given to another.
 options:
   alias:
     description: Alias of the key, with or without V(alias/).
@@ -201,7 +201,7 @@ class Key(Resource):
                 key = self._describe(self.client, key_id)
                 if key and key["KeyState"] in (USABLE, *PASSING) and {"TagKey": "Name", "TagValue": name} in self._tags(key_id):
                     return key
-            except is_boto3_error_code("AccessDeniedException"):  # nobody's of ours
+            except is_boto3_error_code("AccessDeniedException"):  # a key of others, whose policy shuts us out
                 continue
         return None
 
@@ -230,11 +230,11 @@ class Key(Resource):
 
     def create(self, wanted: Properties, tags: dict[str, str]) -> None:
         key_id = (self._replicate if "primary_region" in wanted else self._make)(wanted, tags)
-        self._name(key_id)
+        self._give_alias(key_id)  # at once: until then a run finds the key by its tag, if by anything
         if wanted.get("rotation"):
             self.update({"key_id": key_id}, {"rotation": True})
 
-    def _name(self, key_id: str) -> None:
+    def _give_alias(self, key_id: str) -> None:
         self.client.create_alias(AliasName=self.name, TargetKeyId=key_id)
         wait_until(lambda: self._describe(self.client, self.name) is not None, "AWS to report it", READ_BACK_SECONDS)
 
@@ -264,12 +264,12 @@ class Key(Resource):
 
     def update(self, current: Properties, changes: Properties) -> None:
         key_id = current["key_id"]
-        if "has_alias" in changes:
-            self._name(key_id)
         if "key_state" in changes:  # first: AWS changes nothing else of a key that is leaving, and does not rotate one that is switched off
             if current["key_state"] in LEAVING:
                 self.client.cancel_key_deletion(KeyId=key_id)
             self.client.enable_key(KeyId=key_id)
+        if "has_alias" in changes:
+            self._give_alias(key_id)
         if "description" in changes:
             self.client.update_key_description(KeyId=key_id, Description=changes["description"])
         if "policy" in changes:

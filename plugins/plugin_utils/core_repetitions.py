@@ -150,14 +150,14 @@ def _copied(value: Any, known: dict[int, Any]) -> Any:
 
 def find_fields_once() -> None:
     """Have the fields of a dataclass found once; a class keeps those that it was made with."""
-    find: Any = dataclasses.fields
+    module: Any = dataclasses
+    find = module.fields
     known: Any = cache(find)
 
-    def fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
-        found: tuple[dataclasses.Field[Any], ...] = known(type(value)) if hasattr(type(value), "__dataclass_fields__") else find(value)
-        return found
+    def fields(value: Any) -> Any:
+        return known(type(value)) if hasattr(type(value), "__dataclass_fields__") else find(value)
 
-    vars(dataclasses).update(fields=fields)
+    module.fields = fields
 
 
 # ---- Results: each callback has every one of them converted anew ----

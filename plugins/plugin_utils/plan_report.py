@@ -71,7 +71,7 @@ class Entry:
     """The kind of data holder (database, bucket, key ...) that the action deletes or replaces."""
 
     @cached_property
-    def canonical(self) -> str:
+    def canonical_text(self) -> str:
         """What digests and comparisons know it by."""
         return _text(canonical(self))
 
@@ -169,7 +169,7 @@ class Plan:
         The same on every machine and at every time as long as neither moves; commit, user, time, checkout path and the order in which
         hosts answered have no part in it.
         """
-        entries, inputs = (entry.canonical for entry in _digested(self.entries)), map(_text, _digested(self.inputs))
+        entries, inputs = (entry.canonical_text for entry in _digested(self.entries)), map(_text, _digested(self.inputs))
         return digest([self.environment, sorted(entries), sorted(inputs), sorted(map(_text, self.failed))])
 
 
@@ -289,7 +289,7 @@ def _moved_entries(old: Mapping[str, list[Entry]], new: Mapping[str, list[Entry]
     """The sentences, and the places that they speak of."""
     sentences, explained = [], set()
     for place in _both(old, new):
-        before, after = (sorted(entry.canonical for entry in plan.get(place, [])) for plan in (old, new))
+        before, after = (sorted(entry.canonical_text for entry in plan.get(place, [])) for plan in (old, new))
         if before == after:
             continue
         explained.add(place)

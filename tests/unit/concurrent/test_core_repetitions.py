@@ -98,9 +98,9 @@ def test_fields_are_those_of_each_class_and_its_instances_alone() -> None:
 
     for given, names in ((Derived, ["a", "b"]), (Base(1), ["a"]), (Derived(1), ["a", "b"]), (Base, ["a"])):
         assert [field.name for field in dataclasses.fields(given)] == names
-    assert pickle.loads(pickle.dumps(Origin(path="/x.yml"))) == Origin(path="/x.yml")  # noqa: S301  # of this test
+    assert pickle.loads(pickle.dumps(Origin(path="/x.yml"))) == Origin(path="/x.yml")  # noqa: S301  # written on this line
     with pytest.raises(TypeError):
-        dataclasses.fields(1)  # type: ignore[arg-type]
+        dataclasses.fields(1)  # type: ignore[arg-type]  # refused as ever: it is no dataclass
 
 
 def test_prepared_variables_are_those_of_now() -> None:
