@@ -18,6 +18,7 @@ from typing import Any
 from ansible._internal._templating import _jinja_bits, _jinja_plugins
 from ansible._internal._templating._lazy_containers import _AnsibleLazyTemplateDict, _LazyValue, _LazyValueSource
 from ansible._internal._templating._utils import LazyOptions, TemplateContext
+from ansible.executor import module_common
 from ansible.module_utils._internal._datatag import (
     _EMPTY_INTERNAL_TAGS_MAPPING,
     _AnsibleTaggedDict,
@@ -46,6 +47,7 @@ def hand_over() -> None:
     tag_vars_as_a_whole()
     copy_containers_alone()
     find_fields_once()
+    find_imports_once()
     tell_results_in_plain_types()
 
 
@@ -158,6 +160,29 @@ def find_fields_once() -> None:
         return known(type(value)) if hasattr(type(value), "__dataclass_fields__") else find(value)
 
     module.fields = fields
+
+
+# ---- Packing: the code that modules share is parsed again for each of them ----
+
+
+def find_imports_once() -> None:
+    """Have what a file of module_utils imports found once for all modules; a module itself is looked at once anyway."""
+    find = module_common.ModuleDepFinder.__init__
+
+    @cache
+    def imports(name: str, code: bytes, is_pkg_init: bool) -> dict[str, Any]:
+        finder: Any = object.__new__(module_common.ModuleDepFinder)
+        find(finder, name, code, is_pkg_init)
+        del finder.tree  # large, and nobody's concern
+        return vars(finder)
+
+    def find_or_recall(self: Any, name: str, code: bytes, is_pkg_init: bool | None = None) -> None:
+        if is_pkg_init is None:
+            find(self, name, code)
+        else:
+            vars(self).update(imports(name, code, is_pkg_init))
+
+    module_common.ModuleDepFinder.__init__ = find_or_recall
 
 
 # ---- Results: each callback has every one of them converted anew ----

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ansible._internal._datatag._tags import Origin
 from ansible._internal._templating import _jinja_bits, _jinja_plugins
-from ansible.errors import AnsibleUndefinedVariable
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+from ansible.executor import module_common
 from ansible.module_utils._internal import _messages
 from ansible.module_utils._internal._datatag import AnsibleTagHelper
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -46,6 +48,7 @@ def once(monkeypatch: pytest.MonkeyPatch) -> None:
         (core_repetitions.dataloader, "copy"),
         (core_repetitions.arg_spec, "deepcopy"),
         (dataclasses, "fields"),
+        (module_common.ModuleDepFinder, "__init__"),
         (core_repetitions.values, "transform_to_native_types"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
@@ -101,6 +104,38 @@ def test_fields_are_those_of_each_class_and_its_instances_alone() -> None:
     assert pickle.loads(pickle.dumps(Origin(path="/x.yml"))) == Origin(path="/x.yml")  # noqa: S301  # written on this line
     with pytest.raises(TypeError):
         dataclasses.fields(1)  # type: ignore[arg-type]  # refused as ever: it is no dataclass
+
+
+SHARED = "ansible_collections.a.b.plugins.module_utils.c"
+CODE = b"""
+import ansible.module_utils.basic
+from . import d
+try:
+    from ansible.module_utils import urls
+except ImportError:
+    pass
+"""
+
+
+def test_imports_are_found_once_and_are_the_same(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> list[Any]:
+        finders = [module_common.ModuleDepFinder(SHARED, CODE, is_pkg_init=kind) for kind in (False, True)]
+        finders.append(module_common.ModuleDepFinder(SHARED, CODE))
+        assert finders[-1].tree.body, "a module's own code says in what its results are written"
+        return [(finder.submodules, finder.optional_imports, finder.embeds, finder.is_pkg_init) for finder in finders]
+
+    expected = found()
+    assert expected[0][1] == {("ansible", "module_utils", "urls")}
+    assert expected[0][0] != expected[1][0], "a package's own imports begin one level lower"
+    request.getfixturevalue("once")
+    parse = Mock(wraps=module_common._compile_module_ast)
+    monkeypatch.setattr(module_common, "_compile_module_ast", parse)
+    assert [found(), found(), parse.call_count] == [expected, expected, 2 + 2], "of what modules share each once, and each module"
+    changed = module_common.ModuleDepFinder(SHARED, b"from ansible.module_utils import basic\n", is_pkg_init=False)
+    assert (changed.submodules, changed.optional_imports) == ({("ansible", "module_utils", "basic")}, set())
+    for _time in range(2):
+        with pytest.raises(AnsibleError, match="Unable to compile"):
+            module_common.ModuleDepFinder(SHARED, b"import (", is_pkg_init=False)
 
 
 def test_prepared_variables_are_those_of_now() -> None:
