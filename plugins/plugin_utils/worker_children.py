@@ -2,9 +2,8 @@
 """The server's children: each runs a task, rests, and may run another of the same surroundings.
 
 A fork costs 3 ms, and a task that runs in a process of its own twice the time of one that finds its pages touched. So a task is given to a
-child that rests, if there is one that knows the services of its module, and otherwise to a new one. Of tasks that come side by side some
-wait for a moment, as long as there are as many children at work as there are processors: no task is done earlier with more of them, unless
-those at work are waiting for AWS.
+child that rests, if there is one, and otherwise to a new one. Of tasks that come side by side some wait for a moment, as long as there are
+as many children at work as there are processors: no task is done earlier with more of them, unless those at work are waiting for AWS.
 """
 
 from __future__ import annotations
@@ -56,8 +55,6 @@ class Task:
     """How many writes of earlier tasks the child knows."""
     packed: set[str]
     """The packed files that it knows, by their digest."""
-    services: frozenset[str]
-    """Whose models it has loaded."""
 
 
 @dataclass
@@ -154,9 +151,9 @@ class Children:
         return None
 
     def _can_run(self, task: Task, received: Received) -> bool:
-        """Whether a child can run a task: with its surroundings, of code that the server has compared, for services that it knows."""
+        """Whether a child can run a task: with its surroundings, of code that the server has compared."""
         packed = self.library.packed.get(received.digest)
-        return packed is not None and packed.text == EMPTY and packed.services <= task.services and task.kind == kind_of(received)
+        return packed is not None and packed.text == EMPTY and task.kind == kind_of(received)
 
     def _fork(self, received: Received, caller: str, key: bytes, before: int) -> Child | None:
         memory, server = os.memfd_create("task's end"), os.getpid()
@@ -173,8 +170,7 @@ class Children:
         received.close()
         with suppress(OSError):  # the child does the same; whoever comes first
             os.setpgid(pid, pid)
-        packed, services = set(self.library.packed), frozenset(self.library.services)
-        task = Task(pid, received.connection, key, memory, kind_of(received), control, before, packed, services)
+        task = Task(pid, received.connection, key, memory, kind_of(received), control, before, set(self.library.packed))
         pidfd = os.pidfd_open(pid)
         self._by_exit[pidfd] = self._by_control[control.fileno()] = task
         for descriptor in (pidfd, control.fileno()):

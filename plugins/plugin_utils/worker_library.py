@@ -18,20 +18,17 @@ import time
 import types
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import worker_botocore
+from .planning import operations
 from .worker_protocol import ColdError, Received
 from .worker_results import is_steady
 
-# Built ahead of the first task: the first client of a process costs ten times what the following ones cost.
-FIRST_SERVICE = "ec2"
-# Where the source of a module names a service: client("rds"), client(module, "rds"), service = "rds".
-SERVICE = re.compile(r"""(?:client\((?:[\w.]+, *)?|\bservice = )["']([a-z0-9-]+)["']""")
 PACKED = re.compile(rb"'([A-Za-z0-9+/=]*)',\n\)\s*")  # what follows in a payload on the name of the packed files
 EMPTY = base64.b64encode(b"PK\5\6" + bytes(18)).decode()  # an archive without files
 # The module itself, and what those of this collection share; what other collections share does not tell the time.
@@ -49,7 +46,6 @@ class Packed:
 
     text: str  # as the wrapper takes them
     is_steady: bool  # whether the code comes to the same each time
-    services: frozenset[str]  # which it names
     compiled: list[tuple[str, str]]  # the modules that were compiled with it, and their files
 
 
@@ -60,7 +56,6 @@ class Library:
     roots: Mapping[str, Path]  # package name, such as ansible or ansible_collections.amazon.aws -> its directory
     checksums: Mapping[str, int]  # file name in a payload -> CRC of the source that is loaded
     packed: dict[str, Packed] = field(default_factory=dict)  # digest -> packed files that have been compared
-    services: set[str] = field(default_factory=set)  # whose models are loaded
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -87,7 +82,7 @@ class Library:
         they are left out, which the wrapper would unpack, add to and write to a temporary folder.
 
         Compared once. What is not loaded yet is compiled with it, so that later tasks run what was compared, whatever becomes of the
-        files, and need not compile it again. Nor need they read the models of the services that it names.
+        files, and need not compile it again.
         """
         if received.digest not in self.packed:
             # An evaluation would take longer than all the rest of the preparation.
@@ -97,17 +92,14 @@ class Library:
             archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(packed[1])))
             self.require_same(archive)
             compiled: list[tuple[str, str]] = []
-            services: set[str] = set()
             for name in archive.namelist():
                 module, source = _module_name(name), _source(self.roots, name)
                 if source and module not in sys.modules:
                     importlib.machinery.SourceFileLoader(module, str(source)).get_code(module)
                     compiled.append((module, str(source)))
-                    services.update(SERVICE.findall(archive.read(name).decode()))
-            self.load_services(services)
             steady = is_steady(archive.read(name).decode() for name in archive.namelist() if OWN_CODE.match(name))
             text = packed[1].decode("ascii") if RESPAWN in archive.namelist() else EMPTY
-            self.packed[received.digest] = Packed(text, steady, frozenset(services), compiled)
+            self.packed[received.digest] = Packed(text, steady, compiled)
             gc.freeze()  # children do not touch the memory of this either
         return self.packed[received.digest].text
 
@@ -121,22 +113,6 @@ class Library:
         """Know what `lesson` tells."""
         digest, self.packed[digest], codes = pickle.loads(lesson)  # noqa: S301  # of the server
         COMPILED.update({place: marshal.loads(code) for place, code in codes.items()})  # noqa: S302  # of the server
-
-    def load_services(self, names: Iterable[str]) -> None:
-        """Build a client of each service, which reads and parses what all later ones share."""
-        new = set(names) - self.services
-        if not new:
-            return
-        self.services.update(new)
-        boto3 = importlib.import_module("boto3")
-        session = boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106  # never used
-        loader = session._session.get_component("data_loader")
-        for service in new:
-            with suppress(Exception):  # no service, or one that only the task's own environment can reach
-                session.client(service)
-            for kind in ("paginators-1", "waiters-2"):
-                with suppress(Exception):  # few services have both
-                    loader.load_service_model(service, kind)
 
     def require_same(self, archive: zipfile.ZipFile) -> None:
         """Raise ColdError unless every file of the payload is the one that would be imported here."""
@@ -181,9 +157,21 @@ def load_library(roots: Mapping[str, Path]) -> Library:
             # A file written since the start may differ from what was imported: it is left out, which makes its users cold.
             if source and source.stat().st_mtime < started:
                 checksums[name] = zlib.crc32(source.read_bytes())
-    library = Library(roots, checksums)
-    library.load_services([FIRST_SERVICE])
-    return library
+    load_services()
+    return Library(roots, checksums)
+
+
+def load_services() -> None:
+    """Build a client of each service in use, which reads and parses what all later ones share; each process of a task would."""
+    boto3 = importlib.import_module("boto3")
+    session = boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106  # never used
+    loader = session._session.get_component("data_loader")
+    for service in operations.SERVICES:
+        with suppress(Exception):  # botocore may be older than it
+            session.client(service)
+        for kind in ("paginators-1", "waiters-2"):
+            with suppress(Exception):  # few services have both
+                loader.load_service_model(service, kind)
 
 
 def _keep_code() -> None:

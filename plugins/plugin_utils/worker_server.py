@@ -249,7 +249,6 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Child:
     calls = os.open(CALLS_NAME, append, 0o600, dir_fd=directory)
     reads = os.open(worker_read_ahead.READS_NAME, append, 0o600, dir_fd=directory)
     former = worker_read_ahead.load(kept)
-    library.load_services(read.service for read in former)  # or each process that calls would
     os.chdir("/")
     gc.freeze()  # children never touch the memory of what was loaded before them
     gc.enable()

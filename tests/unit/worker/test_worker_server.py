@@ -4,13 +4,11 @@
 import os
 import select
 import socket
-from pathlib import Path
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_server
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_children import Task
-from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import SERVICE, Library
-from botocore.session import get_session
+from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import Library
 
 RUN, EXIT, CLIENT = 900, 901, 902
 
@@ -23,7 +21,7 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
         server = worker_server.Server(listener, run, Library({}, {}), 1, worker_server.RunFiles(0, 0, None, [], {}))
         events = server._events
         server._run_pidfd = RUN
-        old = Task(1, listener, b"", 0, (), None, 0, set(), frozenset())
+        old = Task(1, listener, b"", 0, (), None, 0, set())
         children = server._children
         children._by_exit, children._by_client = {EXIT: old}, {CLIENT: old}
 
@@ -57,16 +55,3 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
     assert killed == []
     assert server._knocking == {CLIENT: listener}
     assert children._by_client == {}
-
-
-MODULES = Path(__file__).parents[3] / "plugins/modules"
-
-
-def test_the_services_of_each_module_are_told_by_its_source() -> None:
-    """The server reads their models once, and not each of a module's children."""
-    services = set(get_session().get_available_services())
-    told = {path.stem: set(SERVICE.findall(path.read_text())) for path in MODULES.glob("*.py")}
-
-    assert sum(map(bool, told.values())) > 50
-    assert all(found <= services for found in told.values())
-    assert (told["cloudwatch_alarm"], told["asg_health"]) == ({"cloudwatch"}, {"autoscaling", "elbv2"})
