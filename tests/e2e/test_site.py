@@ -94,6 +94,13 @@ def test_second_run_changes_nothing(site: Site) -> None:
     assert site.version() - before < 200  # reads are not counted; tokens and round trips are
 
 
+def test_prune_finds_nothing_that_is_declared_no_more(site: Site) -> None:
+    """It plans the provisioning alone, while hosts are there that this says nothing of."""
+    pruned = site.play("playbooks/prune.yml", "--check")
+    assert pruned.returncode == 0, pruned.stdout[-6000:]
+    assert "Nothing to do" in pruned.stdout
+
+
 def test_a_plan_names_what_was_changed_behind_its_back_on_hosts_and_in_aws(site: Site) -> None:
     ec2 = site.client("ec2")
     (group,) = ec2.describe_security_groups(GroupNames=["indivillage-sandbox-app-sg"])["SecurityGroups"]
