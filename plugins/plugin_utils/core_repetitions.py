@@ -180,7 +180,7 @@ def find_imports_once() -> None:
         if is_pkg_init is None:
             find(self, name, code)
         else:
-            vars(self).update(imports(name, code, is_pkg_init))
+            vars(self).update(imports(name, code, is_pkg_init))  # sets that ansible-core only reads
 
     module_common.ModuleDepFinder.__init__ = find_or_recall
 

@@ -164,7 +164,8 @@ def load_library(roots: Mapping[str, Path]) -> Library:
 def load_services() -> None:
     """Build a client of each service in use, which reads and parses what all later ones share; each process of a task would."""
     boto3 = importlib.import_module("boto3")
-    session = boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106  # never used
+    # Nothing is sent. Without keys botocore would look for some, at last in the metadata service; the region is any that has all services.
+    session = boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106  # no secret
     loader = session._session.get_component("data_loader")
     for service in operations.SERVICES:
         with suppress(Exception):  # botocore may be older than it
