@@ -85,7 +85,8 @@ drift: setup ## Say what differs from the declaration, and tell the drift topic:
 runbook: setup ## Run a runbook as AWX would: make runbook NAME=<runbook> ENV=<environment> [PLAN=1] [ARGS="<input>=<value> ..."]
 	@$(VENV)/python -m scripts.runbook $(or $(NAME),$(error NAME is missing: one of $(basename $(notdir $(wildcard runbooks/*.yml))))) $(call required,ENV) $(if $(PLAN),--plan) $(ARGS)
 
-drill: drill-capacity drill-images drill-operations drill-plan drill-roles drill-topology ## Run every drill; the first three, drill-alerts and drill-backups need a running site (make site)
+# What a running site has to have is asked for first; whoever destroys and restores it comes last of those that use it.
+drill: drill-alerts drill-images drill-operations drill-capacity drill-backups drill-failover drill-machine drill-plan drill-posture drill-roles drill-topology ## Run every drill (many hours); the first five need a running site with a monitoring host (make site, docs/monitoring.md)
 
 drill-backups: ## Back up, destroy and restore for real, three times, on a running site; writes docs/drills-backups.md
 	@$(VENV)/pytest tests/drill/backups -q -s -x

@@ -150,6 +150,13 @@ def test_every_make_target_is_explained() -> None:
     assert targets == set(phony.group(1).split())
 
 
+def test_make_drill_runs_every_drill() -> None:
+    text = (ROOT / "Makefile").read_text()
+    whole = re.search(r"^drill: ([a-z0-9 -]+) ##", text, re.MULTILINE)
+    assert whole
+    assert sorted(whole.group(1).split()) == sorted(re.findall(r"^(drill-[a-z0-9-]+):", text, re.MULTILINE))
+
+
 def test_the_callbacks_that_end_a_run_come_last() -> None:
     settings = configparser.ConfigParser()
     settings.read(ROOT / "ansible.cfg")
