@@ -24,6 +24,7 @@ from botocore.parsers import ResponseParserError
 from tests.bench import scenarios
 from tests.bench.scenarios import Bench, Row
 from tests.drill.support.emulator import DrillEmulator, running
+from tests.integration.emulator.support import REPOSITORY
 
 LAYERS = "aws_identity,aws_keys,aws_network,aws_security_groups,aws_storage,aws_messaging"
 SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
@@ -60,7 +61,10 @@ def main() -> None:
     parser.add_argument("--only", choices=SCENARIOS, nargs="+", default=list(SCENARIOS), help="some of the measurements")
     options = parser.parse_args()
     rows: dict[Key, list[Row]] = {}
-    with running() as emulator, tempfile.TemporaryDirectory() as directory:
+    # It complains of what it does not know; whoever doubts a figure reads it there.
+    log = REPOSITORY / "build" / "bench" / "emulator.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with running(log=log) as emulator, tempfile.TemporaryDirectory() as directory:
         _warm(emulator)
         for repetition in range(1 if options.quick else options.repeat):
             for name in options.only:
