@@ -21,11 +21,12 @@ import json
 import os
 import select
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from . import worker_read_ahead, worker_results
 from .planning import operations
@@ -261,14 +262,27 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Child:
     os.close(null)
     results = worker_results.load(kept_results)
     server = Server(listener, int(run_pidfd), library, options["line"], RunFiles(directory, calls, reads, former, results))
+
+    def keep() -> None:
+        with suppress(OSError):
+            worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
+        with suppress(OSError):
+            worker_results.keep(kept_results, results, server.results)
+
     child = server.serve_until_the_run_ends()
-    if child:
-        KEPT_ALIVE.append(server)
-        return child
-    with suppress(OSError):
-        os.unlink(SOCKET_NAME, dir_fd=directory)
-    with suppress(OSError):
-        worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
-    with suppress(OSError):
-        worker_results.keep(kept_results, results, server.results)
+    if not child:
+        with suppress(OSError):
+            os.unlink(SOCKET_NAME, dir_fd=directory)
+        end(keep)
+    KEPT_ALIVE.append(server)
+    return child
+
+
+def end(keep: Callable[[], None]) -> NoReturn:
+    """End this process, and with it all that it has forked (`end_with`); one that is forked last keeps what later runs may use.
+
+    Nothing else comes first: whatever still runs for a run that was killed goes on writing until then.
+    """
+    if os.fork() == 0:
+        keep()
     os._exit(0)

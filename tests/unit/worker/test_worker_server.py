@@ -4,11 +4,14 @@
 import os
 import select
 import socket
+import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_server
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_children import Task
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import Library
+from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_protocol import end_with
 
 RUN, EXIT, CLIENT = 900, 901, 902
 
@@ -55,3 +58,36 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
     assert killed == []
     assert server._knocking == {CLIENT: listener}
     assert children._by_client == {}
+
+
+def test_all_that_works_for_a_run_ends_before_anything_is_kept(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    working, at_work = os.pipe()
+
+    def keep() -> None:
+        time.sleep(1)
+        kept.write_text("kept")
+
+    server = os.fork()
+    if server == 0:
+        try:
+            leader = os.getpid()
+            if os.fork() == 0:
+                end_with(leader)
+                while True:
+                    os.write(at_work, b".")
+                    time.sleep(0.01)
+            os.close(at_work)
+            time.sleep(0.5)
+            worker_server.end(keep)
+        finally:
+            os._exit(1)
+    os.close(at_work)
+    assert os.waitstatus_to_exitcode(os.waitpid(server, 0)[1]) == 0
+    with os.fdopen(working, "rb") as pipe:
+        assert pipe.read(), "it was at work"
+    assert not kept.exists()
+    deadline = time.monotonic() + 30
+    while not kept.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
