@@ -270,6 +270,11 @@ class Children:
             task.connection.sendall(answer)
         task.connection.close()
 
+    def end(self) -> None:
+        """End them all, with what they have started."""
+        for task in self._by_exit.values():
+            os.killpg(task.pid, signal.SIGKILL)
+
     def close(self) -> None:
         """Give up, in a child, what the server has of others."""
         for pidfd, task in self._by_exit.items():

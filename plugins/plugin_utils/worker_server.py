@@ -20,13 +20,13 @@ import gc
 import json
 import os
 import select
+import signal
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from . import worker_read_ahead, worker_results
 from .planning import operations
@@ -79,6 +79,7 @@ class Server:
         self._library = library
         self._files = files
         self._callers: dict[str, str] = {}  # socket of a process that makes calls -> its stack
+        self._calling: list[int] = []  # the pids of these processes
         self._state = State()
         self._knocking: dict[int, socket.socket] = {}  # connected, and not heard of since
         self._hopes: dict[int, Hope] = {}
@@ -98,6 +99,7 @@ class Server:
             found = self._events.poll(self._children.timeout)
             for descriptor, _event in sorted(found, key=lambda event: event[0] in opening):
                 if descriptor == self._run_pidfd:
+                    self._end_all()
                     return None
                 if descriptor == self._listener.fileno():
                     self._accept()
@@ -192,7 +194,8 @@ class Server:
         former = [read for read in self._files.former if ahead and read.stack == stack and stack not in self._callers.values()]
         self._callers[name] = stack
         listener, server = listen(self._files.directory, name), os.getpid()
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
             end_with(server)
             with suppress(BaseException):
                 self._close()
@@ -203,7 +206,14 @@ class Server:
                 Caller(self._files.calls, self._files.reads if ahead else None, stack, former, stale).serve(listener)
             os._exit(0)
         listener.close()
+        self._calling.append(pid)
         return name
+
+    def _end_all(self) -> None:
+        """End what was forked, before anything else: the tasks of a run that was killed go on writing until then."""
+        for pid in self._calling:
+            os.kill(pid, signal.SIGKILL)
+        self._children.end()
 
     def _close(self) -> None:
         """Give up, in a child, what belongs to the server alone."""
@@ -262,27 +272,14 @@ def main(directory_descriptor: str, run_pidfd: str, settings: str) -> Child:
     os.close(null)
     results = worker_results.load(kept_results)
     server = Server(listener, int(run_pidfd), library, options["line"], RunFiles(directory, calls, reads, former, results))
-
-    def keep() -> None:
-        with suppress(OSError):
-            worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
-        with suppress(OSError):
-            worker_results.keep(kept_results, results, server.results)
-
     child = server.serve_until_the_run_ends()
-    if not child:
-        with suppress(OSError):
-            os.unlink(SOCKET_NAME, dir_fd=directory)
-        end(keep)
-    KEPT_ALIVE.append(server)
-    return child
-
-
-def end(keep: Callable[[], None]) -> NoReturn:
-    """End this process, and with it all that it has forked (`end_with`); one that is forked last keeps what later runs may use.
-
-    Nothing else comes first: whatever still runs for a run that was killed goes on writing until then.
-    """
-    if os.fork() == 0:
-        keep()
+    if child:
+        KEPT_ALIVE.append(server)
+        return child
+    with suppress(OSError):
+        os.unlink(SOCKET_NAME, dir_fd=directory)
+    with suppress(OSError):
+        worker_read_ahead.keep(kept, os.pread(reads, os.fstat(reads).st_size, 0))
+    with suppress(OSError):
+        worker_results.keep(kept_results, results, server.results)
     os._exit(0)

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the server does with events that arrive together."""
+"""What the server does with events that arrive together, and when the run has ended."""
 
 import os
 import select
+import signal
 import socket
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from ansible_collections.indivillage.infra.plugins.plugin_utils import worker_server
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_children import Task
 from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library import Library
-from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_protocol import end_with
 
 RUN, EXIT, CLIENT = 900, 901, 902
 
@@ -60,34 +61,65 @@ def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_de
     assert children._by_client == {}
 
 
-def test_all_that_works_for_a_run_ends_before_anything_is_kept(tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
+@pytest.fixture
+def server() -> Iterator[tuple[worker_server.Server, int]]:
+    """A server, and a descriptor: what is written to it ends the run."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("")  # to a name that the kernel chooses
+        listener.listen()
+        run, end = os.pipe()
+        found = worker_server.Server(listener, run, Library({}, {}), 1, worker_server.RunFiles(0, 0, None, [], {}))
+        yield found, end
+        found._events.close()
+        os.close(run)
+        os.close(end)
+
+
+def test_all_that_works_for_a_run_is_ended_when_the_run_has(server: tuple[worker_server.Server, int]) -> None:
+    """Before the server keeps anything, which takes a while."""
+    running, end = server
     working, at_work = os.pipe()
-
-    def keep() -> None:
-        time.sleep(1)
-        kept.write_text("kept")
-
-    server = os.fork()
-    if server == 0:
-        try:
-            leader = os.getpid()
-            if os.fork() == 0:
-                end_with(leader)
-                while True:
-                    os.write(at_work, b".")
-                    time.sleep(0.01)
-            os.close(at_work)
-            time.sleep(0.5)
-            worker_server.end(keep)
-        finally:
-            os._exit(1)
+    caller, task = _work_for_ever(at_work, processes=1), _work_for_ever(at_work, processes=2)
     os.close(at_work)
-    assert os.waitstatus_to_exitcode(os.waitpid(server, 0)[1]) == 0
-    with os.fdopen(working, "rb") as pipe:
-        assert pipe.read(), "it was at work"
-    assert not kept.exists()
-    deadline = time.monotonic() + 30
-    while not kept.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    running._calling = [caller]
+    running._children._by_exit = {EXIT: Task(task, running._listener, b"", 0, (), None, 0, set())}
+    os.write(end, b".")
+    try:
+        assert running.serve_until_the_run_ends() is None
+        assert [_end_of(pid) for pid in (caller, task)] == [-signal.SIGKILL] * 2
+        with os.fdopen(working, "rb") as pipe:
+            assert pipe.read() == b"...", "also what they have started is gone"
+    finally:
+        for group in (caller, task):
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+
+
+def _end_of(pid: int) -> int | None:
+    """How a child ended; None when it has not after ten seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    return None
+
+
+def _work_for_ever(pipe: int, processes: int) -> int:
+    """A process that leads a group, as a task does, and has started the others; returns when all are at work."""
+    ready, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        for _ in range(processes - 1):
+            if os.fork() == 0:
+                break
+        os.write(pipe, b".")
+        os.write(tell, b".")
+        while True:
+            time.sleep(60)
+    os.close(tell)
+    assert [os.read(ready, 1) for _ in range(processes)] == [b"."] * processes
+    os.close(ready)
+    return pid
