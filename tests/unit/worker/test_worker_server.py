@@ -17,50 +17,6 @@ from ansible_collections.indivillage.infra.plugins.plugin_utils.worker_library i
 RUN, EXIT, CLIENT = 900, 901, 902
 
 
-def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
-    killed: list[int] = []
-    monkeypatch.setattr(os, "killpg", lambda group, _signal: killed.append(group))
-    with socket.socket(socket.AF_UNIX) as listener:
-        run, end = os.pipe()
-        server = worker_server.Server(listener, run, Library({}, {}), 1, worker_server.RunFiles(0, 0, None, [], {}))
-        events = server._events
-        server._run_pidfd = RUN
-        old = Task(1, listener, b"", 0, (), None, 0, set())
-        children = server._children
-        children._by_exit, children._by_client = {EXIT: old}, {CLIENT: old}
-
-        class Events:
-            """The old task ended, its client left, and a new client knocks: all between two looks, in the worst order."""
-
-            batches = [  # noqa: RUF012  # read once
-                [(EXIT, select.EPOLLIN), (listener.fileno(), select.EPOLLIN), (CLIENT, select.EPOLLRDHUP)],
-                [(RUN, select.EPOLLIN)],
-            ]
-
-            def poll(self, _timeout: float) -> list[tuple[int, int]]:
-                return self.batches.pop(0)
-
-            def unregister(self, descriptor: int) -> None:
-                pass
-
-        def report(pidfd: int) -> None:
-            del children._by_exit[pidfd], children._by_client[CLIENT]
-
-        def accept() -> None:
-            server._knocking[CLIENT] = listener
-
-        monkeypatch.setattr(server, "_events", Events())
-        monkeypatch.setattr(children, "_report", report)
-        monkeypatch.setattr(server, "_accept", accept)
-        assert server.serve_until_the_run_ends() is None
-        events.close()
-        os.close(run)
-        os.close(end)
-    assert killed == []
-    assert server._knocking == {CLIENT: listener}
-    assert children._by_client == {}
-
-
 @pytest.fixture
 def server() -> Iterator[tuple[worker_server.Server, int]]:
     """A server, and a descriptor: what is written to it ends the run."""
@@ -69,10 +25,51 @@ def server() -> Iterator[tuple[worker_server.Server, int]]:
         listener.listen()
         run, end = os.pipe()
         found = worker_server.Server(listener, run, Library({}, {}), 1, worker_server.RunFiles(0, 0, None, [], {}))
-        yield found, end
-        found._events.close()
+        with found._events:
+            yield found, end
         os.close(run)
         os.close(end)
+
+
+def test_an_event_of_a_client_that_has_gone_does_not_hit_the_one_that_got_its_descriptor(
+    monkeypatch: pytest.MonkeyPatch, server: tuple[worker_server.Server, int]
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda group, _signal: killed.append(group))
+    running, _end = server
+    listener = running._listener
+    running._run_pidfd = RUN
+    old = Task(1, listener, b"", 0, (), None, 0, set())
+    children = running._children
+    children._by_exit, children._by_client = {EXIT: old}, {CLIENT: old}
+
+    class Events:
+        """The old task ended, its client left, and a new client knocks: all between two looks, in the worst order."""
+
+        batches = [  # noqa: RUF012  # read once
+            [(EXIT, select.EPOLLIN), (listener.fileno(), select.EPOLLIN), (CLIENT, select.EPOLLRDHUP)],
+            [(RUN, select.EPOLLIN)],
+        ]
+
+        def poll(self, _timeout: float) -> list[tuple[int, int]]:
+            return self.batches.pop(0)
+
+        def unregister(self, descriptor: int) -> None:
+            pass
+
+    def report(pidfd: int) -> None:
+        del children._by_exit[pidfd], children._by_client[CLIENT]
+
+    def accept() -> None:
+        running._knocking[CLIENT] = listener
+
+    monkeypatch.setattr(running, "_events", Events())
+    monkeypatch.setattr(children, "_report", report)
+    monkeypatch.setattr(running, "_accept", accept)
+    assert running.serve_until_the_run_ends() is None
+    assert killed == []
+    assert running._knocking == {CLIENT: listener}
+    assert children._by_client == {}
 
 
 def test_all_that_works_for_a_run_is_ended_when_the_run_has(server: tuple[worker_server.Server, int]) -> None:
